@@ -1,12 +1,13 @@
 //! What becomes of one job: delivered, which is written down by the [`crate::scribe`], or its sender told.
 //!
-//! What was learned from another server is written down for as long as the process lives, because trying the delivery again would double
-//! the message.
+//! What was learned from another server is written down for as long as the process lives, whoever leads by then, because trying the
+//! delivery again would double the message.
 
-use crate::entry::{Entry, LastReply, Matter, Recipient, RecipientState, TlsWish};
+use crate::entry::{Entry, LastReply, Matter, QueueId, Recipient, RecipientState, TlsWish};
 use crate::error::Error;
+use crate::hands::Hand;
 use crate::outgoing::Destination;
-use crate::queue::{Body, Fate, Settled, too_late};
+use crate::queue::{Body, Fate, Heard, Settled, too_late};
 use crate::reach::{Session, Told};
 use crate::report::{self, Notice, Protection, Report, Said};
 use crate::sender::{FAULT_PAUSE, Place, ReportError, Shared};
@@ -15,11 +16,16 @@ use crate::window::Job;
 use crate::wire::MailObject;
 use smtp_proto::{MailReports, Message};
 use std::net::TcpStream;
+use std::time::Duration;
 use store::{Claim, Timestamp};
 use tracing::{info, warn};
 
 /// Of another server's words so many bytes are logged.
 const LOGGED_BYTES_MAX: usize = 200;
+/// So long a message is waited for that threads of an earlier term have in their hands.
+const HANDS_WAIT: Duration = Duration::from_secs(5);
+/// After a fault of the store, where something has happened outside that is not written down.
+const KEEP_PAUSE: Duration = Duration::from_secs(1);
 /// So much of a message is read for a report on it, which has less of it.
 const REPORTED_BYTES_MAX: u64 = 512 * 1024;
 
@@ -28,7 +34,9 @@ pub(crate) enum Attempt {
     /// It has ended, and the message is like this now; `None`: it is gone, or this server broke it off.
     Ended(Option<Box<Entry>>),
     /// A host said this, which is to be written down.
-    Said(Settled),
+    Said(Heard, Hand),
+    /// It is to be looked at again.
+    Again,
 }
 
 impl Attempt {
@@ -40,6 +48,8 @@ impl Attempt {
 impl Shared {
     /// Does a job, over the session of its place, which is left open where it can be.
     pub(crate) fn attempt(&self, job: &Job, place: &mut Place<'_>) -> Result<Attempt, Error> {
+        // Before it is looked at: what became of it before is durable then.
+        let Some(hand) = self.queue.hands().take(job.id, self.holder, HANDS_WAIT) else { return Ok(Attempt::Again) };
         let (entry, first) = match self.queue.show_to_send(job.id) {
             Ok(found) => found,
             // One that cannot be read is set aside when it is looked for next.
@@ -60,7 +70,7 @@ impl Shared {
         let groups = self.outgoing.groups(&entry, (self.clock)())?;
         match groups.into_iter().find(|(destination, _)| *destination == job.destination) {
             Some((Destination::Release, places)) => self.release(&entry, &places).map(Attempt::ended),
-            Some((_, places)) => match self.deliver((&entry, first), &places, place) {
+            Some((_, places)) => match self.deliver((&entry, first, hand), &places, place) {
                 Err(Error::Damaged(why)) => self.set_aside(&Due::of(&entry), &why).map(|()| Attempt::Ended(None)),
                 ended => ended,
             },
@@ -71,7 +81,7 @@ impl Shared {
     /// Delivers to one destination. `first`: the first row of the message, where it was read.
     fn deliver(
         &self,
-        (entry, first): (&Entry, Option<Vec<u8>>),
+        (entry, first, hand): (&Entry, Option<Vec<u8>>, Hand),
         places: &[usize],
         at: &mut Place<'_>,
     ) -> Result<Attempt, Error> {
@@ -116,7 +126,7 @@ impl Shared {
         let settled: Settled = places.iter().copied().zip(fates).collect();
         self.say(entry, &settled, protection);
         self.log(entry, &settled);
-        Ok(Attempt::Said(settled))
+        Ok(Attempt::Said(Heard::of(entry, settled), hand))
     }
 
     /// Whoever has named an envelope is told what a host said of it. That is nothing that a message waits for.
@@ -147,7 +157,7 @@ impl Shared {
         let settled: Settled = places.iter().copied().zip(fates).filter(|(_, fate)| !is_waiting(fate)).collect();
         if !settled.is_empty() {
             self.log(entry, &settled);
-            self.persist(|| self.queue.settle(entry.id, &settled, (self.clock)()))?;
+            self.write_down(entry.id, &Heard::of(entry, settled))?;
         }
         match error {
             Error::NoSuchEntry => Ok(None),
@@ -228,7 +238,23 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes down what has happened outside: until it is durable, or the server stops.
+    /// Writes down what has happened outside: until it is durable, or the server stops. That another server leads by now, or that this one
+    /// must not lead any more, is no reason to forget it.
+    pub(crate) fn write_down(&self, id: QueueId, heard: &Heard) -> Result<Option<Entry>, Error> {
+        loop {
+            let error = match self.queue.write_down(&[(id, heard)], (self.clock)()) {
+                Ok(entries) => return Ok(entries.into_iter().next().flatten()),
+                Err(error) => error,
+            };
+            if self.lock().is_ending() {
+                return Err(error);
+            }
+            warn!(%id, %error, "an outcome could not be written down; trying again");
+            self.pause_to_keep(KEEP_PAUSE);
+        }
+    }
+
+    /// Writes down what follows, as long as this server leads: until it is durable, or the server stops.
     pub(crate) fn persist<T>(&self, write: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
         loop {
             match write() {

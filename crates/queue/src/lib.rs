@@ -25,6 +25,7 @@ mod damage;
 mod destinations;
 mod entry;
 mod error;
+mod hands;
 mod https;
 mod load;
 mod mx;

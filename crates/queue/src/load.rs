@@ -1,9 +1,10 @@
-//! Lets what is due into the window, as far as there is room: sender by sender, one thread at a time.
+//! Lets what is due into the window, as far as there is room, one thread at a time: sender by sender, or, where messages have come and
+//! nothing else has happened, only those.
 
 use crate::entry::{Entry, QueueId};
 use crate::error::Error;
 use crate::outgoing::Destination;
-use crate::sender::Shared;
+use crate::sender::{Look, Shared};
 use crate::turns::{Due, DueNow};
 use store::Timestamp;
 
@@ -14,13 +15,83 @@ const OVERLAP_MILLIS: i64 = 2000;
 
 impl Shared {
     /// Lets in what is due.
-    pub(crate) fn load(&self) -> Result<(), Error> {
-        let ended = self.load_all((self.clock)());
+    pub(crate) fn load(&self, what: Look) -> Result<(), Error> {
+        let now = (self.clock)();
+        let ended = match what {
+            Look::All => self.load_all(now),
+            Look::News => self.load_news(now),
+        };
         self.load_ended();
         ended
     }
 
+    /// Lets in what has come since the last look, which found all that was due then.
+    fn load_news(&self, now: Timestamp) -> Result<(), Error> {
+        let before = self.lock().newest();
+        let (Some(before), Some(newest)) = (before, self.queue.newest()?) else { return self.load_all(now) };
+        if !newest.only_came_since(&before) || self.queue.has_touched() {
+            return self.load_all(now);
+        }
+        let mut after = before.id;
+        while after < newest.id {
+            let came = self.queue.came_after(after, AT_ONCE)?;
+            if came.is_empty() {
+                break;
+            }
+            for entry in came {
+                // One that cannot be read is set aside where it is due.
+                let Ok(entry) = entry else { return self.load_all(now) };
+                after = entry.id;
+                self.let_in_new(&entry, now)?;
+            }
+        }
+        self.lock().note_newest(Some(newest));
+        self.wake_all();
+        Ok(())
+    }
+
+    fn let_in_new(&self, entry: &Entry, now: Timestamp) -> Result<(), Error> {
+        if entry.held {
+            return Ok(());
+        }
+        if entry.next_at > now {
+            self.lock().look_again_at(entry.next_at);
+            return Ok(());
+        }
+        let due = Due::of(entry);
+        {
+            let mut state = self.lock();
+            // It comes behind what is due and not here; or it is here already.
+            if !state.window.wants_new(due.turn) || state.window.has(due.id) {
+                return Ok(());
+            }
+        }
+        let destinations = self.destinations_now(entry, now)?;
+        let mut state = self.lock();
+        if state.window.add(due.turn, due.id, destinations) {
+            state.window.see(due.id, due.at);
+        } else {
+            state.window.leave_out(due.turn);
+        }
+        Ok(())
+    }
+
     fn load_all(&self, now: Timestamp) -> Result<(), Error> {
+        // Before anything is looked at: what comes meanwhile is new.
+        let newest = self.queue.newest()?;
+        {
+            let mut state = self.lock();
+            if newest.zip(state.newest()).is_some_and(|(newest, before)| newest.were_changed_since(&before)) {
+                // Somebody, perhaps on another server, may want a message to be tried.
+                state.destinations.forgive();
+            }
+        }
+        self.load_all_senders(now)?;
+        self.lock().note_newest(newest);
+        Ok(())
+    }
+
+    fn load_all_senders(&self, now: Timestamp) -> Result<(), Error> {
         let touched = self.queue.take_touched();
         if !touched.is_empty() {
             let mut state = self.lock();

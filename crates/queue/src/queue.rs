@@ -3,11 +3,12 @@
 //! Rows: `e` id = an [`Entry`]; `b` id chunk = a part of the message; `d`, `t` = a message that waits for its time (see
 //! `turns`; held ones have none); `s` = [`Totals`]; `a` = a share (see `share`); `r` id = a receipt (see `receipts`); `f` = a message
 //! that waits for a time its sender chose (see `scheduled`); `x` id = a message that was set aside (see `damage`); `m` domain = its
-//! policy on certificates (see [`crate::sts`]); `l` = who sends (see `term`); `p`, `n` = what was passed on for accounts (see `passed`).
+//! policy on certificates (see [`crate::sts`]); `l` = who sends (see `term`); `u` = how often messages were changed (see `news`); `p`, `n` = what was passed on for accounts (see `passed`).
 
 use crate::damage::{self, Damaged};
 use crate::entry::{Enqueued, Entry, NewEntry, QueueId};
 use crate::error::Error;
+use crate::hands::Hands;
 use crate::outgoing::{Via, Ways};
 use crate::pace::{self, Waits};
 use crate::passed;
@@ -18,14 +19,14 @@ use crate::turns::{self, Due, DueNow, Turn};
 use metrics::{Counts, Exposition};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Waker;
+use std::sync::{Arc, Mutex};
 use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
 
 mod backlog;
 mod body;
 mod census;
 mod look;
+mod news;
 mod passed_on;
 mod policies;
 mod scheduled;
@@ -36,16 +37,15 @@ mod ways;
 pub use backlog::{Backlog, Wish};
 pub(crate) use body::Body;
 pub use census::Census;
-pub(crate) use settle::{Fate, Settled, too_late};
+pub(crate) use news::Newest;
+use news::News;
+pub(crate) use settle::{Fate, Heard, Settled, too_late};
 
 /// A message is kept in rows of this length (of 1 MiB in earlier versions): a connection holds one of them.
 pub(crate) const BODY_ROW_BYTES: usize = 128 * 1024;
 
 /// Entries that are read at once where all are looked at.
 const LISTED_AT_ONCE: usize = 1000;
-
-/// So many changed messages are remembered for the sender.
-const TOUCHED_MAX: usize = 1000;
 
 const TOTALS_KEY: &[u8] = b"s";
 
@@ -62,6 +62,8 @@ pub struct Queue {
     pub(crate) attempts: Counts<1>,
     /// In which term of the one of several servers that sends; `None`: there is one server, or it is not for sending.
     term: Option<u64>,
+    led: Arc<Mutex<Option<term::Led>>>,
+    hands: Arc<Hands>,
 }
 
 /// What is in the queue, and the next number.
@@ -70,15 +72,6 @@ struct Totals {
     next: u64,
     entries: u64,
     bytes: u64,
-}
-
-/// Who is told that there is something new to send.
-#[derive(Default)]
-struct News {
-    count: AtomicU64,
-    listener: Mutex<Option<Waker>>,
-    /// Messages that were changed from outside since the listener asked.
-    touched: Mutex<Vec<QueueId>>,
 }
 
 impl Queue {
@@ -97,6 +90,8 @@ impl Queue {
             ways,
             attempts: Counts::new(&metrics::ATTEMPTS),
             term: None,
+            led: Arc::default(),
+            hands: Arc::default(),
         }
     }
 
@@ -368,21 +363,6 @@ impl Queue {
         })
     }
 
-    /// Wakes `waker` from now on whenever a message comes, or an operator changes one.
-    pub(crate) fn tell(&self, waker: &Waker) {
-        *self.news.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
-    }
-
-    /// Counts what the waker is woken for.
-    pub(crate) fn news(&self) -> u64 {
-        self.news.count.load(Ordering::SeqCst)
-    }
-
-    /// Messages that an operator has changed since this was asked last: what is known of them may be out of date.
-    pub(crate) fn take_touched(&self) -> Vec<QueueId> {
-        std::mem::take(&mut self.news.touched.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// The first message that waits for its time, of the first sender after one.
     pub(crate) fn first_due_after(&self, after: Option<Turn>) -> Result<Option<Due>, Error> {
         Ok(turns::first_after(&self.table, after)?)
@@ -438,24 +418,6 @@ impl Queue {
     }
 }
 
-impl News {
-    /// Of more the listener finds out when it looks at all.
-    fn touch(&self, id: QueueId) {
-        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
-        if touched.len() < TOUCHED_MAX {
-            touched.push(id);
-        }
-    }
-
-    /// After what it is about is durable.
-    fn spread(&self) {
-        self.count.fetch_add(1, Ordering::SeqCst);
-        if let Some(waker) = &*self.listener.lock().unwrap_or_else(PoisonError::into_inner) {
-            waker.wake_by_ref();
-        }
-    }
-}
-
 fn change_to(
     tx: &mut TableTx<'_>,
     before: &Entry,
@@ -469,6 +431,7 @@ fn change_to(
     if !after.is_asked {
         pace::forget(tx, before);
     }
+    news::count_change(tx)?;
     put_entry(tx, &after)
 }
 

@@ -5,7 +5,7 @@
 
 use crate::entry::{Entry, LastReply, RecipientState};
 use crate::error::Error;
-use crate::queue::{Fate, Settled, too_late};
+use crate::queue::{Fate, Heard, Settled, too_late};
 use crate::sender::Shared;
 use smtp_proto::{Enhanced, Reply};
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Shared {
         };
         let failed: Settled = settled.iter().filter(|(_, fate)| !has_it(fate)).cloned().collect();
         self.log(entry, &failed);
-        let after = self.persist(|| self.queue.settle(entry.id, &settled, now))?;
+        let after = self.write_down(entry.id, &Heard::of(entry, settled))?;
         claims.into_iter().for_each(Claim::answered);
         Ok(after)
     }

@@ -3,11 +3,13 @@
 //!
 //! Invariant: a connection has one outcome at most that is not durable, beside the message that it is sending. So a crash doubles two
 //! messages of a connection at most.
-//! Invariant: what could not be written down is written down by the thread that delivered it, for as long as it takes; the others go on.
+//! Invariant: what could not be written down is written down by the thread that delivered it, for as long as it takes, whoever leads by
+//! then; the others go on.
 
 use crate::entry::{Entry, QueueId};
 use crate::error::Error;
-use crate::queue::Settled;
+use crate::hands::Hand;
+use crate::queue::Heard;
 use crate::window::Job;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -23,7 +25,9 @@ pub(crate) struct Scribe(Sender<Asked>);
 /// What hosts said of a message.
 pub(crate) struct Note {
     pub(crate) job: Job,
-    pub(crate) settled: Settled,
+    pub(crate) heard: Heard,
+    /// Until it is durable.
+    _hand: Hand,
 }
 
 /// That it is to be written down, and whom to tell. Nobody but the thread holds it: whoever waits sees when that is gone.
@@ -46,9 +50,9 @@ pub(crate) fn scribe() -> (Scribe, Receiver<Asked>) {
 
 impl Scribe {
     /// Has an outcome written down; the job has ended then.
-    pub(crate) fn write(&self, job: Job, settled: Settled) -> Writing {
+    pub(crate) fn write(&self, job: Job, heard: Heard, hand: Hand) -> Writing {
         let (answer, written) = sync_channel(1);
-        let note = Arc::new(Note { job, settled });
+        let note = Arc::new(Note { job, heard, _hand: hand });
         // Where the thread is gone, whoever waits for it sees that.
         let _ = self.0.send(Asked { note: Arc::clone(&note), written: answer });
         Writing { note, written }
@@ -70,18 +74,18 @@ impl Writing {
     }
 }
 
-/// The thread: has what comes written down with `settle`, and says with `ended` what the messages are then; until nobody is left from whom
+/// The thread: has what comes written down with `write`, and says with `ended` what the messages are then; until nobody is left from whom
 /// something could come.
 pub(crate) fn write_down(
     asked: &Receiver<Asked>,
-    settle: impl Fn(&[(QueueId, &Settled)]) -> Result<Vec<Option<Entry>>, Error>,
+    write: impl Fn(&[(QueueId, &Heard)]) -> Result<Vec<Option<Entry>>, Error>,
     ended: impl Fn(&[Arc<Note>], &[Option<Entry>]),
 ) {
     while let Ok(first) = asked.recv() {
         let asked: Vec<_> = std::iter::once(first).chain(asked.try_iter()).take(AT_ONCE).collect();
         let notes: Vec<_> = asked.iter().map(|one| Arc::clone(&one.note)).collect();
-        let settled: Vec<_> = notes.iter().map(|note| (note.job.id, &note.settled)).collect();
-        let answer = settle(&settled).map(|entries| ended(&notes, &entries));
+        let heard: Vec<_> = notes.iter().map(|note| (note.job.id, &note.heard)).collect();
+        let answer = write(&heard).map(|entries| ended(&notes, &entries));
         for one in asked {
             // Its thread may have ended with the server.
             let _ = one.written.send(answer.clone());
@@ -92,16 +96,23 @@ pub(crate) fn write_down(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hands::Hands;
     use crate::outgoing::Destination;
+    use crate::queue::tests::message;
     use crate::turns::Turn;
     use std::thread;
+    use std::time::Duration;
+    use store::Timestamp;
 
     #[test]
     fn connections_waited_forever_for_a_thread_that_had_panicked() {
         let (scribe, asked) = scribe();
         let job = || Job { id: QueueId(1), turn: Turn::default(), destination: Destination::Release };
-        let before = scribe.write(job(), Vec::new());
+        let hands = Arc::new(Hands::default());
+        let hand = || hands.take(QueueId(1), hands.holder(), Duration::ZERO).unwrap();
+        let heard = || Heard::of(&message("me@x", &["a@y"], b"S: 1\r\n\r\n").entry(Timestamp(0)), Vec::new());
+        let before = scribe.write(job(), heard(), hand());
         thread::spawn(move || write_down(&asked, |_| panic!("the test's"), |_, _| ())).join().unwrap_err();
-        assert!(before.wait().is_err() && scribe.write(job(), Vec::new()).wait().is_err());
+        assert!(before.wait().is_err() && scribe.write(job(), heard(), hand()).wait().is_err());
     }
 }

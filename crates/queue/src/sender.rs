@@ -4,10 +4,13 @@
 //! destination over the same connection, as long as there is one and nobody waits of whom nothing is under way. Then it takes
 //! what comes next of all that is due ([`crate::window`]).
 
+mod state;
+
 use crate::attempt::Attempt;
 use crate::destinations::{Admission, Destinations};
 use crate::entry::{Entry, LastReply};
 use crate::error::Error;
+use crate::hands::Holder;
 use crate::outgoing::{Destination, Outgoing};
 use crate::queue::Queue;
 use crate::reach::{Reach, Session};
@@ -16,18 +19,16 @@ use crate::report::Notice;
 use crate::scribe::{self, Note, Scribe, Writing};
 use crate::smarthost::SmarthostError;
 use crate::turns::Turn;
-use crate::window::{Job, Window};
-use std::collections::HashMap;
+use crate::window::Job;
+pub(crate) use state::{Look, State};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::{Claim, Timestamp};
 use tracing::warn;
 
-/// A wake-up may get lost, and clocks are set; then the queue is looked at after this time.
-const RECHECK: Duration = Duration::from_secs(30);
 /// After a fault of the store.
 pub(crate) const FAULT_PAUSE: Duration = Duration::from_secs(5);
 /// So many messages go over one connection.
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) report: Reporter,
     pub(crate) release: Releaser,
     pub(crate) clock: Clock,
+    /// Of what its threads have in their hands.
+    pub(crate) holder: Holder,
     state: Mutex<State>,
     /// Something has come or become free.
     work: Condvar,
@@ -74,44 +77,9 @@ pub(crate) struct Shared {
     pub(crate) changed: Condvar,
 }
 
-#[derive(Default)]
-pub(crate) struct State {
-    pub(crate) stopping: bool,
-    /// The time to stop in good order is over.
-    cut: bool,
-    pub(crate) window: Window,
-    pub(crate) destinations: Destinations,
-    loading: Loading,
-    /// What `Queue::asked` was when destinations were looked at last.
-    asked: u64,
-    /// By the number of their place.
-    sockets: HashMap<u64, TcpStream>,
-    /// Places that there were.
-    places: u64,
-    /// When a message may go to a place to which as many went as may.
-    paced_until: Option<Timestamp>,
-    threads_alive: usize,
-    /// Threads that wait for `Shared::work`: to wake somebody costs a system call, also where nobody waits.
-    resting: usize,
-    /// Threads that wait for `Shared::changed`.
-    watching: usize,
-}
-
-/// What is known of the messages that are not in the window.
-#[derive(Default)]
-struct Loading {
-    is_under_way: bool,
-    /// What `Queue::news` was when the queue was looked at last; `None`: it was not, or shall be.
-    news: Option<u64>,
-    /// When the next message's time comes.
-    next_at: Option<Timestamp>,
-    /// When all is looked at again.
-    recheck: Option<Instant>,
-}
-
 /// What a thread does next.
 enum Task<'a> {
-    Load,
+    Load(Look),
     Deliver(Job, Place<'a>),
     Postpone(Vec<(Job, Timestamp)>, Option<LastReply>),
 }
@@ -132,7 +100,8 @@ impl Sender {
         let threads_wanted = outgoing.connections_max();
         let state = Mutex::new(State { threads_alive: threads_wanted + 1, ..State::default() });
         let (work, changed) = (Condvar::new(), Condvar::new());
-        let shared = Arc::new(Shared { queue, outgoing, reach, report, release, clock, state, work, changed });
+        let holder = queue.hands().holder();
+        let shared = Arc::new(Shared { queue, outgoing, reach, report, release, clock, holder, state, work, changed });
         shared.queue.tell(&Arc::clone(&shared).into());
         let mut sender = Self { shared, threads: Vec::new() };
         let (scribe, notes) = scribe::scribe();
@@ -140,7 +109,7 @@ impl Sender {
         sender.spawn("queue-scribe".to_owned(), move |shared| {
             scribe::write_down(
                 &notes,
-                |settled| shared.queue.settle_all(settled, (shared.clock)()),
+                |heard| shared.queue.write_down(heard, (shared.clock)()),
                 |notes, entries| shared.written(notes, entries),
             );
         })?;
@@ -162,10 +131,23 @@ impl Sender {
         Ok(())
     }
 
-    /// Has the threads look at the queue again: after the clock was set.
+    /// Has the threads look at the whole queue again: after the clock was set.
     pub fn wake(&self) {
         self.shared.look_at_all();
         self.shared.wake_all();
+    }
+
+    /// Has the threads look at what is new in the queue: another process has changed it.
+    pub fn look_for_news(&self) {
+        self.shared.queue.spread_news();
+    }
+
+    /// Stops, at once and without waiting, because another server may lead soon: connections are cut. The threads end when what is known
+    /// of mail that went out is written down, however long that takes.
+    pub fn leave(self) {
+        self.shared.lock().leaves = true;
+        self.shared.begin_to_stop();
+        self.shared.cut();
     }
 
     /// Stops: no new attempts; those that run have `grace` to end, then their connections are cut. What was not settled
@@ -237,30 +219,6 @@ impl Drop for Place<'_> {
 impl Wake for Shared {
     fn wake(self: Arc<Self>) {
         self.work.notify_one();
-    }
-}
-
-impl State {
-    /// A message's time comes then.
-    pub(crate) fn look_again_at(&mut self, at: Timestamp) {
-        let next_at = &mut self.loading.next_at;
-        *next_at = Some(next_at.map_or(at, |known| known.min(at)));
-    }
-
-    fn wants_load(&self, news: u64, now: Timestamp) -> bool {
-        let Loading { is_under_way, news: known, next_at, recheck } = &self.loading;
-        !is_under_way
-            && (self.window.is_low()
-                || *known != Some(news)
-                || next_at.is_some_and(|at| at <= now)
-                || recheck.is_none_or(|at| at <= Instant::now()))
-    }
-
-    /// How long there is nothing to do, if nothing happens.
-    fn rest(&self, now: Timestamp) -> Duration {
-        let next_at = self.loading.next_at.into_iter().chain(self.paced_until).min();
-        let millis = next_at.map(|at| u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0));
-        millis.map_or(RECHECK, Duration::from_millis).min(RECHECK)
     }
 }
 
@@ -336,7 +294,7 @@ impl Shared {
     fn work(&self, scribe: &Scribe) {
         while let Some(task) = self.next() {
             let ended = match task {
-                Task::Load => self.load(),
+                Task::Load(look) => self.load(look),
                 Task::Deliver(job, place) => {
                     self.deliver_all(job, place, scribe);
                     Ok(())
@@ -368,15 +326,9 @@ impl Shared {
             if std::mem::replace(&mut state.asked, asked) != asked {
                 state.destinations.forgive();
             }
-            if state.wants_load(news, now) {
-                if state.loading.recheck.is_none_or(|at| at <= Instant::now()) {
-                    state.loading.recheck = Some(Instant::now() + RECHECK);
-                    state.window.forget_what_was_loaded();
-                }
-                state.window.take_low();
-                state.loading.is_under_way = true;
-                (state.loading.news, state.loading.next_at) = (Some(news), None);
-                return Some(Task::Load);
+            if let Some(look) = state.wants_load(news, now) {
+                state.begin_load(look, news);
+                return Some(Task::Load(look));
             }
             if let Some(task) = self.pick(&mut state, now) {
                 return Some(task);
@@ -448,12 +400,13 @@ impl Shared {
         while let Some(job) = next {
             let (turn, ended) = (job.turn, self.attempt(&job, &mut place));
             match ended {
-                Ok(Attempt::Said(settled)) => {
+                Ok(Attempt::Said(heard, hand)) => {
                     // No more than one is on its way to the disk.
                     writing.take().into_iter().for_each(|writing| self.finish(writing));
                     self.leave(&job);
-                    writing = Some(scribe.write(job, settled));
+                    writing = Some(scribe.write(job, heard, hand));
                 }
+                Ok(Attempt::Again) => self.done(&job, true),
                 Ok(Attempt::Ended(entry)) => self.done(&job, self.is_due_again(entry.as_deref())),
                 Err(error) if self.is_superseded(&error) => self.done(&job, false),
                 Err(error) => {
@@ -472,8 +425,7 @@ impl Shared {
     /// Waits until an outcome is durable; where it was not to be written with others, writes it down.
     fn finish(&self, writing: Writing) {
         let Err(note) = writing.wait() else { return };
-        let ended = self.persist(|| self.queue.settle(note.job.id, &note.settled, (self.clock)()));
-        let again = match ended {
+        let again = match self.write_down(note.job.id, &note.heard) {
             Ok(entry) => self.is_due_again(entry.as_ref()),
             Err(error) => {
                 warn!(id = %note.job.id, %error, "an outcome was not written down");
@@ -548,6 +500,11 @@ impl Shared {
             self.begin_to_stop();
         }
         is_so
+    }
+
+    /// Waits, unless the process ends.
+    pub(crate) fn pause_to_keep(&self, time: Duration) {
+        drop(self.watch(self.lock(), time, |state| !state.is_ending()));
     }
 
     /// Waits, unless the server stops.

@@ -86,6 +86,21 @@ impl Window {
         Some(lane.loaded_to)
     }
 
+    /// Whether a message that has come, and is due, is to be let in: what is here of its sender is all that is due, and there is room.
+    pub(crate) fn wants_new(&mut self, turn: Turn) -> bool {
+        self.wants_from(turn).is_some() && self.lanes.get(&turn).is_none_or(|lane| !lane.has_more)
+    }
+
+    /// There was no room for a message of a sender.
+    pub(crate) fn leave_out(&mut self, turn: Turn) {
+        let low = self.low();
+        if let Some(lane) = self.lanes.get_mut(&turn) {
+            lane.has_more = true;
+            self.is_low |= lane.count < low;
+        }
+        self.tidy(turn);
+    }
+
     /// So many jobs of one sender may wait here now.
     fn max(&self) -> usize {
         match self.waiting {

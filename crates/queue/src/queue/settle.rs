@@ -12,6 +12,13 @@ use store::{TableTx, Timestamp};
 /// What became of recipients in one attempt: their places and what it is.
 pub(crate) type Settled = Vec<(usize, Fate)>;
 
+/// What became of recipients in one attempt, outside, and how often each had been tried before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) settled: Settled,
+    before: Vec<u32>,
+}
+
 /// What became of a recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -21,7 +28,46 @@ pub(crate) enum Fate {
     Postponed { last: Option<LastReply>, until: Timestamp },
 }
 
+impl Heard {
+    /// Of a message as it was when the attempt began.
+    pub(crate) fn of(entry: &Entry, settled: Settled) -> Self {
+        let before =
+            |(place, _): &(usize, Fate)| entry.recipients.get(*place).map_or(0, |recipient| recipient.attempts);
+        Self { before: settled.iter().map(before).collect(), settled }
+    }
+
+    /// What of it is still so: whoever has the message has it. What else was said counts where nobody has tried since, nor tries just
+    /// now (`is_alone`): it can be asked for again.
+    fn that_counts(&self, entry: &Entry, is_alone: bool) -> Settled {
+        let counts = |((place, fate), before): &(&(usize, Fate), &u32)| {
+            let recipient = entry.recipients.get(*place).filter(|recipient| recipient.is_waiting());
+            recipient.is_some_and(|recipient| {
+                let has_it = matches!(fate, Fate::Tried(RecipientState::Delivered { .. }));
+                has_it || is_alone && recipient.attempts == **before
+            })
+        };
+        self.settled.iter().zip(&self.before).filter(counts).map(|(fate, _)| fate.clone()).collect()
+    }
+}
+
 impl Queue {
+    /// Writes down what is known of attempts, with one commit, all or none, whoever leads by now: it has happened. Gives the entries as
+    /// they are then, `None` of those that are gone.
+    pub(crate) fn write_down(&self, heard: &[(QueueId, &Heard)], now: Timestamp) -> Result<Vec<Option<Entry>>, Error> {
+        self.table.change(|tx| {
+            let is_alone = self.was_alone(tx)?;
+            let one = |(id, heard): &(QueueId, &Heard)| {
+                let Some(before) = entry(tx, *id)? else { return Ok(None) };
+                let settled = heard.that_counts(&before, is_alone);
+                if settled.is_empty() {
+                    return Ok(Some(before));
+                }
+                advance(tx, *id, |entry| self.settle_in(entry, &settled, now))
+            };
+            heard.iter().map(one).collect()
+        })
+    }
+
     /// Writes down an attempt: outcomes, and what comes next. Gives the entry as it is now, `None` if it is gone.
     pub(crate) fn settle(&self, id: QueueId, settled: &Settled, now: Timestamp) -> Result<Option<Entry>, Error> {
         self.advance(id, |entry| self.settle_in(entry, settled, now))

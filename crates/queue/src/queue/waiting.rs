@@ -1,6 +1,6 @@
 //! What waits for an answer of its account's owner (`pace`): shown, let go, thrown away.
 
-use super::{Queue, delete, due_now, entry, put_entry};
+use super::{Queue, delete, due_now, entry, news, put_entry};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::pace::{self, Waiting};
@@ -53,6 +53,7 @@ impl Queue {
     /// [`store::Error::NoSpace`], faults; some may be gone then.
     pub fn let_go(&self, account: AccountId, now: Timestamp) -> Result<u64, Error> {
         self.answer(account, |tx, entries| {
+            news::count_change(tx)?;
             for before in entries {
                 let mut after = before.clone();
                 (after.held, after.is_asked, after.asked_of) = (false, false, None);

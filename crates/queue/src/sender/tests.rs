@@ -14,6 +14,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::time::Instant;
 use store::Store;
 use store::sim::{SimEngine, SimObjects};
 
@@ -243,9 +244,11 @@ fn hear(lines: &Receiver<String>, expected: &str) {
 mod direct;
 mod hard;
 mod later;
+mod news;
 mod requiretls;
 mod said;
 mod sts;
+mod terms;
 mod ways;
 mod written;
 

@@ -3,6 +3,7 @@
 use super::direct::Net;
 use super::*;
 use crate::{Direct, Via, Ways};
+use std::collections::HashMap;
 
 fn named(names: &[(&str, Via)]) -> HashMap<String, Via> {
     names.iter().map(|(name, via)| ((*name).to_owned(), *via)).collect()

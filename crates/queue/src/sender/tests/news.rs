@@ -1,0 +1,105 @@
+//! What is looked at when another server has queued a message.
+
+use super::*;
+use crate::queue::Fate;
+use store::AccountId;
+
+/// So many reads for a message that comes: where it is known up to, what lies behind, the message.
+const READS_MAX: u64 = 16;
+
+fn until_known(world: &World, id: QueueId) {
+    let end = Instant::now() + TIME;
+    let shared = &world.sender.shared;
+    let mut state = shared.lock();
+    while !state.window.has(id) {
+        assert!(Instant::now() < end, "it is not looked at");
+        state.watching += 1;
+        state = shared.changed.wait_timeout(state, Duration::from_millis(50)).unwrap().0;
+        state.watching -= 1;
+    }
+}
+
+/// A host that takes connections and says nothing; how many.
+fn silent_host() -> (u16, Receiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (taken, sockets) = mpsc::channel();
+    thread::spawn(move || listener.incoming().map_while(Result::ok).all(|socket| taken.send(socket).is_ok()));
+    (port, sockets)
+}
+
+fn of(account: u32, number: u32) -> NewEntry {
+    let new = message("me@x", &["a@y"], format!("S: {number}\r\n\r\n").as_bytes());
+    NewEntry { account: Some(AccountId(16 + account)), ..new }
+}
+
+/// What a message of another server costs the one that leads, where so many messages of so many senders wait already: for their time, or,
+/// of one sender, for the one connection that it may have, at which nobody answers.
+fn reads_beside(waiting: u32, senders: u32) -> u64 {
+    let engine = SimEngine::new();
+    let (port, sockets) = silent_host();
+    let (doors, other) = (open(&engine), open(&engine));
+    let ids: Vec<QueueId> =
+        (0..waiting).map(|number| other.enqueue(of(number % senders, number), Timestamp(NOW)).unwrap().id).collect();
+    let are_due = senders == 1;
+    let later = vec![(0, Fate::Postponed { last: None, until: Timestamp(NOW + 3_600_000) })];
+    ids.iter().filter(|_| !are_due).for_each(|id| drop(other.settle(*id, &later, Timestamp(NOW)).unwrap()));
+    let world = start(doors.lead(1).unwrap(), smarthost(port), 0);
+    ids.iter().filter(|_| are_due).for_each(|id| until_known(&world, *id));
+    let held: Vec<TcpStream> =
+        ids.iter().take(1).filter(|_| are_due).map(|_| sockets.recv_timeout(TIME).unwrap()).collect();
+    let end = Instant::now() + TIME;
+    while world.sender.shared.lock().resting + held.len() < world.sender.shared.outgoing.connections_max() {
+        assert!(Instant::now() < end, "the threads do not come to rest");
+        thread::yield_now();
+    }
+    let id = other.enqueue(of(senders, waiting), Timestamp(NOW)).unwrap().id;
+    let before = engine.reads();
+    world.sender.look_for_news();
+    until_known(&world, id);
+    let reads = engine.reads() - before;
+    world.sender.stop(Duration::ZERO);
+    reads
+}
+
+#[test]
+fn each_message_of_another_server_had_the_whole_queue_read() {
+    for (waiting, senders) in [(10, 1), (500, 1), (500, 100)] {
+        let reads = reads_beside(waiting, senders);
+        assert!(reads <= READS_MAX, "{reads} reads, where {waiting} messages of {senders} senders wait");
+    }
+}
+
+/// On another server an operator has a message tried that waits for its next attempt.
+#[test]
+fn what_is_changed_on_another_server_is_looked_at() {
+    let engine = SimEngine::new();
+    let (port, lines) = serve(Script { rcpt: vec!["450 4.2.1 later"], ..Script::default() }, 2);
+    let (doors, other) = (open(&engine), open(&engine));
+    let id = other.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
+    let world = start(doors.lead(1).unwrap(), smarthost(port), 0);
+    world.until(|queue| queue.show(id).unwrap().attempts == 1);
+    hear(&lines, "QUIT");
+    other.retry(id, Timestamp(NOW)).unwrap();
+    world.sender.look_for_news();
+    hear(&lines, "S: 1");
+    world.until_empty();
+    world.sender.stop(TIME);
+}
+
+/// Nobody was there; now somebody is, and an operator knows it.
+#[test]
+fn what_was_to_be_tried_by_the_word_of_another_server_waited_for_a_destination_that_was_not_asked() {
+    let engine = SimEngine::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (doors, other) = (open(&engine), open(&engine));
+    let id = other.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
+    let world = start(doors.lead(1).unwrap(), smarthost(port), 0);
+    world.until(|queue| queue.show(id).unwrap().attempts == 1);
+    let (_, lines) = serve_at(&format!("127.0.0.1:{port}"), Script::default(), 1);
+    other.retry(id, Timestamp(NOW)).unwrap();
+    world.sender.look_for_news();
+    hear(&lines, "S: 1");
+    world.until_empty();
+    world.sender.stop(TIME);
+}
