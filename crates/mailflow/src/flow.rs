@@ -115,6 +115,15 @@ impl MailFlow {
         Self { teacher: Some(teacher), ..self }
     }
 
+    /// The same for what is done by the one of several servers that leads, in its term: `queue` is of that term, too.
+    ///
+    /// # Errors
+    /// Faults; a later term has begun.
+    pub fn in_term(&self, queue: Queue, term: u64) -> Result<Self, store::Error> {
+        let queue = self.queue.as_ref().map(|_| queue);
+        Ok(Self { queue, posts: self.posts.lead(term)?, ..self.clone() })
+    }
+
     /// Puts on `told` what was counted of mail that came.
     pub fn tell_metrics(&self, told: &mut Exposition) {
         self.figures.tell(told);

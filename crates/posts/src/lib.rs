@@ -5,7 +5,7 @@
 //!
 //! Rows of the table: `n` = the last number; `h`, `m`, `s` list = what has come of late (file `seen.rs`); `p` number = a [`Post`]; `b`
 //! number piece = a part of its message; `x` number = a post that could not be read and was set aside, as it was; `w` account number =
-//! what an account here has written (file `written.rs`).
+//! what an account here has written (file `written.rs`); `l` = who hands posts on (file `term.rs`).
 //!
 //! Invariant: a post is there until each member has a copy or never gets one.
 
@@ -14,6 +14,7 @@
 
 mod post;
 mod seen;
+mod term;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -48,7 +49,11 @@ const ROW_BYTES: usize = 128 * 1024;
 
 /// The posts of a store. Cheap to clone; all calls block until what they did is durable.
 #[derive(Clone)]
-pub struct Posts(Table);
+pub struct Posts {
+    table: Table,
+    /// In which term of the one of several servers that hands them on; `None`: there is one server, or it is not for handing on.
+    term: Option<u64>,
+}
 
 /// What is to be taken.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +100,7 @@ impl Posts {
     /// Those of `store`.
     #[must_use]
     pub fn of(store: &Store) -> Self {
-        Self(store.table(TableId::Posts))
+        Self { table: store.table(TableId::Posts), term: None }
     }
 
     /// Takes responsibility for a post, in one commit: it is durable when this returns. One that came before is not taken twice.
@@ -103,9 +108,9 @@ impl Posts {
     /// # Errors
     /// [`Refused`]; nothing was changed.
     pub fn take(&self, new: NewPost<'_>, now: Timestamp) -> Result<Taken, Refused> {
-        self.0.takes_mail()?;
+        self.table.takes_mail()?;
         let NewPost { post, content, mark, also, per_hour } = new;
-        self.0.change(|tx| {
+        self.change_table(|tx| {
             let seen = Seen::read(tx, &post.list, now)?;
             for known in [Some(mark), also].into_iter().flatten() {
                 if seen.has(tx, &known)? {
@@ -154,7 +159,7 @@ impl Posts {
     /// # Errors
     /// Faults.
     pub fn content(&self, post: &Post) -> Result<Option<Vec<u8>>, Error> {
-        let rows = self.0.scan(&body_key(post.id, 0)[..9], &[], usize::MAX)?;
+        let rows = self.table.scan(&body_key(post.id, 0)[..9], &[], usize::MAX)?;
         let content: Vec<u8> = rows.into_iter().flat_map(|(_, row)| row).collect();
         Ok((content.len() as u64 == post.size_bytes).then_some(content))
     }
@@ -164,12 +169,12 @@ impl Posts {
     /// # Errors
     /// Faults.
     pub fn set_aside(&self) -> Result<Vec<(PostId, String)>, Error> {
-        let mut unread = self.0.scan(b"p", &[], usize::MAX)?;
+        let mut unread = self.table.scan(b"p", &[], usize::MAX)?;
         unread.retain(|(key, value)| Post::decode(key, value).is_err());
         if unread.is_empty() {
             return Ok(Vec::new());
         }
-        self.0.change(|tx| {
+        self.change_table(|tx| {
             for (key, value) in &unread {
                 tx.delete(key);
                 tx.put(&[b"x", key.get(1..).unwrap_or_default()].concat(), value.clone());
@@ -189,8 +194,8 @@ impl Posts {
     /// # Errors
     /// Faults.
     pub fn tidy(&self, now: Timestamp) -> Result<(), Error> {
-        written::forget(&self.0, now)?;
-        seen::forget(&self.0, now)
+        written::forget(&self.table, now)?;
+        seen::forget(&self.table, now)
     }
 
     /// What an account here has written to lists of late, newest first: 500 posts of 30 days at most.
@@ -198,7 +203,7 @@ impl Posts {
     /// # Errors
     /// Faults.
     pub fn written(&self, account: AccountId) -> Result<Vec<Written>, Error> {
-        written::of(&self.0, account)
+        written::of(&self.table, account)
     }
 
     /// These are left; nobody: the post is done. Durable when it returns.
@@ -206,7 +211,7 @@ impl Posts {
     /// # Errors
     /// Faults.
     pub fn left(&self, id: PostId, to: Vec<Goes>) -> Result<(), Error> {
-        self.0.change(|tx| {
+        self.change_table(|tx| {
             let Some(mut post) = read(tx, id)? else { return Ok(()) };
             if to.is_empty() {
                 delete(tx, &post);
@@ -238,7 +243,7 @@ impl Posts {
     /// # Errors
     /// Faults.
     pub fn remove(&self, id: PostId) -> Result<(), Error> {
-        self.0.change(|tx| {
+        self.change_table(|tx| {
             if let Some(post) = read(tx, id)? {
                 delete(tx, &post);
             }
@@ -310,7 +315,7 @@ impl Posts {
     }
 
     fn change(&self, id: PostId, change: impl Fn(&mut Post) -> bool) -> Result<bool, Error> {
-        self.0.change(|tx| {
+        self.change_table(|tx| {
             let Some(mut post) = read(tx, id)? else { return Ok(false) };
             let is_changed = change(&mut post);
             if is_changed {
@@ -324,11 +329,11 @@ impl Posts {
     /// Wakes `waker` after every change, as long as the result lives.
     #[must_use]
     pub fn watch(&self, waker: Waker) -> Watch {
-        self.0.watch(waker)
+        self.table.watch(waker)
     }
 
     fn all(&self) -> Result<Vec<Post>, Error> {
-        Ok(readable(&self.0.scan(b"p", &[], usize::MAX)?))
+        Ok(readable(&self.table.scan(b"p", &[], usize::MAX)?))
     }
 }
 

@@ -55,7 +55,7 @@ fn take(posts: &Posts, list: &str, mark: u8, now: Timestamp) -> Result<Taken, Re
 fn a_post_is_there_until_nobody_is_left_and_is_taken_once() {
     let engine = SimEngine::new();
     let posts = open(&engine);
-    let commits = || posts.0.version().unwrap().0;
+    let commits = || posts.table.version().unwrap().0;
     let before = commits();
     assert_eq!(take(&posts, "choir@x", 1, SIM_EPOCH), Ok(Taken::Now(PostId(1))));
     assert_eq!(commits() - before, 1);
@@ -75,7 +75,7 @@ fn a_post_is_there_until_nobody_is_left_and_is_taken_once() {
     assert_eq!((going.to.as_ref(), going.tried), (Some(&eve), 1));
     posts.left(PostId(1), Vec::new()).unwrap();
     posts.left(PostId(1), eve).unwrap();
-    assert_eq!((posts.next_at().unwrap(), posts.0.scan(b"b", &[], 9).unwrap().len()), (None, 0));
+    assert_eq!((posts.next_at().unwrap(), posts.table.scan(b"b", &[], 9).unwrap().len()), (None, 0));
     // It is done, and is the same still.
     assert_eq!(take(&posts, "choir@x", 1, later(6 * 24)), Ok(Taken::Before));
     assert_eq!(take(&posts, "choir@x", 1, later(6 * 24 + 1)), Ok(Taken::Now(PostId(3))));
@@ -99,7 +99,7 @@ fn a_list_takes_so_many_in_an_hour_and_so_many_that_are_not_done() {
 }
 
 fn remembered(posts: &Posts) -> usize {
-    [b"h", b"m", b"s"].iter().map(|prefix| posts.0.scan(*prefix, &[], usize::MAX).unwrap().len()).sum()
+    [b"h", b"m", b"s"].iter().map(|prefix| posts.table.scan(*prefix, &[], usize::MAX).unwrap().len()).sum()
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn what_is_remembered_is_bounded_in_an_hour() {
 fn what_is_remembered_was_written_anew_with_each_post() {
     let posts = open(&SimEngine::new());
     let largest = || {
-        let rows = [b"h", b"m", b"s"].map(|prefix| posts.0.scan(prefix, &[], usize::MAX).unwrap());
+        let rows = [b"h", b"m", b"s"].map(|prefix| posts.table.scan(prefix, &[], usize::MAX).unwrap());
         rows.iter().flatten().map(|(_, value)| value.len()).max().unwrap_or(0)
     };
     for mark in 0..200 {
@@ -159,7 +159,7 @@ fn what_an_earlier_version_remembers_counts_until_its_time_is_over() {
     let entry = |mark: u8, at: u32| [&[mark; 8][..], &at.to_be_bytes()].concat();
     let value = [entry(1, minute), entry(2, minute), entry(3, minute | 1 << 31)].concat();
     posts
-        .0
+        .table
         .change(|tx| {
             tx.put(b"schoir@x", value.clone());
             Ok::<_, Error>(())
@@ -171,7 +171,7 @@ fn what_an_earlier_version_remembers_counts_until_its_time_is_over() {
     posts.tidy(later(6 * 24)).unwrap();
     assert_eq!(take(&posts, "choir@x", 2, later(6 * 24)), Ok(Taken::Before));
     posts.tidy(later(6 * 24 + 1)).unwrap();
-    assert_eq!(posts.0.scan(b"s", &[], 9).unwrap(), []);
+    assert_eq!(posts.table.scan(b"s", &[], 9).unwrap(), []);
     assert_eq!(take(&posts, "choir@x", 2, later(6 * 24 + 1)), Ok(Taken::Now(PostId(2))));
 }
 
@@ -180,7 +180,7 @@ fn one_post_that_could_not_be_read_stopped_all_lists() {
     let posts = open(&SimEngine::new());
     assert!(take(&posts, "choir@x", 1, SIM_EPOCH).is_ok());
     posts
-        .0
+        .table
         .change(|tx| {
             tx.put(&post::key(PostId(1)), b"{".to_vec());
             Ok::<_, Error>(())
@@ -193,7 +193,7 @@ fn one_post_that_could_not_be_read_stopped_all_lists() {
     assert_eq!((aside.len(), aside[0].0), (1, PostId(1)));
     assert!(aside[0].1.contains("cannot be read"), "{}", aside[0].1);
     assert_eq!(posts.set_aside(), Ok(Vec::new()), "once");
-    assert_eq!(posts.0.scan(b"x", &[], 9).unwrap()[0].1, b"{");
+    assert_eq!(posts.table.scan(b"x", &[], 9).unwrap()[0].1, b"{");
 }
 
 /// Ten addresses of one domain, five posts each.
@@ -279,7 +279,7 @@ fn what_waits_left_no_room_for_posts_of_other_lists() {
     let held = Stage::Held(Held { until_millis: later(1).0, is_told: true, why: "x".into() });
     let waiting = |posts: &Posts, list: usize, size_bytes: u64| {
         let post = Post { stage: held.clone(), size_bytes, ..post(&format!("l{list}@x")) };
-        posts.0.change(|tx| -> Result<(), Error> {
+        posts.table.change(|tx| -> Result<(), Error> {
             let id = PostId(last_number(tx)?.0 + 1);
             tx.put(b"n", id.0.to_be_bytes().to_vec());
             put(tx, &Post { id, ..post.clone() })
@@ -309,7 +309,7 @@ fn a_damaged_row_of_what_a_list_has_had_stopped_all_its_posts() {
     let posts = open(&engine);
     assert_eq!(take(&posts, "choir@x", 1, SIM_EPOCH), Ok(Taken::Now(PostId(1))));
     let spoil = |prefix: &[u8]| {
-        let rows = posts.0.scan(prefix, &[], 9).unwrap();
+        let rows = posts.table.scan(prefix, &[], 9).unwrap();
         assert!(!rows.is_empty());
         rows.iter().for_each(|(key, _)| engine.spoil(TableId::Posts, key));
     };
@@ -352,14 +352,14 @@ fn held(why: &str) -> Stage {
 fn whoever_wrote_to_a_list_could_not_see_what_became_of_it() {
     let engine = SimEngine::new();
     let posts = open(&engine);
-    let commits = posts.0.version().unwrap().0;
+    let commits = posts.table.version().unwrap().0;
     let taken = take_of(&posts, 20, 1, Stage::Going(Going::default()), SIM_EPOCH);
     let [approved, rejected, over, waits] = [2, 3, 4, 5].map(|mark| take_of(&posts, 20, mark, held("why"), SIM_EPOCH));
     take_of(&posts, 21, 6, held("why"), SIM_EPOCH);
     assert!(posts.approve("choir@x", approved).unwrap());
     assert!(posts.reject("choir@x", rejected, false).unwrap() && posts.reject("choir@x", over, true).unwrap());
     posts.told(waits).unwrap();
-    assert_eq!(posts.0.version().unwrap().0 - commits, 6 + 3 + 1, "no commit more");
+    assert_eq!(posts.table.version().unwrap().0 - commits, 6 + 3 + 1, "no commit more");
     // Once it is with everybody, and over a crash.
     posts.again(approved, later(1)).unwrap();
     posts.left(approved, Vec::new()).unwrap();
@@ -400,4 +400,23 @@ fn an_account_keeps_so_many_of_what_it_wrote_and_no_longer() {
     assert_eq!(subjects(&posts).len(), written::KEPT_MAX);
     posts.tidy(Timestamp(end.0 + 1)).unwrap();
     assert_eq!(subjects(&posts).last().unwrap(), "100", "those of the first hour");
+}
+
+#[test]
+fn who_leads_no_more_notes_nothing_of_a_post() {
+    let engine = SimEngine::new();
+    let (doors, other) = (open(&engine), open(&engine));
+    let first = doors.lead(1).unwrap();
+    assert_eq!(take(&doors, "choir@x", 1, SIM_EPOCH), Ok(Taken::Now(PostId(1))));
+    assert_eq!((first.must_lead(), first.again(PostId(1), later(1))), (Ok(()), Ok(())));
+    let second = other.lead(2).unwrap();
+    let refused = |done: Result<(), Error>| matches!(done, Err(Error::Fault(why)) if why.contains("another server"));
+    assert!(refused(first.must_lead()) && refused(first.left(PostId(1), Vec::new())));
+    assert!(refused(first.remove(PostId(1))) && refused(first.again(PostId(1), later(2))));
+    assert!(refused(doors.lead(1).map(drop)), "terms only grow");
+    assert_eq!(second.due(later(1)).unwrap().len(), 1);
+    // What comes is nobody's term.
+    assert_eq!(take(&doors, "choir@x", 2, SIM_EPOCH), Ok(Taken::Now(PostId(2))));
+    assert_eq!(second.left(PostId(1), Vec::new()), Ok(()));
+    assert_eq!(second.due(later(1)).unwrap().len(), 1);
 }

@@ -3,6 +3,10 @@
 //! It goes in pieces: what goes elsewhere of a piece is one commit of the queue, what stays here one of each account, and then it is
 //! noted who is left. Each copy has a receipt: what a crash in between doubles is found by it. A member that cannot be served now
 //! holds up nobody: it is tried again, for as long as a sender would.
+//!
+//! Where several servers have one storage, the one that leads does it: each piece begins with a look whether it still does, and what goes
+//! elsewhere, and the note of who is left, are commits that compare its term. So receipts of a piece that another server repeats are
+//! there as long as it may.
 
 use super::form::{self, Author};
 use super::letters;
@@ -62,12 +66,14 @@ impl MailFlow {
             if is_stopping() {
                 break;
             }
+            self.posts.must_lead()?;
             let done = match &post.stage {
                 Stage::Going(going) => self.hand_on(&post, going, now, is_stopping),
                 Stage::Held(held) => self.ask_owners(&post, held, now),
                 Stage::Refused { is_over } => self.tell_author(&post, *is_over, now),
             };
             let Err(error) = done else { continue };
+            self.posts.must_lead()?;
             if now.0.saturating_sub(post.at_millis) > FAILS_MILLIS_MAX {
                 error!(id = post.way.name, list = post.list, %error, "a post cannot be handed on, and is given up");
                 self.lost(&post, now)?;
@@ -102,6 +108,8 @@ impl MailFlow {
             if is_stopping() {
                 return Ok(());
             }
+            // What goes to accounts here is no part of the commit that notes it.
+            self.posts.must_lead()?;
             let rest = left.split_off(at_once.min(left.len()));
             let (not_served, claims) = self.serve(&round, &left);
             later.extend(not_served);

@@ -843,3 +843,26 @@ fn a_list_from_which_no_mail_leaves_reaches_its_members_here() {
     assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, MESSAGE)), OK);
     assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 0));
 }
+
+/// A server that leads no more is in the middle of a post as the next one hands it on, to its end.
+#[test]
+fn a_post_was_handed_on_by_the_server_that_led_before_as_well() {
+    let (world, queue) = choir(Posting::Members);
+    let accepted = deliver(&world, "ada@far.example", CHOIR, MESSAGE);
+    accepted.accepted().into_iter().for_each(Claim::answered);
+    let led = |term| world.flow.in_term(queue.lead(term).unwrap(), term).unwrap();
+    let (first, asked) = (led(1), std::cell::Cell::new(0));
+    let taken_over = || {
+        asked.set(asked.get() + 1);
+        // It has read the post by now.
+        if asked.get() == 2 {
+            assert_eq!(led(2).distribute(NOW, &|| false), Ok(None));
+            world.flow.auth.store().tidy_receipts(NOW);
+            queue.tidy_receipts(NOW).unwrap();
+        }
+        false
+    };
+    assert!(matches!(first.distribute(NOW, &taken_over), Err(Error::Fault(why)) if why.contains("another server")));
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 2));
+    assert!(asked.get() >= 2);
+}
