@@ -80,9 +80,12 @@ impl Server {
         let place = tempfile::Builder::new().prefix("pillarbox-test-").tempdir().expect("a temporary directory");
         let services = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "https", "http"];
         let listen: String = services.map(|service| format!("{service} = [\"127.0.0.1:0\"]\n")).concat();
+        // What more there is of that table has to stand in it.
+        let (of_listen, more): (Vec<&str>, Vec<&str>) = more.lines().partition(|line| line.starts_with("listen."));
+        let (of_listen, more) = (of_listen.join("\n").replace("listen.", ""), more.join("\n"));
         let data = place.path().join("data");
         let config = format!(
-            "hostname = \"{HOSTNAME}\"\ndata_dir = {data:?}\n{more}\n[listen]\n{listen}\n\
+            "hostname = \"{HOSTNAME}\"\ndata_dir = {data:?}\n{more}\n[listen]\n{listen}{of_listen}\n\
              [log]\nlevel = \"info\"\nformat = \"json\"\n"
         );
         fs::write(place.path().join("pillarbox.toml"), config).expect("the configuration");
@@ -175,6 +178,17 @@ impl Server {
         running.process.wait().expect("its end");
     }
 
+    /// SIGTERM; the end of the process is the caller's to wait for ([`Self::ended`]).
+    pub fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.running.as_ref().expect("it runs").process);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a process of ours");
+    }
+
+    /// Waits for the end of a process that was told to end; how it ended.
+    pub fn ended(&mut self) -> std::process::ExitStatus {
+        self.running.take().expect("it runs").process.wait().expect("its end")
+    }
+
     /// The end of the log of the last start.
     pub fn log(&self) -> String {
         let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -203,6 +217,18 @@ impl Drop for Server {
 }
 
 impl Addresses {
+    /// The file of the authority that vouches for the server.
+    pub fn authority(&self) -> &std::path::Path {
+        &self.authority
+    }
+
+    /// The same where these services are found elsewhere.
+    pub fn through(&self, elsewhere: &[(&str, SocketAddr)]) -> Self {
+        let mut services = self.services.clone();
+        services.extend(elsewhere.iter().map(|(service, address)| ((*service).to_owned(), *address)));
+        Self { services, ..self.clone() }
+    }
+
     pub fn of(&self, service: &str) -> SocketAddr {
         self.services[service]
     }

@@ -1,9 +1,10 @@
 //! One of several servers on the same storage: it shows that it is alive, notices what the others have done, and does what is to
 //! be done once for all of them as long as it leads ([`store::Node`]).
 //!
-//! Three threads, because each of them may be kept waiting by the database: one for beats, one that looks for what others have
-//! changed, and one that waits for nothing but the end of the lease, and then ends what the lead was for: connections on which
-//! mail goes out are cut, before another server can begin.
+//! A thread for each thing that may be kept waiting: one for beats, which does nothing else, or a healthy server would be taken for gone;
+//! one that begins what falls to this server when it leads; one that looks for what others have changed; one that tidies up; and one that
+//! waits for nothing but the end of the lease, and then ends what the lead was for: connections on which mail goes out are cut, before
+//! another server can begin.
 
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -48,17 +49,35 @@ struct Shared {
 struct State {
     /// It leads no more, whatever the others say.
     is_retiring: bool,
+    /// What it did for all has ended, and the lead is not given up yet.
+    is_to_resign: bool,
+    /// It is just beginning to do something for all.
+    begins: bool,
     is_stopping: bool,
+    /// The number of the term in which it is to lead.
+    term: Option<u64>,
     leads: Option<(u64, Leading)>,
     /// Until then what it does as the one that leads is valid.
     valid_until: Option<Instant>,
 }
 
+impl State {
+    fn may_resign(&self) -> bool {
+        self.is_to_resign && !self.begins
+    }
+}
+
 impl Leading {
-    /// `grace`: what an attempt under way may still take.
+    /// This server stops. `grace`: what an attempt under way may still take.
     fn end(self, grace: Duration) {
         self.stop.send_replace(true);
         self.outbound.stop_within(grace);
+    }
+
+    /// Another one leads, or may soon: at once. What is known already of mail that went out is written down all the same.
+    fn leave(self) {
+        self.stop.send_replace(true);
+        self.outbound.leave();
     }
 }
 
@@ -71,12 +90,15 @@ impl Cluster {
         let shared = Arc::new(Shared { store, begin, state: Mutex::default(), changed: Condvar::new() });
         let mut cluster = Self { shared: Arc::clone(&shared), threads: Vec::new() };
         cluster.spawn("node-beats", move |shared| shared.show_beats(node))?;
+        cluster.spawn("node-lead", |shared| shared.lead())?;
+        cluster.spawn("node-locks", |shared| shared.tidy())?;
         cluster.spawn("node-lease", |shared| shared.keep_to_the_lease())?;
         cluster.spawn("node-others", |shared| shared.notice_others())?;
         Ok(cluster)
     }
 
-    /// Ends what it does for all, in good order. The others go on once it has left.
+    /// Ends what it does for all, in good order, and gives up the lead: another one has it with its next beat, whatever else is still to
+    /// end here.
     pub(crate) fn retire(&self, grace: Duration) {
         let leading = {
             let mut state = self.shared.lock();
@@ -86,6 +108,8 @@ impl Cluster {
         if let Some((_, leading)) = leading {
             leading.end(grace);
         }
+        self.shared.lock().is_to_resign = true;
+        self.shared.changed.notify_all();
     }
 
     fn spawn(&mut self, name: &str, work: impl FnOnce(&Shared) + Send + 'static) -> Result<(), SetupError> {
@@ -114,10 +138,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits, unless the server stops; whether it does.
-    fn rest_until(&self, until: Instant) -> bool {
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits, unless the server stops or `is_over`; whether it stops.
+    fn rest_until(&self, until: Instant, is_over: impl Fn(&State) -> bool) -> bool {
         let time = until.saturating_duration_since(Instant::now());
-        let waited = self.changed.wait_timeout_while(self.lock(), time, |state| !state.is_stopping);
+        let rests = |state: &mut State| !state.is_stopping && !is_over(state);
+        let waited = self.changed.wait_timeout_while(self.lock(), time, rests);
         waited.unwrap_or_else(PoisonError::into_inner).0.is_stopping
     }
 
@@ -137,14 +166,22 @@ impl Shared {
                 }
                 Err(_) => {}
             }
-            self.store.tidy_locks();
-            if self.rest_until(at + BEAT) {
+            while !self.rest_until(at + BEAT, State::may_resign) {
+                if !self.lock().may_resign() {
+                    break;
+                }
+                self.lock().is_to_resign = false;
+                if let Err(error) = node.resign() {
+                    warn!(%error, "the others wait for this server to stop before one of them leads");
+                }
+            }
+            if self.lock().is_stopping {
                 return;
             }
         }
     }
 
-    /// Does what follows from a beat that began `at` a time.
+    /// Notes what follows from a beat that began `at` a time.
     fn stand(&self, at: Instant, standing: &Standing) {
         for name in &standing.gone {
             warn!(name, "a server has gone; what it held is free");
@@ -152,60 +189,91 @@ impl Shared {
         if standing.was_away {
             warn!("the others took this server for gone, because it was silent for too long; what it held it has lost");
         }
-        let valid_until = at + LEASE;
-        let (ended, term) = {
-            let mut state = self.lock();
-            state.valid_until = Some(valid_until);
-            self.changed.notify_all();
-            let term = standing.leads.filter(|_| !state.is_retiring);
-            if term.is_some() && term == state.leads.as_ref().map(|(term, _)| *term) {
-                return;
+        let mut state = self.lock();
+        (state.valid_until, state.term) = (Some(at + LEASE), standing.leads);
+        self.changed.notify_all();
+    }
+
+    /// Begins and ends what falls to this server, as its beats say.
+    fn lead(&self) {
+        let mut state = self.lock();
+        while !state.is_stopping {
+            let term = state.term.filter(|_| !state.is_retiring);
+            let led = state.leads.as_ref().map(|(term, _)| *term);
+            if term == led {
+                state = self.wait(state);
+                continue;
             }
-            (state.leads.take(), term)
-        };
-        if let Some((_, leading)) = ended {
-            leading.end(Duration::ZERO);
+            let ended = state.leads.take();
+            state.begins = term.is_some();
+            drop(state);
+            if let Some((_, leading)) = ended {
+                leading.leave();
+            }
+            state = match term {
+                Some(term) => self.begin(term),
+                None => self.lock(),
+            };
+            state.begins = false;
+            self.changed.notify_all();
         }
-        let Some(term) = term else { return };
-        match (self.begin)(term) {
+    }
+
+    fn begin(&self, term: u64) -> MutexGuard<'_, State> {
+        let begun = (self.begin)(term);
+        let mut state = self.lock();
+        match begun {
+            // It may have taken longer than the lease.
+            Ok(leading) if state.term != Some(term) || state.is_retiring => {
+                drop(state);
+                leading.leave();
+                self.lock()
+            }
             Ok(leading) => {
                 info!(
                     term,
                     "this server leads: it sends what is in the queue, and does what is to be done once for all"
                 );
-                let mut state = self.lock();
-                // Before the other thread looks at the lease.
-                match state.is_retiring {
-                    false => state.leads = Some((term, leading)),
-                    true => {
-                        drop(state);
-                        leading.end(Duration::ZERO);
-                    }
-                }
+                // What came while it began was nobody's news.
+                leading.outbound.look_for_news();
+                state.leads = Some((term, leading));
+                // The end of the lease is waited for from now on.
                 self.changed.notify_all();
+                state
             }
-            // The next beat tries again.
-            Err(error) => warn!(%error, "this server leads, and cannot do what is to be done once for all"),
+            Err(error) => {
+                warn!(%error, "this server leads, and cannot do what is to be done once for all");
+                // The next beat tries again.
+                state.term = None;
+                state
+            }
+        }
+    }
+
+    fn tidy(&self) {
+        while !self.rest_until(Instant::now() + BEAT, |_| false) {
+            self.store.tidy_locks();
         }
     }
 
     fn keep_to_the_lease(&self) {
         let mut state = self.lock();
         while !state.is_stopping {
-            let until = state.valid_until.filter(|_| state.leads.is_some());
+            let until = state.valid_until.filter(|_| state.term.is_some() || state.leads.is_some());
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             state = match left {
                 Some(Duration::ZERO) => {
+                    state.term = None;
                     let leading = state.leads.take();
                     drop(state);
-                    warn!("this server leads no more: it could not show the others in time that it is alive");
                     if let Some((_, leading)) = leading {
-                        leading.end(Duration::ZERO);
+                        warn!("this server leads no more: it could not show the others in time that it is alive");
+                        leading.leave();
                     }
                     self.lock()
                 }
                 Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => self.wait(state),
             };
         }
     }
@@ -225,11 +293,14 @@ impl Shared {
             if mem::replace(&mut queue, now) != now
                 && let Some((_, leading)) = &self.lock().leads
             {
-                leading.outbound.wake();
+                leading.outbound.look_for_news();
             }
-            if self.rest_until(Instant::now() + LOOK.max(begun.elapsed() * LOOK_SHARE)) {
+            if self.rest_until(Instant::now() + LOOK.max(begun.elapsed() * LOOK_SHARE), |_| false) {
                 return;
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use console::Letterhead;
 use dns::Dns;
+use mailflow::MailFlow;
 use queue::{Outgoing, Queue};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -24,7 +25,7 @@ use crate::observation::Observed;
 use crate::services::{
     CertificateKeeper, Outbound, Reporting, STOP_GRACE, Services, distribute_posts, keep_indexes, keep_retention,
     keep_room, keep_signing_keys, learn_junk, offered, outgoing, read_reports, refused_hosts, tell_of_filling, tidy,
-    tidy_receipts, use_kept, write_refusals,
+    tidy_receipts, use_kept, write_counts, write_refusals,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -160,15 +161,19 @@ enum Duty {
 
 impl Once {
     /// Sends what is in `queue`; and the rest, until `stopping`, where something can be written.
-    fn start(&self, queue: Queue, stopping: Option<watch::Receiver<bool>>) -> Result<Outbound, SetupError> {
+    fn start(
+        &self,
+        (queue, flow): (Queue, MailFlow),
+        stopping: Option<watch::Receiver<bool>>,
+    ) -> Result<Outbound, SetupError> {
         let Self { config, outgoing, stores, dns, clock } = self;
         let outbound = Outbound::start(outgoing.clone(), stores, queue, *clock)?;
         let Some(stopping) = stopping else { return Ok(outbound) };
         let directory = stores.auth.directory();
         tokio::spawn(keep_retention(stores.auth.clone(), config.retention_days, *clock, stopping.clone()));
-        tokio::spawn(distribute_posts(stores.flow.clone(), *clock, stopping.clone()));
+        tokio::spawn(distribute_posts(flow.clone(), *clock, stopping.clone()));
         tokio::spawn(keep_signing_keys(directory.clone(), *clock, stopping.clone()));
-        if let Some(reporting) = Reporting::new(config, &stores.flow, dns) {
+        if let Some(reporting) = Reporting::new(config, &flow, dns) {
             tokio::spawn(reporting.keep(directory.clone(), *clock, stopping));
         }
         Ok(outbound)
@@ -177,7 +182,7 @@ impl Once {
     /// For as long as the server runs, or, among several, whenever it leads.
     fn begin(self, stopping: Option<watch::Receiver<bool>>) -> Result<Duty, SetupError> {
         match self.stores.take_node() {
-            None => self.start(self.stores.queue.clone(), stopping).map(Duty::Alone),
+            None => self.start((self.stores.queue.clone(), self.stores.flow.clone()), stopping).map(Duty::Alone),
             Some(node) => {
                 let store = self.stores.store.clone();
                 Cluster::start(node, store, self.for_each_term()).map(Duty::Shared)
@@ -191,8 +196,10 @@ impl Once {
             let _context = runtime.enter();
             let queue = self.stores.queue.lead(term);
             let queue = queue.map_err(|error| SetupError::new(format!("the queue cannot be taken over: {error}")))?;
+            let flow = self.stores.flow.in_term(queue.clone(), term);
+            let flow = flow.map_err(|error| SetupError::new(format!("posts cannot be taken over: {error}")))?;
             let (stop, stopping) = watch::channel(false);
-            Ok(Leading { outbound: self.start(queue, Some(stopping))?, stop })
+            Ok(Leading { outbound: self.start((queue, flow), Some(stopping))?, stop })
         })
     }
 }
@@ -207,6 +214,9 @@ fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, r
     tokio::spawn(tidy_receipts(store.clone(), stores.queue.clone(), clock, running.stopping()));
     let noted = (stores.flow.refusals().clone(), stores.flow.strangers().clone());
     tokio::spawn(write_refusals(noted, clock, running.stopping()));
+    if let Some(counts) = stores.flow.counts() {
+        tokio::spawn(write_counts(counts.clone(), running.stopping()));
+    }
     let room = (store.clone(), data_dir.disk(), head);
     let is_mail_here = config.engine == StorageEngine::Sqlite || config.database.bucket_url_file.is_none();
     tokio::spawn(keep_room(room, is_mail_here, clock, running.stopping()));

@@ -49,7 +49,7 @@ pub(crate) use outbound::{Outbound, STOP_GRACE, outgoing, target, ways};
 pub(crate) use reading::read_reports;
 pub use receipts::{tidy, tidy_receipts};
 pub(crate) use refusals::{refused_hosts, write_refusals};
-pub(crate) use reporting::Reporting;
+pub(crate) use reporting::{Reporting, write_counts};
 pub(crate) use retention::keep_retention;
 pub(crate) use room::keep_room;
 pub(crate) use search_index::keep_indexes;

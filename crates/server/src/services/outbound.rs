@@ -70,11 +70,23 @@ impl Outbound {
         }
     }
 
-    /// Has the queue looked at again: somebody else has changed it.
-    pub(crate) fn wake(&self) {
-        if let Some(sender) = &self.0 {
-            sender.wake();
+    /// As [`Self::stop`], at once and without waiting; what is known of mail that went out is written down all the same.
+    pub(crate) fn leave(self) {
+        if let Some(sender) = self.0 {
+            sender.leave();
         }
+    }
+
+    /// Has it looked what is new in the queue: somebody else has changed it.
+    pub(crate) fn look_for_news(&self) {
+        if let Some(sender) = &self.0 {
+            sender.look_for_news();
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self(None)
     }
 }
 

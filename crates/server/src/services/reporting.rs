@@ -16,7 +16,7 @@ use reports::rua::{Destination, Place, consent_of, consents, destinations, place
 use reports::{Counts, Document, Due, Matter, Reporter};
 use store::{Claim, Error, Timestamp};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -25,8 +25,8 @@ use crate::config::Config;
 
 /// So soon what was counted is on disk; a crash loses no more of it.
 const EVERY: Duration = Duration::from_secs(5);
-/// In one of so many rounds it is looked at what is due.
-const DUE_ROUNDS: u64 = 120;
+/// So often it is looked at what is due.
+const DUE_EVERY: Duration = Duration::from_secs(600);
 
 /// So many letters are known to be logged; then some are logged again.
 const LOGGED_MAX: usize = 2_000;
@@ -75,6 +75,23 @@ enum Told {
     Later,
 }
 
+/// Writes down what was counted here, until `stop` becomes true or its sender is dropped: each of several servers, because each counts
+/// what comes to it.
+pub(crate) async fn write_counts(counts: Counts, mut stop: watch::Receiver<bool>) {
+    loop {
+        let is_stopping = timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
+        let counts = counts.clone();
+        match spawn_blocking(move || counts.write()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(%error, "what was counted for reports is not written down"),
+            Err(error) => warn!(%error, "what was counted for reports is not written down"),
+        }
+        if is_stopping {
+            return;
+        }
+    }
+}
+
 impl Reporting {
     /// `None`: nobody is told anything.
     pub(crate) fn new(config: &Config, flow: &MailFlow, dns: &Dns) -> Option<Self> {
@@ -90,26 +107,10 @@ impl Reporting {
         Some(Self { flow, counts, dns, posting, logged: Logged::default(), hostname, from })
     }
 
-    /// Writes down and tells, until `stop` becomes true or its sender is dropped.
+    /// Tells, until `stop` becomes true or its sender is dropped: one of several servers does it for all.
     pub(crate) async fn keep(self, directory: Directory, clock: Clock, mut stop: watch::Receiver<bool>) {
-        let mut telling: Option<JoinHandle<()>> = None;
-        for round in 1.. {
-            let is_stopping = timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
-            let counts = self.counts.clone();
-            match spawn_blocking(move || counts.write()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!(%error, "what was counted for reports is not written down"),
-                Err(error) => warn!(%error, "what was counted for reports is not written down"),
-            }
-            if is_stopping {
-                return;
-            }
-            // It waits for name servers; what is counted meanwhile is written down all the same.
-            if round % DUE_ROUNDS == 0 && telling.as_ref().is_none_or(JoinHandle::is_finished) {
-                let (this, directory, stop, now) =
-                    (self.clone(), directory.clone(), stop.clone(), Timestamp(clock.now().unix_millis));
-                telling = Some(tokio::spawn(async move { this.tell(&directory, now, &stop).await }));
-            }
+        while timeout(DUE_EVERY, stop.wait_for(|stop| *stop)).await.is_err() {
+            self.tell(&directory, Timestamp(clock.now().unix_millis), &stop).await;
         }
     }
 
