@@ -1,6 +1,6 @@
 //! `pillarbox account`: who gets mail here and may log in.
 
-use std::io::{IsTerminal, Write, stderr, stdin};
+use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -17,7 +17,7 @@ use super::password::NewPassword;
 use super::place::Place;
 use super::show::{Format, bytes, or_dash, table};
 use super::size::{Quota, parse_quota};
-use super::{Outcome, say};
+use super::{Outcome, ask, say};
 
 /// Add, list, show, change and remove accounts
 #[derive(Debug, Args)]
@@ -321,8 +321,7 @@ fn confirm(place: &Place, address: &str) -> Outcome {
     let mailboxes = details.iter().flat_map(|details| &details.mailboxes);
     let messages: u64 = mailboxes.map(|mailbox| u64::from(mailbox.messages)).sum();
     let question = format!("This removes {address} and its {messages} messages for good. Type the address to go on: ");
-    // Who does not see the question may still answer.
-    let _unseen = write!(stderr(), "{question}").and_then(|()| stderr().flush());
+    ask(&question);
     let mut answer = String::new();
     stdin().read_line(&mut answer).map_err(|error| Failure::Fault(format!("the answer cannot be read: {error}")))?;
     if answer.trim() == address { Ok(()) } else { Err(Failure::Refused("nothing was removed".to_owned())) }

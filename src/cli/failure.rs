@@ -1,6 +1,6 @@
 //! Why a command was not done, and its exit status.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::process::ExitCode;
 
 use server::config::ConfigError;
@@ -32,18 +32,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(text) | Self::Usage(text) | Self::Fault(text) => write_plainly(f, text),
+            Self::Refused(text) | Self::Usage(text) | Self::Fault(text) => f.write_str(text),
         }
     }
-}
-
-/// A text may repeat what somebody typed or a stranger sent: nothing in it steers the terminal.
-fn write_plainly(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    text.chars().try_for_each(|c| match c {
-        '\n' => f.write_char(c),
-        _ if c.is_control() => write!(f, "{}", c.escape_default()),
-        _ => f.write_char(c),
-    })
 }
 
 impl From<backup::Error> for Failure {
@@ -92,16 +83,5 @@ impl From<CallError> for Failure {
             CallError::Refused(_) => Self::Refused(text),
             CallError::Failed(_) | CallError::Broken(_) => Self::Fault(text),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_does_not_steer_the_terminal() {
-        let failure = Failure::Refused("no device \"ph\u{1b}]0;x\u{7}one\"\nadd it".into());
-        assert_eq!(failure.to_string(), "no device \"ph\\u{1b}]0;x\\u{7}one\"\nadd it");
     }
 }

@@ -38,19 +38,20 @@ mod show;
 mod size;
 mod status;
 mod story;
+mod terminal;
 mod test_mail;
 mod timeline;
 mod trial;
 mod undo;
 mod verify_message;
 
-use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use failure::Failure;
 use place::Place;
+use terminal::{ask, progress, say, warn};
 
 /// A mail server: one mailbox, every device, nothing ever lost.
 #[derive(Parser)]
@@ -178,22 +179,8 @@ pub(crate) fn run() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Without a standard error there is nobody to tell.
-            let _nobody = writeln!(stderr(), "pillarbox: {failure}");
+            warn(&format!("pillarbox: {failure}"));
             failure.exit_code()
         }
     }
-}
-
-/// How far it is, for a person who waits.
-fn progress(done: usize, total: usize, what: &str) {
-    if stderr().is_terminal() {
-        let _unseen = writeln!(stderr(), "{done}/{total} {what}");
-    }
-}
-
-/// Writes to standard output. A reader that has gone (`| head`) is no failure.
-fn say(text: &str) {
-    let mut out = stdout().lock();
-    let _nobody = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

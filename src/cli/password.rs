@@ -1,12 +1,13 @@
 //! A new password: generated, read from standard input, or asked for without showing it. Never an argument, because
 //! arguments are visible to every user of the machine.
 
-use std::io::{self, IsTerminal, Read, Write, stderr, stdin};
+use std::io::{self, IsTerminal, Read, stdin};
 
 use clap::Args;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::failure::Failure;
+use super::terminal;
 
 /// A line longer than this is no password.
 const LINE_BYTES_MAX: u64 = 4096;
@@ -69,11 +70,10 @@ fn line() -> Result<String, Failure> {
 
 fn ask(question: &str) -> Result<String, Failure> {
     let silence = Silence::begin().map_err(unreadable)?;
-    // Who does not see the question may still answer.
-    let _unseen = write!(stderr(), "{question}").and_then(|()| stderr().flush());
+    terminal::ask(question);
     let answer = line();
     drop(silence);
-    let _unseen = writeln!(stderr());
+    terminal::warn("");
     answer
 }
 

@@ -58,9 +58,7 @@ impl TestMail {
 
 fn told(card: &TestMailCard) -> String {
     let findings: String = card.findings.iter().map(finding).collect();
-    // What others say of a test was written by them.
-    let printable = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
-    format!("{}  {}\n{findings}", card.at, card.text).chars().map(printable).collect()
+    format!("{}  {}\n{findings}", card.at, card.text)
 }
 
 fn finding(finding: &Finding) -> String {

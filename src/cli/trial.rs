@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -17,7 +16,7 @@ use server::trial::{self, TrialAccount};
 use super::failure::Failure;
 use super::place::Place;
 use super::story::Stage;
-use super::{Outcome, say};
+use super::{Outcome, say, warn};
 
 /// Start a server to play with: no root, no network, no file to edit
 #[derive(Debug, Args)]
@@ -84,8 +83,7 @@ impl Try {
 fn play(stage: Stage) {
     thread::spawn(move || {
         if let Err(failure) = stage.play() {
-            // Without a standard error there is nobody to tell.
-            let _nobody = writeln!(stderr(), "pillarbox: {failure}");
+            warn(&format!("pillarbox: {failure}"));
         }
         say("Ctrl-C stops the server; the same command plays it again.\n");
     });

@@ -17,7 +17,9 @@ mod folders;
 mod imap;
 mod run;
 mod source;
+mod told;
 
 pub use imap::{ImapSource, Login, Security, Server};
-pub use run::{Event, Failure, Import, Report, Tell};
-pub use source::{Content, Folder, Item, Opened, Source, SourceError};
+pub use run::Import;
+pub use source::{Content, Folder, Item, Opened, Source, SourceError, Unknown};
+pub use told::{Event, Failure, Report, Tell};

@@ -2,18 +2,20 @@
 
 use crate::flags::digest;
 use crate::folders::{NOT_ASKED_FOR, Target, is_called, targets};
-use crate::source::{Content, Folder, Item, Opened, Source, SourceError};
+use crate::source::{Content, Folder, Item, Opened, Source, SourceError, Unknown};
+use crate::told::{Event, Failure, Report, Tell};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
 use std::thread;
 use std::time::Duration;
 use store::{
-    APPENDING_PIECE_BYTES_MAX, Account, Actor, Arriving, DeviceId, Error, FlagChange, FlagMode, Flags, Imported,
-    ImportedPlace, MailboxId, NewMessage, PIECE_MESSAGES_MAX, Protocol, Role, Timestamp, Uid, Usage,
+    APPENDING_PIECE_BYTES_MAX, Account, Actor, Arriving, ContentDigest, DeviceId, Error, FlagChange, FlagMode, Flags,
+    Imported, ImportedPlace, MailboxId, NewMessage, PIECE_MESSAGES_MAX, Protocol, Role, Timestamp, Uid, Usage,
 };
 
 /// A source that broke off is asked again so often without anything that came, after 1, 2, 4, 8 and 16 seconds.
 const ATTEMPTS_MAX: u32 = 5;
+/// A message of which nobody says how large it is counts as one of so many octets where a piece is cut.
+const UNKNOWN_BYTES: u64 = 256 * 1024;
 
 /// What is to be done.
 pub struct Import<'a> {
@@ -27,112 +29,6 @@ pub struct Import<'a> {
     pub message_bytes_max: u64,
     /// The folders that are wanted; none: all.
     pub only: &'a [String],
-}
-
-/// What an import tells as it goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A folder goes into a mailbox.
-    Folder {
-        /// Its name there.
-        name: String,
-        /// The mailbox.
-        mailbox: String,
-    },
-    /// A folder is left out; why.
-    LeftOut {
-        /// Its name there.
-        name: String,
-        /// Why.
-        why: String,
-    },
-    /// So much of a folder is looked through.
-    Looked {
-        /// Its name there.
-        name: String,
-        /// Messages.
-        done: usize,
-        /// All of them.
-        total: usize,
-    },
-    /// A message does not come, or not with all its keywords; the next import tries again.
-    Refused {
-        /// Its folder there.
-        folder: String,
-        /// What it is found by there.
-        message: String,
-        /// Why.
-        why: String,
-    },
-    /// The source broke off, and is asked again after so many seconds.
-    Waiting {
-        /// What it said.
-        why: String,
-        /// How long.
-        seconds: u64,
-    },
-}
-
-/// What an import did; numbers of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Report {
-    /// Brought now.
-    pub brought: usize,
-    /// Brought by an earlier import from there.
-    pub known: usize,
-    /// Of those: their flags have changed there since, and here now too.
-    pub reflagged: usize,
-    /// Of those brought earlier: not there any more; here they stay.
-    pub vanished: usize,
-    /// Not brought: told one by one.
-    pub refused: usize,
-    /// Folders that were looked through.
-    pub folders: usize,
-    /// Folders that were left out: told one by one.
-    pub left_out: usize,
-}
-
-/// Why an import ended before its time. What was brought is here, and the next one goes on from there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The source broke off, and did not come back.
-    Broken(String),
-    /// The source will not, or there is no such folder.
-    Refused(String),
-    /// The store.
-    Store(Error),
-    /// Nobody listens to it any more.
-    Unheard,
-}
-
-/// Is told what happens; fails when nobody listens any more.
-pub type Tell<'a> = &'a mut dyn FnMut(Event) -> Result<(), Failure>;
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Broken(why) | Self::Refused(why) => f.write_str(why),
-            Self::Store(error) => error.fmt(f),
-            Self::Unheard => f.write_str("nobody listens to it any more"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Self {
-        match error {
-            SourceError::Broken(what) => Self::Broken(what),
-            SourceError::Refused(what) => Self::Refused(what),
-        }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Store(error)
-    }
 }
 
 /// An import under way.
@@ -157,7 +53,20 @@ struct Way<'a> {
 }
 
 /// What came of a folder when its marks were others, by its content.
-type Before = HashMap<[u8; 32], Vec<ImportedPlace>>;
+type Before = HashMap<ContentDigest, Vec<ImportedPlace>>;
+
+/// What was read of a piece.
+#[derive(Default)]
+struct Read<'a> {
+    arriving: Vec<Arriving>,
+    /// Of these messages.
+    coming: Vec<&'a Item>,
+    bytes: u64,
+    /// What of them was known by its content; whoever brings nothing gives it back.
+    known: Vec<(ContentDigest, ImportedPlace)>,
+    /// What was larger than its source had said, and may come by itself.
+    alone: Vec<&'a Item>,
+}
 
 impl Import<'_> {
     /// Takes all that is new in `source`.
@@ -259,13 +168,10 @@ impl Running<'_, '_> {
         let mut imported = self.import.account.imported(self.import.device, folder_number(way.folder), validity)?;
         let mut before = self.before(&imported)?;
         let there: HashSet<u64> = marks.iter().copied().collect();
-        let known = marks.iter().filter(|mark| imported.of(**mark).is_some()).count();
         let vanished = imported.marks().filter(|mark| !there.contains(mark)).count();
-        // What this import brought before its source broke off is no news.
-        let known = known.saturating_sub(way.brought);
         let (total, mut done) = (marks.len(), 0);
         for chunk in marks.chunks(PIECE_MESSAGES_MAX) {
-            let items = self.source.look(chunk)?;
+            let items = self.look(way, &imported, chunk)?;
             way.reflagged += self.reflag(way, &mut imported, &items)?;
             let new: Vec<Item> = items
                 .into_iter()
@@ -279,9 +185,24 @@ impl Running<'_, '_> {
             done += chunk.len();
             self.say(Event::Looked { name: way.folder.name.clone(), done, total })?;
         }
-        self.report.known += known;
+        let known = marks.iter().filter(|mark| imported.of(**mark).is_some()).count();
+        self.report.known += known.saturating_sub(way.brought);
         self.report.vanished += vanished;
         Ok(())
+    }
+
+    /// What is known of messages. One of which nothing is said that can be read does not come, and is told; the next import tries
+    /// again.
+    fn look(&mut self, way: &mut Way<'_>, imported: &Imported, marks: &[u64]) -> Result<Vec<Item>, Failure> {
+        let mut items = Vec::with_capacity(marks.len());
+        for look in self.source.look(marks)? {
+            match look {
+                Ok(item) => items.push(item),
+                Err(Unknown { mark, .. }) if imported.of(mark).is_some() || way.refused.contains(&mark) => {}
+                Err(Unknown { mark, label, why }) => self.refuse(way, (mark, &label), why)?,
+            }
+        }
+        Ok(items)
     }
 
     /// Flags that have changed there since somebody last looked. Where the message is not any more where it came to, what was
@@ -324,16 +245,14 @@ impl Running<'_, '_> {
         let (mut room, mut places) = (left(quota.bytes, bytes), left(quota.messages, messages));
         let mut fitting = Vec::with_capacity(items.len());
         for item in items {
-            if item.bytes > self.import.message_bytes_max {
-                self.refuse(way, &item, self.too_large())?;
-            } else if item.bytes > room || places == 0 {
-                self.refuse(
-                    way,
-                    &item,
-                    format!("the mailbox is full: it holds {bytes} octets in {messages} messages"),
-                )?;
+            let size = item.bytes.unwrap_or_default();
+            if size > self.import.message_bytes_max {
+                self.refuse(way, item.named(), self.too_large())?;
+            } else if size > room || places == 0 {
+                let why = format!("the mailbox is full: it holds {bytes} octets in {messages} messages");
+                self.refuse(way, item.named(), why)?;
             } else {
-                (room, places) = (room - item.bytes, places - 1);
+                (room, places) = (room - size, places - 1);
                 fitting.push(item);
             }
         }
@@ -344,9 +263,9 @@ impl Running<'_, '_> {
         format!("it is larger than {} octets, limits.message_bytes_max", self.import.message_bytes_max)
     }
 
-    fn refuse(&mut self, way: &mut Way<'_>, item: &Item, why: String) -> Result<(), Failure> {
-        way.refused.insert(item.mark);
-        self.say(Event::Refused { folder: way.folder.name.clone(), message: item.label.clone(), why })
+    fn refuse(&mut self, way: &mut Way<'_>, (mark, label): (u64, &str), why: String) -> Result<(), Failure> {
+        way.refused.insert(mark);
+        self.say(Event::Refused { folder: way.folder.name.clone(), message: label.to_owned(), why })
     }
 
     /// Brings a piece. Where the store refuses it, each message comes by itself: the others are not to wait for one.
@@ -360,51 +279,66 @@ impl Running<'_, '_> {
         let contents = match self.source.read(items) {
             Err(SourceError::Refused(_)) if items.len() > 1 => return self.one_by_one(way, imported, before, items),
             Err(SourceError::Refused(why)) => {
-                return items.iter().try_for_each(|item| self.refuse(way, item, why.clone()));
+                return items.iter().try_for_each(|item| self.refuse(way, item.named(), why.clone()));
             }
             contents => contents?,
         };
-        // What is refused takes nothing of what is known by its content.
-        let known = before.clone();
-        let (mut arriving, mut coming) = (Vec::new(), Vec::new());
+        let Read { arriving, coming, bytes, known, alone } = self.sort_out(way, before, items, contents)?;
+        let (new, count) = (arriving.iter().filter(|one| one.message.is_ok()).count(), arriving.len());
+        let outcome = match count {
+            0 => Ok(()),
+            // Whatever sizes were announced.
+            2.. if bytes > APPENDING_PIECE_BYTES_MAX as u64 => Err(Error::Limit("a commit takes less".to_owned())),
+            _ => self.import.account.import(self.import.actor(), way.mailbox, imported, arriving),
+        };
+        if outcome.is_err() {
+            known.into_iter().for_each(|(content, place)| before.entry(content).or_default().push(place));
+        }
+        match outcome {
+            Ok(()) => way.brought += new,
+            Err(Error::InvalidContent(_) | Error::OverQuota { .. } | Error::Limit(_)) if items.len() > 1 => {
+                return self.one_by_one(way, imported, before, items);
+            }
+            Err(why @ Error::Limit(_)) => self.without_keywords(way, imported, before, (items, why))?,
+            Err(why @ (Error::InvalidContent(_) | Error::OverQuota { .. })) => {
+                coming.into_iter().try_for_each(|item| self.refuse(way, item.named(), why.to_string()))?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        alone.into_iter().try_for_each(|item| self.bring(way, imported, before, std::slice::from_ref(item)))
+    }
+
+    /// What can come of what was read; what cannot is told.
+    fn sort_out<'a>(
+        &mut self,
+        way: &mut Way<'_>,
+        before: &mut Before,
+        items: &'a [Item],
+        contents: Vec<Content>,
+    ) -> Result<Read<'a>, Failure> {
+        let mut read = Read::default();
         for (item, content) in items.iter().zip(contents) {
             match content {
-                Content::TooLarge => self.refuse(way, item, self.too_large())?,
-                Content::Missing(why) => self.refuse(way, item, why)?,
+                Content::TooLarge if items.len() > 1 => read.alone.push(item),
+                Content::TooLarge => self.refuse(way, item.named(), self.too_large())?,
+                Content::Missing(why) => self.refuse(way, item.named(), why)?,
                 // Whatever size was announced.
                 Content::Octets(octets) if octets.len() as u64 > self.import.message_bytes_max => {
-                    self.refuse(way, item, self.too_large())?;
+                    self.refuse(way, item.named(), self.too_large())?;
                 }
-                Content::Octets(octets) if octets.is_empty() => self.refuse(way, item, "it is empty".to_owned())?,
+                Content::Octets(octets) if octets.is_empty() => {
+                    self.refuse(way, item.named(), "it is empty".to_owned())?;
+                }
                 Content::Octets(octets) => {
-                    arriving.push(self.arriving(item, octets, before));
-                    coming.push(item);
+                    read.bytes += octets.len() as u64;
+                    let one = self.arriving(item, octets, before);
+                    read.known.extend(one.message.as_ref().err().map(|place| (one.content, *place)));
+                    read.arriving.push(one);
+                    read.coming.push(item);
                 }
             }
         }
-        if arriving.is_empty() {
-            return Ok(());
-        }
-        let (new, count) = (arriving.iter().filter(|one| one.message.is_ok()).count(), arriving.len());
-        match self.import.account.import(self.import.actor(), way.mailbox, imported, arriving) {
-            Ok(()) => {
-                way.brought += new;
-                self.report.known += count - new;
-                Ok(())
-            }
-            Err(Error::InvalidContent(_) | Error::OverQuota { .. } | Error::Limit(_)) if items.len() > 1 => {
-                *before = known;
-                self.one_by_one(way, imported, before, items)
-            }
-            Err(why @ Error::Limit(_)) => {
-                *before = known;
-                self.without_keywords(way, imported, before, (items, why))
-            }
-            Err(why @ (Error::InvalidContent(_) | Error::OverQuota { .. })) => {
-                coming.into_iter().try_for_each(|item| self.refuse(way, item, why.to_string()))
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(read)
     }
 
     fn one_by_one(
@@ -430,7 +364,7 @@ impl Running<'_, '_> {
     ) -> Result<(), Failure> {
         for item in items {
             if item.flags.keywords.is_empty() {
-                self.refuse(way, item, why.to_string())?;
+                self.refuse(way, item.named(), why.to_string())?;
                 continue;
             }
             let (folder, message) = (way.folder.name.clone(), item.label.clone());
@@ -442,8 +376,8 @@ impl Running<'_, '_> {
     }
 
     fn arriving(&self, item: &Item, octets: Vec<u8>, before: &mut Before) -> Arriving {
-        let here = if before.is_empty() { None } else { before.get_mut(blake3::hash(&octets).as_bytes()) };
-        let message = match here.and_then(Vec::pop) {
+        let content = ContentDigest::of(&octets);
+        let message = match before.get_mut(&content).and_then(Vec::pop) {
             Some(place) => Err(place),
             None => Ok(NewMessage {
                 body: octets,
@@ -451,23 +385,36 @@ impl Running<'_, '_> {
                 internal_date: item.date.unwrap_or_else(self.import.now),
             }),
         };
-        Arriving { mark: item.mark, flags_there: digest(&item.flags), message }
+        Arriving { mark: item.mark, flags_there: digest(&item.flags), content, message }
     }
 
-    /// Where the folder has other marks than when it was last taken, what came of it is known again by its content.
+    /// Where the folder has other marks than when it was last taken, what came of it is known again by its content, also what
+    /// its owner has moved or removed here since.
     fn before(&self, imported: &Imported) -> Result<Before, Failure> {
         let mut before = Before::new();
         if imported.before().is_empty() {
             return Ok(before);
         }
         let reader = self.import.account.reader()?;
-        for place in imported.before() {
-            let Ok(view) = self.import.account.view(place.mailbox) else { continue };
-            let Some(entry) = view.index().find(place.uid) else { continue };
-            let hash = *blake3::hash(&reader.body(entry.email)?).as_bytes();
-            before.entry(hash).or_default().push(*place);
+        for (place, content) in imported.before() {
+            let content = match content {
+                Some(content) => *content,
+                // An earlier version has brought it: where it came to there may be its content.
+                None => {
+                    let Ok(view) = self.import.account.view(place.mailbox) else { continue };
+                    let Some(entry) = view.index().find(place.uid) else { continue };
+                    ContentDigest::of(&reader.body(entry.email)?)
+                }
+            };
+            before.entry(content).or_default().push(*place);
         }
         Ok(before)
+    }
+}
+
+impl Item {
+    fn named(&self) -> (u64, &str) {
+        (self.mark, &self.label)
     }
 }
 
@@ -482,7 +429,7 @@ fn pieces(items: &[Item]) -> impl Iterator<Item = &[Item]> {
     std::iter::from_fn(move || {
         let mut bytes = 0u64;
         let fits = |item: &&Item| {
-            bytes = bytes.saturating_add(item.bytes);
+            bytes = bytes.saturating_add(item.bytes.unwrap_or(UNKNOWN_BYTES));
             bytes <= APPENDING_PIECE_BYTES_MAX as u64
         };
         let count = rest.iter().take(PIECE_MESSAGES_MAX).take_while(fits).count().max(1).min(rest.len());

@@ -17,11 +17,11 @@ pub trait Source {
     /// [`SourceError`].
     fn open(&mut self, folder: &Folder) -> Result<Opened, SourceError>;
 
-    /// What is known of messages without reading them. Those that are gone are left out.
+    /// What is known of messages without reading them: of each, in the order of `marks`, that or why nothing is.
     ///
     /// # Errors
     /// [`SourceError`].
-    fn look(&mut self, marks: &[u64]) -> Result<Vec<Item>, SourceError>;
+    fn look(&mut self, marks: &[u64]) -> Result<Vec<Result<Item, Unknown>>, SourceError>;
 
     /// Reads messages: each with what became of it, in the order of `items`.
     ///
@@ -67,8 +67,8 @@ pub struct Opened {
 pub struct Item {
     /// What it is known by in its folder, for good.
     pub mark: u64,
-    /// Its octets, as the source says; it may be mistaken.
-    pub bytes: u64,
+    /// Its octets, if the source says it; it may be mistaken.
+    pub bytes: Option<u64>,
     /// Its flags.
     pub flags: Flags,
     /// When it came, if that is known.
@@ -77,12 +77,23 @@ pub struct Item {
     pub label: String,
 }
 
+/// A message of which the source said nothing that can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// What it is known by in its folder.
+    pub mark: u64,
+    /// What people find it by there.
+    pub label: String,
+    /// Why.
+    pub why: String,
+}
+
 /// What became of a message that was to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// All its octets.
     Octets(Vec<u8>),
-    /// It was larger than what is taken, and passed over.
+    /// It was larger than what is taken of all that were read together, and passed over.
     TooLarge,
     /// The source did not give it; why.
     Missing(String),

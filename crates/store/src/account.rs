@@ -54,7 +54,7 @@ pub use guests::GuestPermits;
 pub use history::{MessageChange, MessageEvent, TimelinePage, TimelineQuery};
 pub use holds::HeldIn;
 pub(crate) use import::ImportedRow;
-pub use import::{Arriving, Imported, Place as ImportedPlace};
+pub use import::{Arriving, ContentDigest, Imported, Place as ImportedPlace};
 pub use mailboxes::{Deleting, MAILBOXES_MAX};
 pub(crate) use maildrop::Taken;
 pub use maildrop::{Maildrop, MaildropMessage, MaildropOptions};

@@ -17,12 +17,22 @@ pub(crate) fn note(caller: &Caller, path: &str, answer: &Value) {
     if answer.get("dry_run") == Some(&Value::Bool(true)) {
         return;
     }
-    let of = match (&caller.own, is_administration(path)) {
-        (Some(own), false) => format!(" ({})", own.address),
-        (_, _) => String::new(),
-    };
+    let of = of(caller, path);
     match answer.get("text").and_then(Value::as_str).filter(|text| !text.is_empty()) {
         Some(text) => caller.did(&format!("{text}{of}")),
         None => caller.did(&format!("called {path}{of}")),
+    }
+}
+
+/// Writes down that what takes long did not come to its end.
+pub(crate) fn note_end(caller: &Caller, path: &str, why: &str) {
+    caller.did(&format!("called {path}{}, which broke off: {why}", of(caller, path)));
+}
+
+/// Whose mail it is about.
+fn of(caller: &Caller, path: &str) -> String {
+    match (&caller.own, is_administration(path)) {
+        (Some(own), false) => format!(" ({})", own.address),
+        (_, _) => String::new(),
     }
 }

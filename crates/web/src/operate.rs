@@ -94,7 +94,13 @@ impl Site {
                 let _unheard = part.give(&json!({ "progress": { "done": progress.done, "total": progress.total } }));
             })?,
             Answering::Parts(answer) => {
-                answer(&caller, &fields, &mut part)?;
+                if let Err(problem) = answer(&caller, &fields, &mut part) {
+                    // What it did before it broke off was done all the same.
+                    if endpoint.method == Verb::Post {
+                        audit::note_end(&caller, &endpoint.path_of(&caller.parameters), &problem.detail);
+                    }
+                    return Err(problem);
+                }
                 Value::Null
             }
         };

@@ -10,8 +10,13 @@ use console::{Examination, Status};
 use queue::Queue;
 use session::Jobs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use store::{AccountId, Error, Timestamp};
+
+/// Imports at the same time. Each holds one of the few places of the control socket for as long as its source takes; what else the
+/// operator asks must always find one.
+pub(crate) const IMPORTS_MAX: usize = 4;
 
 /// The pages and the JSON API. Cheap to clone.
 #[derive(Clone)]
@@ -54,6 +59,16 @@ struct Inner {
     links: Links,
     offered: OnceLock<Offered>,
     key: Key,
+    imports: Arc<AtomicUsize>,
+}
+
+/// An import under way, as long as this lives.
+pub(crate) struct Importing(Arc<AtomicUsize>);
+
+impl Drop for Importing {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Site {
@@ -70,7 +85,15 @@ impl Site {
             links: Links::default(),
             offered: OnceLock::new(),
             key,
+            imports: Arc::default(),
         })))
+    }
+
+    /// A place for an import; `None`: there are as many as may be.
+    pub(crate) fn begin_import(&self) -> Option<Importing> {
+        let more = |count: usize| (count < IMPORTS_MAX).then_some(count + 1);
+        self.0.imports.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Importing(Arc::clone(&self.0.imports)))
     }
 
     pub(crate) fn auth(&self) -> &Auth {

@@ -4,6 +4,8 @@
 //! opened with EXAMINE and messages read with BODY.PEEK: nothing changes there.
 
 mod reader;
+#[cfg(test)]
+mod scripted;
 mod server;
 mod session;
 mod stream;
@@ -12,17 +14,24 @@ mod value;
 pub use server::{Login, Security, Server};
 
 use crate::flags::of_words;
-use crate::source::{Content, Folder, Item, Opened, Source, SourceError};
+use crate::source::{Content, Folder, Item, Opened, Source, SourceError, Unknown};
 use imap_proto::{DateTime, SpecialUse, utf7};
-use session::{Response, Session, Word};
+use session::{Response, Session, Word, shown};
 use std::collections::{HashMap, HashSet};
-use store::{APPENDING_PIECE_BYTES_MAX, Role, Timestamp};
+use store::{APPENDING_PIECE_BYTES_MAX, Flags, Role, Timestamp};
 use value::Value;
 
 /// A server that has more folders is not asked about the rest.
 const FOLDERS_MAX: usize = 5000;
 /// A folder with more messages is not taken.
 const FOLDER_MESSAGES_MAX: usize = 1_000_000;
+/// A message has no more flags.
+const FLAGS_MAX: usize = 1000;
+/// What is said of a folder is read so far.
+const ATTRIBUTES_MAX: usize = 50;
+/// Why nothing is known of a message.
+const UNREADABLE: &str = "the other server's answer about it cannot be read";
+const UNSAID: &str = "the other server says nothing of it; it may have been removed there just now";
 
 /// An account on another server.
 pub struct ImapSource {
@@ -63,7 +72,11 @@ impl ImapSource {
         let mut listed = Vec::new();
         let host = self.server.host.clone();
         self.session.ask(&[Word::Plain(command)], |response| {
-            listed.extend(response.values(word).as_deref().and_then(Listed::of));
+            if response.after(word).is_some() {
+                let text = shown(response.text());
+                let one = response.values(word).as_deref().and_then(Listed::of);
+                listed.push(one.unwrap_or_else(|| Listed::unreadable(text)));
+            }
             if listed.len() > FOLDERS_MAX {
                 return Err(SourceError::Refused(format!("{host} lists more than {FOLDERS_MAX} folders")));
             }
@@ -72,22 +85,32 @@ impl ImapSource {
         Ok(listed)
     }
 
-    /// FETCH of messages by their UIDs: what is said of each.
-    fn fetch(&mut self, uids: &[u64], bytes: u64, what: &str) -> Result<HashMap<u64, Fetched>, SourceError> {
+    /// FETCH of messages by their UIDs: what is said of each, and why nothing is of those that are missing.
+    fn fetch(
+        &mut self,
+        uids: &[u64],
+        bytes: u64,
+        what: &str,
+    ) -> Result<(HashMap<u64, Fetched>, &'static str), SourceError> {
         let set = imap_proto::SequenceSet::from_sorted(uids.iter().filter_map(|uid| u32::try_from(*uid).ok()));
         let asked: HashSet<u64> = uids.iter().copied().collect();
-        let mut fetched: HashMap<u64, Fetched> = HashMap::new();
+        let (mut fetched, mut missing): (HashMap<u64, Fetched>, _) = (HashMap::new(), UNSAID);
         let command = format!("UID FETCH {set} ({what})");
         self.session.ask_for(bytes, &[Word::Plain(&command)], |response: Response| {
-            let Some(values) = response.values("FETCH") else { return Ok(()) };
-            let (uid, more) = Fetched::of(values);
-            // What nobody asked for is flags that changed just now: the next import finds them.
-            if let Some(uid) = uid.filter(|uid| asked.contains(uid)) {
-                fetched.entry(uid).or_default().take(more);
+            if !response.is_about_a_message("FETCH") {
+                return Ok(());
+            }
+            match response.values("FETCH").map(Fetched::of) {
+                // What nobody asked for is flags that changed just now: the next import finds them.
+                Some((Some(uid), more)) if asked.contains(&uid) => fetched.entry(uid).or_default().take(more),
+                Some((Some(_), _)) => {}
+                // RFC 9051 §7.5.2: what was not asked for need not say its UID.
+                Some((None, more)) if more.is_unasked() => {}
+                Some((None, _)) | None => missing = UNREADABLE,
             }
             Ok(())
         })?;
-        Ok(fetched)
+        Ok((fetched, missing))
     }
 }
 
@@ -113,41 +136,52 @@ impl Source for ImapSource {
             Ok(())
         })?;
         let Some(validity) = validity else { return Err(self.refused("gives the folder no UIDVALIDITY")) };
-        let mut marks = Vec::new();
+        let (mut marks, host) = (Vec::new(), self.server.host.clone());
         self.session.ask(&[Word::Plain("UID SEARCH ALL")], |response| {
             let numbers = response.after("SEARCH").unwrap_or_default().split(|octet| *octet == b' ');
-            marks.extend(numbers.filter_map(|number| u64::from(number_of(number)?).into()));
+            for number in numbers.filter(|number| !number.is_empty()) {
+                let Some(number) = number_of(number) else {
+                    let what = shown(number);
+                    return Err(SourceError::Refused(format!("{host} says that a message has the number {what:?}")));
+                };
+                if marks.len() == FOLDER_MESSAGES_MAX {
+                    let what = format!("{host} has more than {FOLDER_MESSAGES_MAX} messages in the folder");
+                    return Err(SourceError::Refused(what));
+                }
+                marks.push(u64::from(number));
+            }
             Ok(())
         })?;
         marks.sort_unstable();
         marks.dedup();
-        if marks.len() > FOLDER_MESSAGES_MAX {
-            return Err(self.refused(&format!("has more than {FOLDER_MESSAGES_MAX} messages in the folder")));
-        }
         Ok(Opened { validity, marks })
     }
 
-    fn look(&mut self, marks: &[u64]) -> Result<Vec<Item>, SourceError> {
-        let mut fetched = self.fetch(marks, 0, "UID FLAGS INTERNALDATE RFC822.SIZE")?;
+    fn look(&mut self, marks: &[u64]) -> Result<Vec<Result<Item, Unknown>>, SourceError> {
+        let (mut fetched, missing) = self.fetch(marks, 0, "UID FLAGS INTERNALDATE RFC822.SIZE")?;
         let item = |mark: &u64| {
-            let Fetched { flags, date, bytes, .. } = fetched.remove(mark)?;
-            let flags = of_words(flags.iter().map(Vec::as_slice));
-            Some(Item { mark: *mark, bytes, flags, date, label: format!("UID {mark}") })
+            let label = format!("UID {mark}");
+            match fetched.remove(mark) {
+                Some(Fetched { flags: Some(flags), date, bytes, .. }) => {
+                    Ok(Item { mark: *mark, bytes, flags, date, label })
+                }
+                Some(_) => Err(Unknown { mark: *mark, label, why: UNREADABLE.to_owned() }),
+                None => Err(Unknown { mark: *mark, label, why: missing.to_owned() }),
+            }
         };
-        Ok(marks.iter().filter_map(item).collect())
+        Ok(marks.iter().map(item).collect())
     }
 
     fn read(&mut self, items: &[Item]) -> Result<Vec<Content>, SourceError> {
         let marks: Vec<u64> = items.iter().map(|item| item.mark).collect();
         // As much as a piece has, if the sizes are true; and one message of any size in any case.
         let room = self.message_bytes_max.max(APPENDING_PIECE_BYTES_MAX as u64);
-        let mut fetched = self.fetch(&marks, room, "UID BODY.PEEK[]")?;
-        let content = |mark: &u64| match fetched.remove(mark).and_then(|fetched| fetched.body) {
-            Some(Value::Text(octets) | Value::Atom(octets)) => Content::Octets(octets),
-            Some(Value::TooLarge) => Content::TooLarge,
-            Some(Value::Nil | Value::List(_)) | None => {
-                Content::Missing("the other server did not give it; it may have been removed there just now".to_owned())
-            }
+        let (mut fetched, missing) = self.fetch(&marks, room, "UID BODY.PEEK[]")?;
+        let content = |mark: &u64| match fetched.remove(mark).map(|fetched| fetched.body) {
+            Some(Some(Value::Text(octets) | Value::Atom(octets))) => Content::Octets(octets),
+            Some(Some(Value::TooLarge)) => Content::TooLarge,
+            Some(Some(Value::Nil | Value::List(_)) | None) => Content::Missing(UNREADABLE.to_owned()),
+            None => Content::Missing(missing.to_owned()),
         };
         Ok(marks.iter().map(content).collect())
     }
@@ -181,14 +215,21 @@ struct Listed {
     attributes: Vec<Vec<u8>>,
     delimiter: Option<u8>,
     name: Vec<u8>,
+    is_readable: bool,
 }
 
 impl Listed {
     fn of(values: &[Value]) -> Option<Self> {
         let [attributes, delimiter, name, ..] = values else { return None };
-        let attributes = attributes.items().iter().filter_map(|value| value.octets().map(<[u8]>::to_vec)).collect();
+        let attributes = attributes.items().iter().take(ATTRIBUTES_MAX);
+        let attributes = attributes.filter_map(|value| value.octets().map(<[u8]>::to_vec)).collect();
         let delimiter = delimiter.octets().and_then(|octets| octets.first().copied());
-        Some(Self { attributes, delimiter, name: name.octets()?.to_vec() })
+        Some(Self { attributes, delimiter, name: name.octets()?.to_vec(), is_readable: true })
+    }
+
+    /// What is said of a folder cannot be read: it is told, and not taken.
+    fn unreadable(text: String) -> Self {
+        Self { attributes: Vec::new(), delimiter: None, name: text.into_bytes(), is_readable: false }
     }
 
     fn has(&self, attribute: &str) -> bool {
@@ -213,7 +254,9 @@ impl Listed {
         let is_shown_twice =
             |used: &SpecialUse| matches!(used, SpecialUse::All | SpecialUse::Flagged | SpecialUse::Important);
         let is_of_others = namespaces.others.iter().any(|prefix| self.name.starts_with(prefix));
-        let left_out = if is_of_others {
+        let left_out = if !self.is_readable {
+            Some("what the other server says of this folder cannot be read")
+        } else if is_of_others {
             Some("it is shared by others; take it with --folder if it is to be yours")
         } else if uses.iter().any(is_shown_twice) {
             Some(
@@ -256,9 +299,9 @@ fn readable(wire: &[u8]) -> String {
 /// What FETCH says of a message.
 #[derive(Default)]
 struct Fetched {
-    flags: Vec<Vec<u8>>,
+    flags: Option<Flags>,
     date: Option<Timestamp>,
-    bytes: u64,
+    bytes: Option<u64>,
     body: Option<Value>,
 }
 
@@ -273,14 +316,12 @@ impl Fetched {
             let number = || value.octets().and_then(|octets| std::str::from_utf8(octets).ok()?.parse().ok());
             match name.as_slice() {
                 b"UID" => uid = number(),
-                b"RFC822.SIZE" => fetched.bytes = number().unwrap_or_default(),
+                b"RFC822.SIZE" => fetched.bytes = number(),
                 b"INTERNALDATE" => {
                     let date = value.octets().and_then(DateTime::parse);
                     fetched.date = date.map(|date| Timestamp::from_unix_seconds(date.unix_seconds()));
                 }
-                b"FLAGS" => {
-                    fetched.flags = value.items().iter().filter_map(|flag| flag.octets().map(<[u8]>::to_vec)).collect();
-                }
+                b"FLAGS" => fetched.flags = flags(&value),
                 b"BODY[]" => fetched.body = Some(value),
                 _ => {}
             }
@@ -290,12 +331,22 @@ impl Fetched {
 
     /// A server may say what was asked for in several responses.
     fn take(&mut self, more: Self) {
-        if !more.flags.is_empty() {
-            self.flags = more.flags;
-        }
+        self.flags = more.flags.or(self.flags.take());
         self.date = more.date.or(self.date);
         self.bytes = self.bytes.max(more.bytes);
         self.body = more.body.or(self.body.take());
+    }
+
+    /// Flags, and nothing else: somebody has changed them just now.
+    fn is_unasked(&self) -> bool {
+        self.flags.is_some() && self.date.is_none() && self.bytes.is_none() && self.body.is_none()
+    }
+}
+
+fn flags(value: &Value) -> Option<Flags> {
+    match value {
+        Value::List(items) if items.len() <= FLAGS_MAX => Some(of_words(items.iter().filter_map(Value::octets))),
+        Value::List(_) | Value::Nil | Value::Atom(_) | Value::Text(_) | Value::TooLarge => None,
     }
 }
 
@@ -311,55 +362,4 @@ fn number_of(digits: &[u8]) -> Option<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn listed(attributes: &[&str], delimiter: &str, name: &str) -> Listed {
-        let attributes = attributes.iter().map(|name| name.as_bytes().to_vec()).collect();
-        Listed { attributes, delimiter: delimiter.bytes().next(), name: name.as_bytes().to_vec() }
-    }
-
-    #[test]
-    fn folders_of_other_servers() {
-        let namespaces = Namespaces { own: vec![b"INBOX.".to_vec(), Vec::new()], others: vec![b"shared.".to_vec()] };
-        let folder = |attributes: &[&str], delimiter: &str, name: &str| {
-            listed(attributes, delimiter, name).folder(&namespaces, &HashSet::from([b"INBOX.Sent".to_vec()]))
-        };
-        let sent = folder(&["\\Sent", "\\HasNoChildren"], ".", "INBOX.Sent");
-        assert_eq!((sent.levels, sent.role, sent.is_subscribed), (vec!["Sent".to_owned()], Some(Role::Sent), true));
-        assert_eq!(folder(&[], ".", "INBOX").levels, ["INBOX"]);
-        assert_eq!(folder(&[], ".", "INBOX.").levels.join("/"), "INBOX/");
-        assert_eq!(folder(&[], ".", "INBOX.Entw&APw-rfe.a/b").levels, ["Entwürfe", "a/b"]);
-        assert_eq!(folder(&[], "/", "Entwürfe/2026").levels, ["Entwürfe", "2026"]);
-        assert_eq!(folder(&[], "", "a.b/c").levels, ["a.b/c"]);
-        assert_eq!(folder(&[], "/", "R&D").levels, ["R&D"], "no modified UTF-7, and a name all the same");
-        assert!(folder(&[], ".", "shared.team").left_out.is_some());
-        assert!(folder(&["\\All"], "/", "[Gmail]/All Mail").left_out.is_some());
-        assert!(!listed(&["\\noselect"], "/", "x").can_be_opened());
-    }
-
-    #[test]
-    fn what_fetch_says() {
-        let response = [
-            reader::Part::Text(
-                b"* 3 FETCH (UID 7 FLAGS (\\Seen x) INTERNALDATE \" 1-Jan-2020 00:00:00 +0100\" BODY[] ".to_vec(),
-            ),
-            reader::Part::Literal(b"text".to_vec()),
-            reader::Part::Text(b" RFC822.SIZE 4)".to_vec()),
-        ];
-        let values = value::parse(response.to_vec()).unwrap().split_off(3);
-        let (uid, mut fetched) = Fetched::of(values);
-        assert_eq!((uid, fetched.bytes, fetched.flags.len()), (Some(7), 4, 2));
-        assert_eq!(fetched.date, Some(Timestamp(1_577_833_200_000)));
-        fetched.take(Fetched { bytes: 2, ..Fetched::default() });
-        assert_eq!((fetched.body, fetched.bytes), (Some(Value::Text(b"text".to_vec())), 4));
-        assert_eq!(Fetched::of(vec![Value::Nil]).0, None);
-    }
-
-    #[test]
-    fn numbers_in_codes() {
-        assert_eq!(code_number(b"* OK [uidvalidity 12] x", b"[UIDVALIDITY "), Some(12));
-        assert_eq!(code_number(b"* OK [UIDVALIDITY 0]", b"[UIDVALIDITY "), None);
-        assert_eq!(code_number(b"* OK [UIDVALIDITY x]", b"[UIDVALIDITY "), None);
-    }
-}
+mod tests;

@@ -1,11 +1,11 @@
 //! What an IMAP server sends, cut into responses, sans-io.
 //!
 //! Invariant: for any split of the octets into pushes the responses are the same.
-//! Invariant: of a response at most [`TEXT_BYTES_MAX`] octets of text and the octets of literals that somebody asked for are kept;
-//! a literal beyond that is passed over as it comes.
+//! Invariant: of all that a command is answered with at most [`COMMAND_BYTES_MAX`] octets of text and the octets of literals that
+//! somebody asked for are kept; a literal beyond that is passed over as it comes.
 
-/// The text of a response: a SEARCH that names a million messages is about as long.
-pub(super) const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The text of all responses to a command: a SEARCH that names a million messages is about as long.
+pub(super) const COMMAND_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Literals in a response; more are no response of ours.
 pub(super) const LITERALS_MAX: usize = 100;
 
@@ -20,7 +20,7 @@ pub(super) enum Part {
     TooLarge,
 }
 
-/// More than a response may have.
+/// More than a response or a command's answer may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooMuch;
 
@@ -31,6 +31,7 @@ pub(super) struct Reader {
     at: usize,
     parts: Vec<Part>,
     text: Vec<u8>,
+    /// Of all responses since the command was sent.
     text_bytes: usize,
     literal: Option<Literal>,
     /// All literals that are kept until somebody says otherwise have at most so many octets.
@@ -45,9 +46,10 @@ struct Literal {
 }
 
 impl Reader {
-    /// From now on literals of so many octets in all are kept.
-    pub(super) fn keep(&mut self, bytes: u64) {
+    /// A command begins. Of what it is answered with literals of so many octets in all are kept.
+    pub(super) fn begin(&mut self, bytes: u64) {
         self.room = bytes;
+        self.text_bytes = 0;
     }
 
     /// Whether all that came was read: nothing may stand behind the answer to STARTTLS.
@@ -86,7 +88,7 @@ impl Reader {
             self.text.extend_from_slice(line);
             self.at += line.len();
             self.text_bytes += line.len();
-            if self.text_bytes > TEXT_BYTES_MAX {
+            if self.text_bytes > COMMAND_BYTES_MAX {
                 return Err(TooMuch);
             }
             if end.is_none() {
@@ -107,7 +109,6 @@ impl Reader {
         let announced = if self.parts.is_empty() && is_of_people(&text) { None } else { announced(&text) };
         let Some((at, bytes)) = announced else {
             self.parts.push(Part::Text(text));
-            self.text_bytes = 0;
             return Ok(Some(std::mem::take(&mut self.parts)));
         };
         if self.parts.len() >= 2 * LITERALS_MAX {
@@ -155,7 +156,7 @@ mod tests {
 
     fn all(octets: &[u8], room: u64, step: usize) -> Result<Vec<Vec<Part>>, TooMuch> {
         let mut reader = Reader::default();
-        reader.keep(room);
+        reader.begin(room);
         let mut responses = Vec::new();
         for piece in octets.chunks(step) {
             reader.push(piece);
@@ -189,10 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn text_and_literals_of_a_response_have_limits() {
+    fn text_of_a_command_and_literals_of_a_response_have_limits() {
         let line = |bytes: usize| [vec![b'x'; bytes - 2], b"\r\n".to_vec()].concat();
-        assert_eq!(all(&line(TEXT_BYTES_MAX), 0, 1 << 16).map(|all| all.len()), Ok(1));
-        assert_eq!(all(&line(TEXT_BYTES_MAX + 1), 0, 1 << 16), Err(TooMuch));
+        assert_eq!(all(&line(COMMAND_BYTES_MAX), 0, 1 << 16).map(|all| all.len()), Ok(1));
+        assert_eq!(all(&line(COMMAND_BYTES_MAX + 1), 0, 1 << 16), Err(TooMuch));
+        let lines = |last: usize| [line(1024).repeat(COMMAND_BYTES_MAX / 1024 - 1), line(last)].concat();
+        let many = all(&lines(1024), 0, 1 << 16).map(|all| all.len());
+        assert_eq!(many, Ok(COMMAND_BYTES_MAX / 1024));
+        assert_eq!(all(&lines(1025), 0, 1 << 16), Err(TooMuch), "all responses of a command together");
         let literals = |count: usize| [b"* LIST {0}\r\n".repeat(count), b"\r\n".to_vec()].concat();
         assert_eq!(all(&literals(LITERALS_MAX), 0, 1 << 16).map(|all| all.len()), Ok(1));
         assert_eq!(all(&literals(LITERALS_MAX + 1), 0, 1 << 16), Err(TooMuch));

@@ -1,12 +1,13 @@
 //! A conversation with an IMAP server: commands and what it answers.
 
-use super::reader::{Part, Reader};
+use super::reader::{COMMAND_BYTES_MAX, Part, Reader};
 use super::server::{Security, Server};
-use super::stream::{Stream, broken, connect, secure};
+use super::stream::{Stream, Timed, broken, connect, secure};
 use super::value::{Value, parse};
 use crate::source::SourceError;
 use std::collections::HashSet;
 use std::io;
+use std::time::{Duration, Instant};
 
 /// A command has at most so many responses: a few for each message or folder that it is about.
 const RESPONSES_MAX: usize = 50_000;
@@ -18,6 +19,12 @@ const QUOTED_BYTES_MAX: usize = 1000;
 const SHOWN_CHARS_MAX: usize = 300;
 /// Literals of responses that are no message: names of folders, texts.
 const SMALL_BYTES: u64 = 256 * 1024;
+/// A server has no more to say of what it can do.
+const CAPABILITIES_MAX: usize = 500;
+/// So long a command may take, and what it brings besides as long as that takes on the slowest line.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(600);
+/// A line that is slower than that (128 kbit/s) is not waited for.
+const SLOWEST_BYTES_PER_SECOND: u64 = 16 * 1024;
 
 /// What a command is made of.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +54,13 @@ impl Response {
         (first.eq_ignore_ascii_case(word.as_bytes()) && matches!(rest.first(), None | Some(b' '))).then_some(rest)
     }
 
+    /// Whether it is `* n WORD …`.
+    pub(super) fn is_about_a_message(&self, word: &str) -> bool {
+        let mut words = self.text().split(|octet| *octet == b' ').skip(1);
+        words.next().is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+            && words.next().is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
+    }
+
     /// The values of `* n WORD …` or `* WORD …`, without these.
     pub(super) fn values(self, word: &str) -> Option<Vec<Value>> {
         let is_word = |value: &Value| value.octets().is_some_and(|octets| octets.eq_ignore_ascii_case(word.as_bytes()));
@@ -74,7 +88,7 @@ impl Session {
         let socket = connect(server)?;
         let again = socket.try_clone().map_err(|error| broken(&server.host, &error))?;
         let stream: Box<dyn Stream> =
-            if server.security == Security::Tls { secure(server, socket)? } else { Box::new(socket) };
+            if server.security == Security::Tls { secure(server, socket)? } else { Box::new(Timed::new(socket)) };
         let mut session = Self::over(stream, &server.host);
         let is_known = session.greeting()?;
         if server.security == Security::StartTls {
@@ -100,7 +114,7 @@ impl Session {
         Ok(session)
     }
 
-    fn over(stream: Box<dyn Stream>, host: &str) -> Self {
+    pub(super) fn over(stream: Box<dyn Stream>, host: &str) -> Self {
         let (reader, capabilities) = (Reader::default(), HashSet::new());
         Self { stream, reader, host: host.to_owned(), commands: 0, capabilities, is_logged_in: false }
     }
@@ -116,7 +130,7 @@ impl Session {
 
     /// Whether it said what it can do.
     fn greeting(&mut self) -> Result<bool, SourceError> {
-        self.reader.keep(SMALL_BYTES);
+        self.allow(0);
         let greeting = self.response()?;
         if greeting.after("OK").is_none() && greeting.after("PREAUTH").is_none() {
             return Err(SourceError::Broken(format!("{} says: {}", self.host, shown(greeting.text()))));
@@ -136,7 +150,7 @@ impl Session {
                 rest.split(|octet| *octet == b']').next().unwrap_or_default()
             }
         };
-        let words = listed.split(|octet| *octet == b' ').filter(|word| !word.is_empty());
+        let words = listed.split(|octet| *octet == b' ').filter(|word| !word.is_empty()).take(CAPABILITIES_MAX);
         self.capabilities = words.map(|word| String::from_utf8_lossy(word).to_uppercase()).collect();
         true
     }
@@ -183,10 +197,17 @@ impl Session {
         if self.can("SASL-IR") {
             return self.ask(&[Word::Plain("AUTHENTICATE PLAIN "), Word::Plain(response)], |_| Ok(()));
         }
+        self.allow(0);
         let tag = self.send(&[Word::Plain("AUTHENTICATE PLAIN")])?;
         self.await_continuation(&tag)?;
         self.write(format!("{response}\r\n").as_bytes())?;
         self.finish(&tag, |_| Ok(()))
+    }
+
+    /// A command begins, or what stands for one: how much its answer may have, and until when it may take.
+    fn allow(&mut self, bytes: u64) {
+        self.reader.begin(bytes.saturating_add(SMALL_BYTES));
+        self.stream.until(Instant::now() + patience(bytes));
     }
 
     /// Literals of messages of so many octets in all are kept in what the next command brings.
@@ -196,7 +217,7 @@ impl Session {
         words: &[Word<'_>],
         heard: impl FnMut(Response) -> Result<(), SourceError>,
     ) -> Result<(), SourceError> {
-        self.reader.keep(bytes.saturating_add(SMALL_BYTES));
+        self.allow(bytes);
         let tag = self.send(words)?;
         self.finish(&tag, heard)
     }
@@ -289,7 +310,10 @@ impl Session {
             match self.reader.next() {
                 Ok(Some(parts)) => return Ok(Response(parts)),
                 Ok(None) => {}
-                Err(_) => return Err(self.refused("sends a response that is longer than any can be")),
+                Err(_) => {
+                    let max = COMMAND_BYTES_MAX / (1024 * 1024);
+                    return Err(self.refused(format_args!("answers a command with more than any can need ({max} MiB)")));
+                }
             }
             let mut octets = [0; READ_BYTES];
             match self.stream.read(&mut octets) {
@@ -312,6 +336,11 @@ impl Drop for Session {
             let _gone = self.write(b"bye LOGOUT\r\n");
         }
     }
+}
+
+/// How long the answer to a command may take that brings so many octets.
+fn patience(bytes: u64) -> Duration {
+    COMMAND_PATIENCE + Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND)
 }
 
 /// RFC 9051 §9: what a quoted string may have; names beyond ASCII go as literals.

@@ -10,17 +10,83 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// So long a server may take to accept a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
+/// So many addresses of a name are tried.
+const ADDRESSES_MAX: usize = 8;
 /// So long it may say nothing, or take nothing.
-const PATIENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Both directions of a connection.
-pub(super) trait Stream: Read + Write {}
+pub(super) trait Stream: Read + Write {
+    /// Whatever is read and written until further notice fails after this moment: an octet a minute is no silence.
+    fn until(&mut self, deadline: Instant);
+}
 
-impl<T: Read + Write> Stream for T {}
+/// A socket that is not waited for longer than somebody says.
+pub(super) struct Timed {
+    socket: TcpStream,
+    deadline: Instant,
+    silence: Duration,
+}
+
+impl Timed {
+    /// For as long as a silence at first.
+    pub(super) fn new(socket: TcpStream) -> Self {
+        Self { socket, deadline: Instant::now() + SILENCE, silence: SILENCE }
+    }
+
+    /// How long may be waited now.
+    fn left(&self) -> io::Result<Duration> {
+        match self.deadline.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(io::Error::new(io::ErrorKind::TimedOut, "a command took longer than it may")),
+            left => Ok(left.min(self.silence)),
+        }
+    }
+
+    /// What a wait that was too long is told as.
+    fn timed(&self, error: io::Error) -> io::Error {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => match self.left() {
+                Err(late) => late,
+                Ok(_) => io::Error::new(io::ErrorKind::TimedOut, "it was silent for too long"),
+            },
+            _ => error,
+        }
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.socket.set_read_timeout(Some(self.left()?))?;
+        self.socket.read(into).map_err(|error| self.timed(error))
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.socket.set_write_timeout(Some(self.left()?))?;
+        self.socket.write(octets).map_err(|error| self.timed(error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+impl Stream for Timed {
+    fn until(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+}
+
+impl Stream for StreamOwned<ClientConnection, Timed> {
+    fn until(&mut self, deadline: Instant) {
+        self.sock.until(deadline);
+    }
+}
 
 /// Connects, without TLS yet.
 pub(super) fn connect(server: &Server) -> Result<TcpStream, SourceError> {
@@ -28,11 +94,10 @@ pub(super) fn connect(server: &Server) -> Result<TcpStream, SourceError> {
         SourceError::Broken(format!("{}, port {}, cannot be reached: {error}", server.host, server.port))
     };
     let mut last = io::Error::new(io::ErrorKind::NotFound, "it has no address");
-    for address in (server.host.as_str(), server.port).to_socket_addrs().map_err(broken)? {
+    let addresses = (server.host.as_str(), server.port).to_socket_addrs().map_err(broken)?;
+    for address in addresses.take(ADDRESSES_MAX) {
         match TcpStream::connect_timeout(&address, CONNECT_PATIENCE) {
             Ok(stream) => {
-                stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
-                stream.set_write_timeout(Some(PATIENCE)).map_err(broken)?;
                 stream.set_nodelay(true).map_err(broken)?;
                 return Ok(stream);
             }
@@ -61,7 +126,7 @@ pub(super) fn secure(server: &Server, stream: TcpStream) -> Result<Box<dyn Strea
     let name = ServerName::try_from(server.host.clone()).map_err(|error| refused(error.to_string()))?;
     let connection = ClientConnection::new(Arc::new(config.with_no_client_auth()), name);
     let connection = connection.map_err(|error| refused(error.to_string()))?;
-    Ok(Box::new(StreamOwned::new(connection, stream)))
+    Ok(Box::new(StreamOwned::new(connection, Timed::new(stream))))
 }
 
 fn of_file(file: &str) -> Result<RootCertStore, String> {
@@ -124,3 +189,6 @@ impl ServerCertVerifier for AnyCertificate {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests;

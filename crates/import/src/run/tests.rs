@@ -23,6 +23,12 @@ struct Place {
     reads: usize,
     /// It says that messages are smaller than they are.
     lies: bool,
+    /// It says no sizes.
+    sizeless: bool,
+    /// Of what is read at once so many octets are kept; 0: all.
+    room: usize,
+    /// Nothing readable is said of these.
+    unreadable: Vec<u64>,
 }
 
 impl Place {
@@ -48,17 +54,19 @@ impl Source for Place {
         Ok(Opened { validity: self.validity, marks: self.messages.iter().map(|(mark, ..)| *mark).collect() })
     }
 
-    fn look(&mut self, marks: &[u64]) -> Result<Vec<Item>, SourceError> {
+    fn look(&mut self, marks: &[u64]) -> Result<Vec<Result<Item, Unknown>>, SourceError> {
         let wanted = self.messages.iter().filter(|(mark, ..)| marks.contains(mark));
-        Ok(wanted
-            .map(|(mark, text, flags)| Item {
-                mark: *mark,
-                bytes: if self.lies { 1 } else { text.len() as u64 },
-                flags: of_words(flags.iter().map(|flag| flag.as_bytes())),
-                date: Some(Timestamp::from_unix_seconds(*mark as i64)),
-                label: format!("UID {mark}"),
-            })
-            .collect())
+        let look = |(mark, text, flags): &(u64, String, Vec<&'static str>)| {
+            let (mark, label) = (*mark, format!("UID {mark}"));
+            if self.unreadable.contains(&mark) {
+                return Err(Unknown { mark, label, why: "unreadable".to_owned() });
+            }
+            let bytes = if self.lies { 1 } else { text.len() as u64 };
+            let flags = of_words(flags.iter().map(|flag| flag.as_bytes()));
+            let date = Some(Timestamp::from_unix_seconds(mark as i64));
+            Ok(Item { mark, bytes: Some(bytes).filter(|_| !self.sizeless), flags, date, label })
+        };
+        Ok(wanted.map(look).collect())
     }
 
     fn read(&mut self, items: &[Item]) -> Result<Vec<Content>, SourceError> {
@@ -67,9 +75,14 @@ impl Source for Place {
             return Err(SourceError::Broken("it broke".to_owned()));
         }
         self.reads += 1;
-        let text = |item: &Item| {
-            let found = self.messages.iter().find(|(mark, ..)| *mark == item.mark);
-            found.map_or(Content::Missing("gone".to_owned()), |(_, text, _)| Content::Octets(text.clone().into_bytes()))
+        let mut room = if self.room == 0 { usize::MAX } else { self.room };
+        let text = |item: &Item| match self.messages.iter().find(|(mark, ..)| *mark == item.mark) {
+            None => Content::Missing("gone".to_owned()),
+            Some((_, text, _)) if text.len() > room => Content::TooLarge,
+            Some((_, text, _)) => {
+                room -= text.len();
+                Content::Octets(text.clone().into_bytes())
+            }
         };
         Ok(items.iter().map(text).collect())
     }
@@ -183,6 +196,87 @@ fn a_folder_with_new_uids_is_not_brought_twice() {
 }
 
 #[test]
+fn what_was_moved_or_removed_here_does_not_come_again_when_uids_are_others() {
+    let (world, mut place) = (World::new(), Place::with(4));
+    // Two of the same content are two.
+    place.messages[3].1 = place.messages[0].1.clone();
+    world.brings(&mut place);
+    let mailbox = |name: &str| world.account.mailboxes().unwrap().by_name(name).unwrap().id;
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Imap, now: NOW };
+    world.account.move_messages(actor, mailbox("Work"), vec![Uid(2)], mailbox("Archive")).unwrap();
+    let deleted = of_words([&b"\\Deleted"[..]]);
+    let change = FlagChange { mode: FlagMode::Add, flags: deleted, unchanged_since: None };
+    world.account.change_flags(actor, mailbox("Work"), vec![Uid(1), Uid(3)], change).unwrap();
+    world.account.expunge(actor, mailbox("Work"), store::Expunge::AllDeleted).unwrap();
+    place.validity = 2;
+    place.messages.iter_mut().for_each(|message| message.0 += 100);
+    place.messages.push((200, "Subject: new\r\n\r\n".to_owned(), vec![]));
+    assert_eq!(world.brings(&mut place), Report { brought: 1, known: 4, folders: 1, ..Report::default() });
+    assert_eq!(world.work().iter().map(|one| one.0.as_str()).collect::<Vec<_>>(), ["Subject: 1", "Subject: new"]);
+    place.validity = 3;
+    place.messages.iter_mut().for_each(|message| message.0 += 100);
+    assert_eq!(world.brings(&mut place), Report { known: 5, folders: 1, ..Report::default() });
+}
+
+#[test]
+fn what_is_refused_takes_nothing_of_what_is_known_by_its_content() {
+    let (world, mut place) = (World::new(), Place::with(3));
+    world.brings(&mut place);
+    place.validity = 2;
+    place.messages.iter_mut().for_each(|message| message.0 += 100);
+    place.messages.push((200, "Subject: \0\r\n\r\n".to_owned(), vec![]));
+    // The piece is refused for the sake of one, and each comes by itself.
+    assert_eq!(world.brings(&mut place), Report { known: 3, refused: 1, folders: 1, ..Report::default() });
+    assert_eq!(world.work().len(), 3);
+}
+
+#[test]
+fn a_message_that_cannot_be_read_is_told_and_tried_again() {
+    let (world, mut place) = (World::new(), Place::with(3));
+    place.unreadable = vec![2];
+    let (outcome, events) = world.import(&mut place);
+    assert_eq!(outcome, Ok(Report { brought: 2, refused: 1, folders: 1, ..Report::default() }));
+    let (folder, message, why) = ("Work".to_owned(), "UID 2".to_owned(), "unreadable".to_owned());
+    assert!(events.contains(&Event::Refused { folder, message, why }), "{events:?}");
+    place.unreadable.clear();
+    assert_eq!(world.brings(&mut place), Report { brought: 1, known: 2, folders: 1, ..Report::default() });
+    // Of what is here already nothing is lost if its flags cannot be read.
+    place.unreadable = vec![2];
+    assert_eq!(world.brings(&mut place), Report { known: 3, folders: 1, ..Report::default() });
+}
+
+#[test]
+fn sizes_that_nobody_says_or_that_are_wrong_refuse_no_message() {
+    for (sizeless, lies) in [(true, false), (false, true)] {
+        let (world, mut place) = (World::new(), Place::with(6));
+        place.messages[1].1 = "x".repeat(BYTES_MAX as usize);
+        place.messages[3].1 = "y".repeat(BYTES_MAX as usize + 1);
+        // As a connection keeps it: one message of any size, or as many smaller ones.
+        (place.sizeless, place.lies, place.room) = (sizeless, lies, BYTES_MAX as usize);
+        assert_eq!(world.brings(&mut place), Report { brought: 5, refused: 1, folders: 1, ..Report::default() });
+        assert_eq!(world.work().len(), 5);
+    }
+}
+
+#[test]
+fn flags_that_there_was_no_room_for_are_tried_again() {
+    let (world, mut place) = (World::new(), Place::with(2));
+    world.brings(&mut place);
+    let long: &'static str = Box::leak("k".repeat(store::KEYWORD_BYTES_MAX + 1).into_boxed_str());
+    (place.messages[0].2, place.messages[1].2) = (vec![long], vec!["\\Flagged"]);
+    for reflagged in [1, 0] {
+        let (outcome, events) = world.import(&mut place);
+        assert_eq!(outcome, Ok(Report { known: 2, reflagged, folders: 1, ..Report::default() }));
+        let is_told =
+            |event: &&Event| matches!(event, Event::Refused { message, .. } if message == "flags that changed");
+        assert_eq!(events.iter().filter(is_told).count(), 1);
+    }
+    place.messages[0].2 = vec!["short"];
+    assert_eq!(world.brings(&mut place).reflagged, 1);
+    assert_eq!(world.work()[0].1, of_words([&b"short"[..]]));
+}
+
+#[test]
 fn a_server_that_breaks_off_is_asked_again_and_nothing_is_doubled() {
     let (world, mut place) = (World::new(), Place::with(1200));
     place.breaks = 1;
@@ -256,7 +350,7 @@ fn the_timeline_tells_it_and_undo_takes_it_back() {
 
 #[test]
 fn pieces_are_as_large_as_a_commit_takes() {
-    let item = |bytes| Item { mark: 1, bytes, flags: Flags::default(), date: None, label: String::new() };
+    let item = |bytes| Item { mark: 1, bytes: Some(bytes), flags: Flags::default(), date: None, label: String::new() };
     let sizes = |bytes: &[u64]| {
         let items: Vec<Item> = bytes.iter().copied().map(item).collect();
         pieces(&items).map(<[Item]>::len).collect::<Vec<_>>()

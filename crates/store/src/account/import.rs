@@ -2,7 +2,9 @@
 //!
 //! What is brought is known by a *mark*, which its source gives it for good: the UID that it has in a mailbox of another server, a
 //! digest of a file's name. The commit that brings messages writes down their marks with them, and where they came to; so whoever
-//! goes on, or comes again, knows what is there. A row is written for each commit, not for each message.
+//! goes on, or comes again, knows what is there. A row is written for each commit, not for each message. Beside the mark it has a
+//! digest of the content ([`ContentDigest`]): where the source has given out its marks anew, a message is known by it, also when
+//! its owner has moved or removed it here meanwhile.
 //!
 //! An import is a device of the account ([`Credential::Import`]), and its notes are this device's: the timeline tells what it
 //! brought, [`super::undo`] takes that back, and when the device is revoked the next import of the same mail is a new one.
@@ -21,10 +23,10 @@ use crate::journal::Actor;
 use crate::key;
 use crate::objects::ObjectName;
 use crate::quota::Amount;
-use crate::record::{open, versioned};
+use crate::record::{grown, open_grown};
 use crate::state;
 use crate::tx::Tx;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A message of another place.
 #[derive(Clone, Debug)]
@@ -33,8 +35,23 @@ pub struct Arriving {
     pub mark: u64,
     /// A digest of the flags that it has there.
     pub flags_there: u32,
+    /// What it is known by when its mark has become another.
+    pub content: ContentDigest,
     /// The message; `Err`: it is here already.
     pub message: Result<NewMessage, Place>,
+}
+
+/// A digest of all octets of a message as its source gave them: the first half of their BLAKE3, which nobody finds another message
+/// for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentDigest(pub [u8; 16]);
+
+impl ContentDigest {
+    /// That of a message.
+    #[must_use]
+    pub fn of(octets: &[u8]) -> Self {
+        Self(blake3::hash(octets).as_bytes().first_chunk().copied().unwrap_or_default())
+    }
 }
 
 /// Where a message came to.
@@ -54,7 +71,7 @@ pub struct Imported {
     validity: u64,
     rows: u32,
     taken: HashMap<u64, Taken>,
-    before: Vec<Place>,
+    before: BTreeMap<Place, Option<ContentDigest>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +86,16 @@ struct Taken {
 pub(crate) struct ImportedRow {
     /// Which marks: a folder whose validity is another one has given out all marks anew.
     validity: u64,
-    messages: Vec<(u64, Place, u32)>,
+    messages: Vec<TakenMessage>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TakenMessage {
+    mark: u64,
+    place: Place,
+    flags_there: u32,
+    /// Version 1 did not note it.
+    content: Option<ContentDigest>,
 }
 
 impl Imported {
@@ -84,15 +110,16 @@ impl Imported {
         self.taken.keys().copied()
     }
 
-    /// What came of the same folder when its marks were others, and has not been found again.
+    /// What came of the same folder when its marks were others, and has not been found again: where it came to, and what it is
+    /// known by; an import of an earlier version did not note that.
     #[must_use]
-    pub fn before(&self) -> &[Place] {
+    pub fn before(&self) -> &BTreeMap<Place, Option<ContentDigest>> {
         &self.before
     }
 
-    fn note(&mut self, row: u32, messages: &[(u64, Place, u32)]) {
+    fn note(&mut self, row: u32, messages: &[TakenMessage]) {
         self.rows = self.rows.max(row + 1);
-        let taken = |(mark, place, flags_there): &(u64, Place, u32)| {
+        let taken = |TakenMessage { mark, place, flags_there, .. }: &TakenMessage| {
             (*mark, Taken { place: *place, flags_there: *flags_there, row })
         };
         self.taken.extend(messages.iter().map(taken));
@@ -101,27 +128,32 @@ impl Imported {
 
 impl ImportedRow {
     fn encode(&self) -> Vec<u8> {
-        let mut w = versioned();
+        let mut w = grown();
         w.number(self.validity).number(self.messages.len() as u64);
         let mut before = (0, 0);
-        for (mark, Place { mailbox, uid }, flags_there) in &self.messages {
+        for TakenMessage { mark, place: Place { mailbox, uid }, flags_there, content } in &self.messages {
             // Mostly both go up by one.
             w.signed((*mark as i64).wrapping_sub(before.0)).number(mailbox.0.into());
             w.signed(i64::from(uid.0) - before.1).raw(&flags_there.to_be_bytes());
+            w.option(*content, |w, content| {
+                w.raw(&content.0);
+            });
             before = (*mark as i64, uid.0.into());
         }
         w.0
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
-        let mut r = open(bytes)?;
+        let (mut r, has_contents) = open_grown(bytes)?;
         let (validity, mut before) = (r.number()?, (0i64, 0i64));
         let messages = r.list(|r: &mut Reader<'_>| {
             let (mark, mailbox) = (before.0.wrapping_add(r.signed()?), MailboxId(r.small()?));
             let uid = before.1.checked_add(r.signed()?).ok_or(Corrupt)?;
             before = (mark, uid);
-            let uid = Uid(u32::try_from(uid).map_err(|_| Corrupt)?);
-            Ok((mark as u64, Place { mailbox, uid }, u32::from_be_bytes(r.array()?)))
+            let place = Place { mailbox, uid: Uid(u32::try_from(uid).map_err(|_| Corrupt)?) };
+            let flags_there = u32::from_be_bytes(r.array()?);
+            let content = if has_contents { r.option(|r| r.array().map(ContentDigest))? } else { None };
+            Ok(TakenMessage { mark: mark as u64, place, flags_there, content })
         })?;
         r.end().map(|()| Self { validity, messages })
     }
@@ -153,8 +185,8 @@ impl Account {
     /// # Errors
     /// [`Error::NoSuchAccount`], faults.
     pub fn imported(&self, device: DeviceId, folder: u64, validity: u64) -> Result<Imported, Error> {
-        let mut imported = Imported { device, folder, validity, rows: 0, taken: HashMap::new(), before: Vec::new() };
-        let mut before = BTreeSet::new();
+        let (taken, before) = (HashMap::new(), BTreeMap::new());
+        let mut imported = Imported { device, folder, validity, rows: 0, taken, before };
         let prefix = key::imported(device, folder);
         state::scan(&*self.snapshot()?, key::all(&prefix), |key, value| {
             if key.len() == prefix.len() {
@@ -165,13 +197,16 @@ impl Account {
             if row.validity == validity {
                 imported.note(number, &row.messages);
             } else {
-                before.extend(row.messages.iter().map(|(_, place, _)| *place));
+                for TakenMessage { place, content, .. } in row.messages {
+                    let known = imported.before.entry(place).or_default();
+                    *known = known.or(content);
+                }
                 imported.rows = imported.rows.max(number + 1);
             }
             Ok(())
         })?;
         let found: BTreeSet<Place> = imported.taken.values().map(|taken| taken.place).collect();
-        imported.before = before.difference(&found).copied().collect();
+        imported.before.retain(|place, _| !found.contains(place));
         Ok(imported)
     }
 
@@ -189,13 +224,14 @@ impl Account {
         arriving: Vec<Arriving>,
     ) -> Result<(), Error> {
         let (mut piece, mut new, mut noted) = (Piece::default(), Vec::new(), Vec::new());
-        for Arriving { mark, flags_there, message } in arriving {
+        for Arriving { mark, flags_there, content, message } in arriving {
+            let content = Some(content);
             match message {
                 Ok(message) => {
                     piece.add(self, message)?;
-                    new.push((mark, flags_there));
+                    new.push((mark, flags_there, content));
                 }
-                Err(place) => noted.push((mark, place, flags_there)),
+                Err(place) => noted.push(TakenMessage { mark, place, flags_there, content }),
             }
         }
         let Piece { messages, objects, .. } = piece;
@@ -209,9 +245,10 @@ impl Account {
                 tx.must_not_be_held(mailbox)?;
                 tx.must_fit(amount)?;
                 let appended = store_piece(tx, Actor { device, ..actor }, mailbox, &messages)?;
-                let place = |uid| Place { mailbox, uid };
-                let arrived = new.iter().zip(&appended);
-                let arrived = arrived.map(|((mark, flags), appended)| (*mark, place(appended.uid), *flags));
+                let arrived = new.iter().zip(&appended).map(|((mark, flags_there, content), appended)| {
+                    let place = Place { mailbox, uid: appended.uid };
+                    TakenMessage { mark: *mark, place, flags_there: *flags_there, content: *content }
+                });
                 let row = ImportedRow { validity, messages: noted.iter().copied().chain(arrived).collect() };
                 tx.put(key::imported_row(device, folder, number), row.encode());
                 tx.put(key::imported(device, folder), (number + 1).to_be_bytes().to_vec());
@@ -222,8 +259,9 @@ impl Account {
             names.into_iter().for_each(|name| self.remove_unless(false, Some(error), Some(name)));
         }
         let messages = stored?;
-        let found: BTreeSet<Place> = messages.iter().map(|(_, place, _)| *place).collect();
-        imported.before.retain(|place| !found.contains(place));
+        for TakenMessage { place, .. } in &messages {
+            imported.before.remove(place);
+        }
         imported.note(number, &messages);
         Ok(())
     }
@@ -250,8 +288,8 @@ impl Account {
                 let key = key::imported_row(device, folder, *number);
                 let Some(row) = tx.get(&key)? else { continue };
                 let mut row = ImportedRow::decode(&row).map_err(Error::corrupt("what an import has taken"))?;
-                for (mark, _, flags_there) in &mut row.messages {
-                    *flags_there = changed.get(mark).copied().unwrap_or(*flags_there);
+                for message in &mut row.messages {
+                    message.flags_there = changed.get(&message.mark).copied().unwrap_or(message.flags_there);
                 }
                 tx.put(key, row.encode());
             }
@@ -307,7 +345,8 @@ mod tests {
     fn arriving(mark: u64) -> Arriving {
         let body = format!("Subject: {mark}\r\n\r\ntext\r\n").into_bytes();
         let message = NewMessage { body, flags: Flags::default(), internal_date: NOW };
-        Arriving { mark, flags_there: mark as u32, message: Ok(message) }
+        let content = ContentDigest::of(&message.body);
+        Arriving { mark, flags_there: mark as u32, content, message: Ok(message) }
     }
 
     fn inbox(account: &Account) -> MailboxId {
@@ -334,7 +373,7 @@ mod tests {
             assert_eq!(found.of(5), Some((place(1), 9)));
             assert_eq!(found.of(u64::MAX), Some((place(2), u32::MAX)));
             assert_eq!(found.of(6), Some((place(3), 8)));
-            assert_eq!((found.of(4), found.marks().count(), found.before()), (None, 3, &[][..]));
+            assert_eq!((found.of(4), found.marks().count(), found.before().len()), (None, 3, 0));
         }
         assert_eq!(account.imported(device, 8, 1).unwrap().marks().count(), 0, "another folder");
         all_is_well(&store);
@@ -349,14 +388,33 @@ mod tests {
         account.import(ACTOR, inbox, &mut imported, vec![arriving(1), arriving(2)]).unwrap();
         let mut renumbered = account.imported(device, 7, 2).unwrap();
         let (one, two) = (Place { mailbox: inbox, uid: Uid(1) }, Place { mailbox: inbox, uid: Uid(2) });
-        assert_eq!((renumbered.of(1), renumbered.before()), (None, &[one, two][..]));
-        let here = Arriving { mark: 1, flags_there: 0, message: Err(two) };
+        let known = |mark| Some(arriving(mark).content);
+        assert_eq!(
+            (renumbered.of(1), renumbered.before()),
+            (None, &BTreeMap::from([(one, known(1)), (two, known(2))]))
+        );
+        let here = Arriving { mark: 1, message: Err(two), ..arriving(2) };
         account.import(ACTOR, inbox, &mut renumbered, vec![here]).unwrap();
         let again = account.imported(device, 7, 2).unwrap();
-        assert_eq!((again.of(1), again.before()), (Some((two, 0)), &[one][..]));
-        assert_eq!(renumbered.before(), [one]);
+        let left = BTreeMap::from([(one, known(1))]);
+        assert_eq!((again.of(1), again.before(), renumbered.before()), (Some((two, 2)), &left, &left));
         assert_eq!(account.view(inbox).unwrap().index().len(), 2);
         all_is_well(&store);
+    }
+
+    #[test]
+    fn rows_of_the_version_before_are_read() {
+        let row = [1, 9, 2, 14, 3, 8, 0, 0, 0, 5, 2, 3, 2, 0, 0, 1, 0];
+        let taken = |mark, uid, flags_there| {
+            let place = Place { mailbox: MailboxId(3), uid: Uid(uid) };
+            TakenMessage { mark, place, flags_there, content: None }
+        };
+        let expected = ImportedRow { validity: 9, messages: vec![taken(7, 4, 5), taken(8, 5, 256)] };
+        assert_eq!(ImportedRow::decode(&row), Ok(expected.clone()));
+        let content = Some(ContentDigest::of(b"x"));
+        let messages = [&expected.messages[..], &[TakenMessage { content, ..taken(u64::MAX, 6, 0) }]].concat();
+        let row = ImportedRow { validity: 9, messages };
+        assert_eq!(ImportedRow::decode(&row.encode()), Ok(row));
     }
 
     #[test]

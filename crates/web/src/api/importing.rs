@@ -4,12 +4,16 @@ use super::{Endpoint, Part};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
+use crate::site::IMPORTS_MAX;
 use console::ImportAsk;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint::posted_parts("/api/v1/operator/import", import)];
 
 fn import(caller: &Caller, fields: &Fields, part: &mut Part<'_>) -> Result<(), Problem> {
     caller.operations()?;
+    let Some(_importing) = caller.site.begin_import() else {
+        return Err(Problem::refused(format!("{IMPORTS_MAX} imports are under way; wait until one is done")));
+    };
     let text = |name: &str| fields.optional(name).map(str::to_owned);
     let ask = ImportAsk {
         from: fields.text("from").to_owned(),

@@ -2,6 +2,7 @@
 
 use crate::api;
 use crate::operate::{Call, Failure};
+use crate::site::IMPORTS_MAX;
 use crate::testing::{ALICE, PASSWORD, World};
 use serde_json::{Value, json};
 use store::check::Depth;
@@ -334,4 +335,35 @@ fn whoever_waits_for_a_long_undo_is_told_how_far_it_is() {
     let parts = world.operate(&undo).unwrap();
     assert_eq!(parts[0], json!({"progress": {"done": PIECE_MESSAGES_MAX, "total": all}}));
     assert_eq!((parts.len(), &parts[1]["moved"]), (2, &json!(all)));
+}
+
+/// An import from a port where nobody listens.
+fn import_from_nobody() -> Call {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let call = Call::new("POST /api/v1/operator/import").of(ALICE).with("password", "secret");
+    call.with("from", format!("imap://alice@127.0.0.1:{port}")).with("no_tls", true)
+}
+
+#[test]
+fn an_import_that_breaks_off_is_written_down() {
+    let world = World::new();
+    world.refused(&import_from_nobody(), "cannot be reached");
+    let audit = world.one(&Call::new("GET /api/v1/admin/audit"));
+    let text = audit["acts"][0]["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("called /api/v1/operator/import (alice@example.org), which broke off: 127.0.0.1"),
+        "{text}"
+    );
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[test]
+fn imports_leave_places_to_others() {
+    let world = World::new();
+    let mut under_way: Vec<_> = (0..IMPORTS_MAX).map(|_| world.site.begin_import().unwrap()).collect();
+    world.refused(&import_from_nobody(), "4 imports are under way");
+    under_way.pop();
+    world.refused(&import_from_nobody(), "cannot be reached");
+    under_way.push(world.site.begin_import().unwrap());
+    assert!(world.site.begin_import().is_none(), "one that failed has given its place back");
 }

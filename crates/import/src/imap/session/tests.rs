@@ -1,50 +1,8 @@
 //! The conversation, with a server that says what it is told to.
 
 use super::*;
+use crate::imap::scripted::{heard, session};
 use crate::imap::server::Login;
-use std::collections::VecDeque;
-use std::io::{Read, Write};
-use std::sync::{Arc, Mutex};
-
-/// Says a piece at a time, and notes what it hears.
-struct Scripted {
-    says: VecDeque<Vec<u8>>,
-    heard: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Read for Scripted {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let Some(mut piece) = self.says.pop_front() else { return Ok(0) };
-        let count = piece.len().min(into.len());
-        into[..count].copy_from_slice(&piece[..count]);
-        let rest = piece.split_off(count);
-        if !rest.is_empty() {
-            self.says.push_front(rest);
-        }
-        Ok(count)
-    }
-}
-
-impl Write for Scripted {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.heard.lock().unwrap().extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn session(says: &[&str]) -> (Session, Arc<Mutex<Vec<u8>>>) {
-    let heard = Arc::default();
-    let says = says.iter().map(|piece| piece.as_bytes().to_vec()).collect();
-    (Session::over(Box::new(Scripted { says, heard: Arc::clone(&heard) }), "old"), heard)
-}
-
-fn heard(heard: &Mutex<Vec<u8>>) -> String {
-    String::from_utf8(heard.lock().unwrap().clone()).unwrap()
-}
 
 fn server(login: Login) -> Server {
     Server { login, ..Server::parse("imap://old").unwrap() }
@@ -106,6 +64,49 @@ fn a_connection_that_ends_is_asked_again_and_one_that_talks_for_ever_is_not() {
     assert!(!is_broken(&[&endless, "i1 OK\r\n"]));
     let (mut session, _) = session(&[&endless["* 1 EXISTS\r\n".len()..], "i1 OK\r\n"]);
     assert_eq!(session.ask(&[Word::Plain("NOOP")], |_| Ok(())), Ok(()));
+}
+
+#[test]
+fn what_it_can_do_is_listed_so_far_and_no_further() {
+    let known = |count: usize| {
+        let words: String = (0..count).map(|number| format!(" X{number}")).collect();
+        let (mut session, _) = session(&[&format!("* OK [CAPABILITY{words}] hello\r\n")]);
+        assert!(session.greeting().unwrap());
+        session.capabilities.len()
+    };
+    assert_eq!((known(CAPABILITIES_MAX), known(CAPABILITIES_MAX + 1)), (CAPABILITIES_MAX, CAPABILITIES_MAX));
+    // As often as it likes, and the last one counts.
+    let told = "* CAPABILITY A B\r\n".repeat(1000) + "* CAPABILITY C\r\ni1 OK\r\n";
+    let (mut session, _) = session(&[&told]);
+    session.learn_capabilities().unwrap();
+    assert_eq!(session.capabilities, HashSet::from(["C".to_owned()]));
+}
+
+#[test]
+fn a_command_has_an_answer_of_so_many_octets() {
+    let asked = |line: usize| {
+        // As many lines as there may be, less one that is as long as is left; what ends them counts as well.
+        let end = "i1 OK\r\n";
+        let lines = COMMAND_BYTES_MAX / 1024 - 1;
+        let says = ("*".repeat(1022) + "\r\n").repeat(lines) + &"*".repeat(line - 2 - end.len()) + "\r\n" + end;
+        let (mut session, _) = session(&[&says]);
+        session.ask(&[Word::Plain("LIST \"\" \"*\"")], |_| Ok(()))
+    };
+    assert_eq!(asked(1024), Ok(()));
+    let refused = SourceError::Refused("old answers a command with more than any can need (16 MiB)".to_owned());
+    assert_eq!(asked(1025), Err(refused));
+    // The next command has its own.
+    let answer = |tag: &str| ("*".repeat(1022) + "\r\n").repeat(COMMAND_BYTES_MAX / 1024 * 2 / 3) + tag + " OK\r\n";
+    let (mut session, _) = session(&[&answer("i1"), &answer("i2")]);
+    for _ in 0..2 {
+        assert_eq!(session.ask(&[Word::Plain("NOOP")], |_| Ok(())), Ok(()));
+    }
+}
+
+#[test]
+fn a_command_may_take_as_long_as_what_it_brings() {
+    assert_eq!(patience(0), COMMAND_PATIENCE);
+    assert_eq!(patience(SLOWEST_BYTES_PER_SECOND * 60), COMMAND_PATIENCE + Duration::from_secs(60));
 }
 
 #[test]
