@@ -633,7 +633,9 @@ fn a_large_maildrop_was_opened_in_a_step_that_nobody_announced() {
 /// A client that takes all its mail waited for a transaction of the store for each message.
 #[test]
 fn each_of_many_messages_was_read_by_itself() {
-    let bodies: Vec<String> = (1..=40).map(|n| format!("Subject: {n}\r\n\r\nbody {n}\r\n")).collect();
+    // Among them some that are large.
+    let text = |n: usize| if n % 3 == 1 { "a line of text\r\n".repeat(1200) } else { format!("body {n}\r\n") };
+    let bodies: Vec<String> = (1..=40).map(|n| format!("Subject: {n}\r\n\r\n{}", text(n))).collect();
     let world = world(&bodies.iter().map(String::as_str).collect::<Vec<_>>());
     let mut client = world.log_in();
     let mut retr = |n: usize| client.say(&format!("RETR {n}\r\n"));

@@ -130,12 +130,12 @@ impl Body {
         self.length == 0
     }
 
-    /// All octets, of a body that is held whole.
+    /// All octets, of a body that is held whole, and was looked through where it must be.
     #[must_use]
     pub fn whole(&self) -> Option<&[u8]> {
         match &self.octets {
             Octets::Here(octets, start) => octets.get(*start..),
-            Octets::There(_) => None,
+            Octets::There(there) => there.kept.as_ref().map(|(octets, _room)| octets.as_slice()),
         }
     }
 

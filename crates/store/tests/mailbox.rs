@@ -295,7 +295,7 @@ fn two_processes_on_one_account_conflict_and_still_lose_nothing() {
 }
 
 #[test]
-fn small_bodies_are_read_ahead_up_to_the_limits() {
+fn bodies_are_read_ahead_up_to_the_limits() {
     let world = world();
     let check = |sizes: &[usize], expected: usize| {
         let bodies: Vec<String> = sizes.iter().map(|size| "x".repeat(*size)).collect();
@@ -316,7 +316,9 @@ fn small_bodies_are_read_ahead_up_to_the_limits() {
     check(&[1; 33], 32);
     check(&[store::INLINE_BYTES_MAX; 8], 8);
     check(&[store::INLINE_BYTES_MAX; 9], 8);
-    check(&[1, store::INLINE_BYTES_MAX + 1, 1], 1);
+    // Of a large one nothing is held.
+    check(&[1, store::INLINE_BYTES_MAX + 1, 1, 200_000, 1], 5);
+    check(&[store::INLINE_BYTES_MAX + 1; 33], 32);
 }
 
 #[test]

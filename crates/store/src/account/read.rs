@@ -11,7 +11,7 @@ use crate::index::Index;
 use crate::journal::JournalEntry;
 use crate::key;
 use crate::objects::Objects;
-use crate::record::{AccountRecord, BodyRecord, EmailRecord, Mailbox};
+use crate::record::{AccountRecord, BodyRecord, Digest, EmailRecord, Mailbox};
 use crate::rights::Rights;
 use crate::state::{self, AccountState, MailboxState};
 use crate::watch::Watch;
@@ -299,7 +299,10 @@ impl Reader<'_> {
     /// # Errors
     /// As [`Reader::body`].
     pub fn open(&self, email: EmailId, known: Option<Body>) -> Result<Body, Error> {
-        let record = self.body_record(email)?;
+        self.opened(email, self.body_record(email)?, known)
+    }
+
+    fn opened(&self, email: EmailId, record: Vec<u8>, known: Option<Body>) -> Result<Body, Error> {
         match BodyRecord::decode(&record) {
             // It ends the record, and is not copied out of it.
             Ok(BodyRecord::Inline { hash, body })
@@ -312,6 +315,19 @@ impl Reader<'_> {
         }
     }
 
+    /// As [`Reader::open`]; of an object nothing is read yet.
+    pub(super) fn open_unread(&self, email: EmailId) -> Result<Body, Error> {
+        let record = self.body_record(email)?;
+        match BodyRecord::decode(&record) {
+            Ok(BodyRecord::Object { digest, size, name, .. }) => Ok(self.unread(name, digest, size)),
+            Ok(BodyRecord::Inline { .. }) | Err(Corrupt) => self.opened(email, record, None),
+        }
+    }
+
+    fn unread(&self, name: String, digest: Digest, size: u32) -> Body {
+        Body::there(Arc::clone(self.objects), self.account, name, (digest, size as usize))
+    }
+
     fn open_record(
         &self,
         email: EmailId,
@@ -321,8 +337,7 @@ impl Reader<'_> {
         match record {
             Ok(BodyRecord::Object { digest, size, name, .. }) if size as usize > WHOLE_BYTES_MAX => {
                 let known = known.filter(|body| body.is_object(&name, &digest));
-                let there = || Body::there(Arc::clone(self.objects), self.account, name, (digest, size as usize));
-                Ok(known.unwrap_or_else(there))
+                Ok(known.unwrap_or_else(|| self.unread(name, digest, size)))
             }
             record => self.body_of(email, record).map(Body::here),
         }
