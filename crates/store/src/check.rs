@@ -89,7 +89,7 @@ fn records(check: &mut Check, store: &Store, snapshot: &dyn Snapshot, depth: Dep
         let Some(records) = check.records(snapshot, mailbox)? else { continue };
         check.mailbox(mailbox, &records, state.head);
         if mailbox.packed_to > ModSeq(0) {
-            check.packed(mailbox, &records, state::load_packed(snapshot, mailbox)?);
+            check.packed(mailbox, &records, crate::pack::load_packed(snapshot, mailbox)?);
         }
         for entry in records.iter() {
             places.entry(entry.email).or_default().insert((mailbox.id, entry.uid));

@@ -7,11 +7,17 @@
 //! It is a tree of three levels, because a change copies one node of each: the index holds groups, a group holds chunks,
 //! a chunk holds entries. In a mailbox of a million messages that is 61 groups, 64 chunks and 256 entries.
 //!
+//! What was read of a packed index stays packed, chunk by chunk, until somebody looks into the chunk ([`chunk`]).
+//!
 //! Invariant: entries ascend by UID; no group and no chunk is empty; a chunk holds at most [`CHUNK_ENTRIES_MAX`] entries,
 //! a group at most [`GROUP_CHUNKS_MAX`] chunks.
 
+mod chunk;
+pub(crate) mod sheet;
+
 use crate::flags::FlagBits;
 use crate::ids::{EmailId, ModSeq, Timestamp, Uid};
+use chunk::Entries;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -42,7 +48,7 @@ struct Chunk {
     /// The position of the first entry in its group.
     start: usize,
     first: Uid,
-    entries: Arc<Vec<Entry>>,
+    entries: Arc<Entries>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,6 +103,10 @@ impl Builder {
     fn close_chunk(&mut self, next: Vec<Entry>) {
         let entries = std::mem::replace(&mut self.entries, next);
         let Some(first) = entries.first().map(|entry| entry.uid) else { return };
+        self.add_chunk(first, entries.into());
+    }
+
+    fn add_chunk(&mut self, first: Uid, entries: Entries) {
         let start = self.in_group;
         self.in_group += entries.len();
         self.chunks.push(Chunk { start, first, entries: Arc::new(entries) });
@@ -230,11 +240,12 @@ impl Index {
         let groups = self.groups.get(group..).unwrap_or_default().iter();
         groups
             .take_while(move |group| group.start < end)
-            .flat_map(|group| group.chunks.iter().map(|chunk| (group.start + chunk.start, &*chunk.entries)))
+            .flat_map(|group| group.chunks.iter().map(|chunk| (group.start + chunk.start, &chunk.entries)))
             .skip_while(move |(start, entries)| start + entries.len() <= first)
             .take_while(move |(start, _)| *start < end)
             .map(move |(start, entries)| {
-                let skipped = first.saturating_sub(start);
+                // Those that were passed over stay packed.
+                let (skipped, entries) = (first.saturating_sub(start), &***entries);
                 (start + skipped, entries.get(skipped..entries.len().min(end - start)).unwrap_or_default())
             })
     }
@@ -249,6 +260,12 @@ impl Index {
     #[must_use]
     pub fn last(&self) -> Option<&Entry> {
         self.groups.last()?.chunks.last()?.entries.last()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn chunks_unpacked(&self) -> usize {
+        let chunks = self.groups.iter().flat_map(|group| group.chunks.iter());
+        chunks.filter(|chunk| chunk.entries.is_unpacked()).count()
     }
 
     /// What changed from `older` to `self`. Work is in proportion to the chunks that the two do not share.
@@ -397,7 +414,7 @@ fn change_in_group<T>(
         let next = chunks.get(at + 1).map(|chunk| chunk.first);
         let of_chunk = take_below(&mut items, next, uid);
         let Some(chunk) = chunks.get_mut(at).filter(|_| !of_chunk.is_empty()) else { continue };
-        let mut places = Arc::make_mut(&mut chunk.entries).iter_mut().peekable();
+        let mut places = Entries::own(&mut chunk.entries).iter_mut().peekable();
         for item in of_chunk {
             while places.next_if(|place| place.uid < uid(item)).is_some() {}
             if let Some(place) = places.peek_mut().filter(|place| place.uid == uid(item)) {
@@ -409,22 +426,8 @@ fn change_in_group<T>(
 
 fn push_in_group(chunks: &mut Vec<Chunk>, start: usize, entry: Entry) {
     match chunks.last_mut() {
-        Some(chunk) if chunk.entries.len() < CHUNK_ENTRIES_MAX => push_in_chunk(&mut chunk.entries, entry),
-        _ => chunks.push(Chunk { start, first: entry.uid, entries: Arc::new(vec![entry]) }),
-    }
-}
-
-/// A shared chunk is copied with room to grow, but never for more than a chunk holds.
-fn push_in_chunk(entries: &mut Arc<Vec<Entry>>, entry: Entry) {
-    match Arc::get_mut(entries) {
-        Some(own) if own.len() < own.capacity() => own.push(entry),
-        Some(_) | None => {
-            let room = (entries.len() + 1).next_power_of_two().min(CHUNK_ENTRIES_MAX);
-            let mut copy = Vec::with_capacity(room);
-            copy.extend_from_slice(entries);
-            copy.push(entry);
-            *entries = Arc::new(copy);
-        }
+        Some(chunk) if chunk.entries.len() < CHUNK_ENTRIES_MAX => Entries::push(&mut chunk.entries, entry),
+        _ => chunks.push(Chunk { start, first: entry.uid, entries: Arc::new(vec![entry].into()) }),
     }
 }
 
@@ -436,15 +439,18 @@ fn without(chunks: &[Chunk], mut uids: &[Uid]) -> Vec<Chunk> {
     for (at, chunk) in chunks.iter().enumerate() {
         let gone = take_below(&mut uids, chunks.get(at + 1).map(|chunk| chunk.first), |uid| *uid);
         let is_gone = |entry: &&Entry| gone.binary_search(&entry.uid).is_ok();
-        let entries = match chunk.entries.iter().filter(is_gone).count() {
-            0 => Arc::clone(&chunk.entries),
-            _ => Arc::new(chunk.entries.iter().filter(|entry| !is_gone(entry)).copied().collect()),
+        let is_whole = gone.is_empty() || !chunk.entries.iter().any(|entry| is_gone(&entry));
+        let (first, entries) = if is_whole {
+            (chunk.first, Arc::clone(&chunk.entries))
+        } else {
+            let left: Vec<Entry> = chunk.entries.iter().filter(|entry| !is_gone(entry)).copied().collect();
+            let Some(first) = left.first().map(|entry| entry.uid) else { continue };
+            (first, Arc::new(left.into()))
         };
-        let Some(first) = entries.first().map(|entry| entry.uid) else { continue };
         let added = entries.len();
         match kept.last_mut() {
             Some(last) if last.entries.len() + added <= CHUNK_ENTRIES_MAX / 2 => {
-                last.entries = Arc::new(last.entries.iter().chain(entries.iter()).copied().collect());
+                last.entries = Arc::new([&**last.entries, &**entries].concat().into());
             }
             _ => kept.push(Chunk { start: length, first, entries }),
         }

@@ -38,6 +38,7 @@ mod name;
 mod nodes;
 pub mod objects;
 mod others;
+mod pack;
 pub mod pop;
 pub(crate) mod pop_program;
 mod quota;

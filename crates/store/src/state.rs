@@ -1,16 +1,14 @@
 //! An account in memory: what the engine holds, decoded, shared and unchanging. A commit publishes the next state.
 
-use crate::codec::{Corrupt, Reader};
+use crate::codec::Corrupt;
 use crate::device::Device;
 use crate::engine::Snapshot;
 use crate::error::Error;
-use crate::flag_block::FlagBlocks;
-use crate::ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
-use crate::index::{Builder, Entry, Index};
-use crate::journal::JournalEntry;
+use crate::ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, UidValidity};
+use crate::index::Index;
 use crate::key;
 use crate::name;
-use crate::record::{AccountRecord, EmailRecord, Mailbox, MessageRecord, Retained, Subscription, open, versioned};
+use crate::record::{AccountRecord, EmailRecord, Mailbox, Retained, Subscription, open, versioned};
 use crate::settings::AccountSettings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -241,145 +239,4 @@ pub(crate) fn each_object(snapshot: &dyn Snapshot, mut visit: impl FnMut(String)
         record.object.into_iter().for_each(&mut visit);
         Ok(())
     })
-}
-
-/// Entries in a piece of a packed index.
-const PIECE_ENTRIES: usize = 4096;
-
-/// Reads the index of a mailbox: the packed one brought up to date from the journal, or the records if there is none or
-/// it does not fit.
-pub(crate) fn load_index(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Index, Error> {
-    if mailbox.packed_to > ModSeq(0) {
-        if let Some(index) = load_packed(snapshot, mailbox)? {
-            return Ok(index);
-        }
-        tracing::warn!(mailbox = %mailbox.id, "the packed index is damaged: it is made anew from the records");
-    }
-    load_records(snapshot, mailbox.id)
-}
-
-/// Reads the index from the records, the truth.
-pub(crate) fn load_records(snapshot: &dyn Snapshot, mailbox: MailboxId) -> Result<Index, Error> {
-    let (mut index, mut blocks) = (Builder::default(), FlagBlocks::read(snapshot, mailbox)?);
-    scan(snapshot, key::kind_of(b'M', mailbox.0), |key, value| {
-        let entry = key::number_at(key, 5).and_then(|uid| MessageRecord::decode(Uid(uid), value));
-        let entry = entry.and_then(|entry| blocks.applied_to(entry));
-        index.push(entry.map_err(Error::corrupt("a message record"))?);
-        Ok(())
-    })?;
-    Ok(index.finish())
-}
-
-/// The packed index brought up to date; `None` when it is not there, damaged, or not what the mailbox counts.
-pub(crate) fn load_packed(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>, Error> {
-    let Some(mut index) = load_pack(snapshot, mailbox)? else { return Ok(None) };
-    let complete = mailbox.highest_modseq <= mailbox.packed_to || replay(snapshot, mailbox, &mut index)?;
-    let fits = index.len() == mailbox.counts.messages as usize
-        && index.last().is_none_or(|last| last.uid < mailbox.uid_next && last.modseq <= mailbox.highest_modseq);
-    Ok((complete && fits).then_some(index))
-}
-
-/// Brings an index up to its mailbox's last change; `false` when an entry of the journal is damaged.
-fn replay(snapshot: &dyn Snapshot, mailbox: &Mailbox, index: &mut Index) -> Result<bool, Error> {
-    let from = key::journal(ModSeq(mailbox.packed_to.0 + 1));
-    let to = key::journal(ModSeq(mailbox.highest_modseq.0.saturating_add(1)));
-    let mut damaged = false;
-    scan(snapshot, (from, to), |key, value| {
-        match key::long_at(key, 1).and_then(|modseq| JournalEntry::decode(ModSeq(modseq), value)) {
-            Ok(entry) => entry.change.replay(mailbox.id, entry.modseq, index),
-            Err(Corrupt) => damaged = true,
-        }
-        Ok(())
-    })?;
-    Ok(!damaged)
-}
-
-/// `None` when there is no pack of this modseq: it is a cache, the records are read instead.
-fn load_pack(snapshot: &dyn Snapshot, mailbox: &Mailbox) -> Result<Option<Index>, Error> {
-    let Some(header) = snapshot.get(&key::pack(mailbox.id))? else { return Ok(None) };
-    let Ok((packed_to, pieces)) = read_pack_header(&header) else { return Ok(None) };
-    if packed_to != mailbox.packed_to {
-        return Ok(None);
-    }
-    let mut index = Builder::default();
-    let mut found = 0;
-    let mut damaged = false;
-    let (from, to) = (key::pack_piece(mailbox.id, 0), key::pack_piece(mailbox.id, pieces));
-    scan(snapshot, (from, to), |_, value| {
-        found += 1;
-        damaged |= read_piece(value, &mut index).is_err();
-        Ok(())
-    })?;
-    Ok((found == pieces && !damaged).then(|| index.finish()))
-}
-
-/// The number of pieces of a stored pack; when its header is damaged, the most that there can be.
-pub(crate) fn pieces_packed(header: &[u8], mailbox: &Mailbox) -> u32 {
-    let most = mailbox.uid_next.0 / PIECE_ENTRIES as u32 + 1;
-    read_pack_header(header).map_or(most, |(_, pieces)| pieces.min(most))
-}
-
-fn read_pack_header(bytes: &[u8]) -> Result<(ModSeq, u32), Corrupt> {
-    let mut r = open(bytes)?;
-    let header = (ModSeq(r.number()?), r.small()?);
-    r.end().map(|()| header)
-}
-
-fn read_piece(bytes: &[u8], index: &mut Builder) -> Result<(), Corrupt> {
-    let mut r = open(bytes)?;
-    let mut previous = Entry {
-        uid: Uid(0),
-        size: 0,
-        flags: Default::default(),
-        modseq: ModSeq(0),
-        email: EmailId(0),
-        internal_date: Timestamp(0),
-    };
-    while !r.0.is_empty() {
-        previous = read_packed(&mut r, &previous)?;
-        if !index.push(previous) {
-            return Err(Corrupt);
-        }
-    }
-    Ok(())
-}
-
-/// Each entry is written as its difference to the one before: about 15 bytes.
-fn read_packed(r: &mut Reader<'_>, previous: &Entry) -> Result<Entry, Corrupt> {
-    Ok(Entry {
-        uid: Uid(previous.uid.0.wrapping_add(r.small()?)),
-        size: r.small()?,
-        flags: crate::flags::FlagBits(r.number()?),
-        modseq: ModSeq(previous.modseq.0.wrapping_add_signed(r.signed()?)),
-        email: EmailId(previous.email.0.wrapping_add_signed(r.signed()?)),
-        internal_date: Timestamp(previous.internal_date.0.wrapping_add(r.signed()?)),
-    })
-}
-
-/// A packed index as of `modseq`: its header and its pieces.
-pub(crate) fn pack(modseq: ModSeq, index: &Index) -> (Vec<u8>, Vec<Vec<u8>>) {
-    let entries: Vec<&Entry> = index.iter().collect();
-    let pieces: Vec<Vec<u8>> = entries.chunks(PIECE_ENTRIES).map(piece).collect();
-    let mut header = versioned();
-    header.number(modseq.0).number(pieces.len() as u64);
-    (header.0, pieces)
-}
-
-fn piece(entries: &[&Entry]) -> Vec<u8> {
-    let mut w = versioned();
-    let (mut uid, mut modseq, mut email, mut date) = (0u32, 0u64, 0u64, 0i64);
-    for entry in entries {
-        w.number(entry.uid.0.wrapping_sub(uid).into()).number(entry.size.into()).number(entry.flags.0);
-        w.signed(entry.modseq.0.wrapping_sub(modseq) as i64).signed(entry.email.0.wrapping_sub(email) as i64);
-        w.signed(entry.internal_date.0.wrapping_sub(date));
-        (uid, modseq, email, date) = (entry.uid.0, entry.modseq.0, entry.email.0, entry.internal_date.0);
-    }
-    w.0
-}
-
-/// Whether enough has changed since the last pack to make a new one: what a cold start replays stays small against what
-/// it reads, and what packing writes stays small against what the changes wrote.
-pub(crate) fn pack_is_due(mailbox: &Mailbox, head: ModSeq) -> bool {
-    mailbox.unpacked > (mailbox.counts.messages / 16).max(1024)
-        || (mailbox.unpacked > 0 && head.0 > mailbox.packed_to.0.saturating_add(16 * 1024))
 }

@@ -11,6 +11,7 @@ use crate::index::Index;
 use crate::journal::{Actor, Change, JournalEntry};
 use crate::key;
 use crate::known_nodes::NodeNumber;
+use crate::pack;
 use crate::record::{AccountRecord, Mailbox, Subscription};
 use crate::state::{self, AccountState, MailboxState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -265,7 +266,7 @@ impl<'a> Tx<'a> {
             None => Index::default(),
             Some(bytes) => {
                 let mailbox = Mailbox::decode(&bytes).map_err(Error::corrupt("a mailbox record"))?;
-                state::load_index(self.snapshot()?, &mailbox)?
+                pack::load_index(self.snapshot()?, &mailbox)?
             }
         };
         for modseq in self.expected.0 + 1..=self.state.head.0 {
@@ -406,7 +407,7 @@ impl<'a> Tx<'a> {
             return Ok(());
         }
         for id in std::mem::take(&mut self.dirty_mailboxes) {
-            if state::pack_is_due(self.mailbox(id)?, self.state.head)
+            if pack::pack_is_due(self.mailbox(id)?, self.state.head)
                 && let Err(error) = self.pack(id)
             {
                 // It is a cache: what was asked for must not fail for it.
@@ -432,10 +433,14 @@ impl<'a> Tx<'a> {
     /// Writes the packed index of a mailbox as it is now.
     pub(crate) fn pack(&mut self, id: MailboxId) -> Result<(), Error> {
         let (head, before) = (self.state.head, self.pieces_packed(id)?);
-        let (header, pieces) = state::pack(head, self.index(id)?);
+        let (header, pieces) = pack::pack(head, self.index(id)?);
         let mut number = 0;
         for piece in pieces {
-            self.put(key::pack_piece(id, number), piece);
+            let key = key::pack_piece(id, number);
+            // Most of a mailbox that grows is as it was. One that cannot be read is written anew.
+            if !matches!(self.get(&key), Ok(Some(stored)) if stored == piece) {
+                self.put(key, piece);
+            }
             number += 1;
         }
         (number..before).for_each(|number| self.delete(key::pack_piece(id, number)));
@@ -457,13 +462,15 @@ impl<'a> Tx<'a> {
     fn pieces_packed(&mut self, id: MailboxId) -> Result<u32, Error> {
         let header = self.get(&key::pack(id))?;
         let mailbox = self.mailbox(id)?;
-        Ok(header.map_or(0, |header| state::pieces_packed(&header, mailbox)))
+        Ok(header.map_or(0, |header| pack::pieces_packed(&header, mailbox)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Uid;
+    use crate::index::{Builder, Entry};
     use crate::sim::{SimEngine, SimObjects};
     use crate::store::Store;
 
@@ -489,6 +496,33 @@ mod tests {
             Write::Delete { key } => [key, &b"-"[..]].concat(),
         };
         assert_eq!(writes.iter().map(told).collect::<Vec<_>>(), [&b"a=1"[..], b"b=2", b"c-"]);
+    }
+
+    #[test]
+    fn an_index_that_grew_was_packed_anew_from_its_first_message_on() {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let cell = store.create_account(AccountId(16), Timestamp(0)).unwrap().cell;
+        let of = |count: u32| {
+            let mut index = Builder::default();
+            for n in 1..=count {
+                let (uid, modseq, email) = (Uid(n), ModSeq(1), EmailId(n.into()));
+                let (flags, internal_date) = (Default::default(), Timestamp(0));
+                index.push(Entry { uid, size: 1, flags, modseq, email, internal_date });
+            }
+            index.finish()
+        };
+        let written = cell.transact(move |tx| {
+            let inbox = tx.state.inbox()?.id;
+            let packed = |tx: &mut Tx<'_>, count| {
+                tx.change_mailbox(inbox)?.index = Some(of(count));
+                let before = tx.writes.len();
+                // One is the header.
+                tx.pack(inbox).map(|()| tx.writes.len() - before - 1)
+            };
+            [5000, 5000, 10_000, 10_000].into_iter().map(|count| packed(tx, count)).collect::<Result<Vec<_>, _>>()
+        });
+        // The second piece was not full, and the third is new.
+        assert_eq!(written.unwrap(), [2, 0, 2, 0]);
     }
 
     #[test]

@@ -331,7 +331,7 @@ mod tests {
                     }
                 }
                 let view = account.view(inbox).unwrap();
-                let records = state::load_records(&*engine.snapshot(ACCOUNT).unwrap(), inbox).unwrap();
+                let records = crate::pack::load_records(&*engine.snapshot(ACCOUNT).unwrap(), inbox).unwrap();
                 prop_assert!(records.iter().eq(view.index().iter()));
                 prop_assert_eq!(account.check(&store).unwrap(), []);
             }
