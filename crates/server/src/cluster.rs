@@ -22,6 +22,8 @@ use crate::setup::SetupError;
 const LOOK: Duration = Duration::from_millis(100);
 /// ... and not before so many times as long has passed as a look takes.
 const LOOK_SHARE: u32 = 9;
+/// However long one took: it may have waited for a database that answers again.
+const LOOK_REST_MAX: Duration = Duration::from_secs(2);
 
 /// Begins what is done once for all servers, in a term of this number.
 pub(crate) type Begin = Box<dyn Fn(u64) -> Result<Leading, SetupError> + Send + Sync>;
@@ -295,7 +297,8 @@ impl Shared {
             {
                 leading.outbound.look_for_news();
             }
-            if self.rest_until(Instant::now() + LOOK.max(begun.elapsed() * LOOK_SHARE), |_| false) {
+            let rest = (begun.elapsed() * LOOK_SHARE).clamp(LOOK, LOOK_REST_MAX);
+            if self.rest_until(Instant::now() + rest, |_| false) {
                 return;
             }
         }
