@@ -6,7 +6,7 @@ mod rig;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rig::{Lines, Trial, run, says};
+use rig::{Lines, Serving, Trial, run, says};
 use rustix::process::Signal;
 use std::fs;
 use std::net::TcpListener;
@@ -92,6 +92,17 @@ fn mail_goes_in_over_three_protocols_and_out_over_two_and_a_restart_keeps_it() {
     assert_eq!(imap_subjects(&trial), expected);
     assert_eq!(pop_subjects(&trial), expected);
     trial.stop();
+}
+
+#[test]
+fn with_ports_that_the_system_chose_letters_and_links_led_to_port_0() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Serving::start(dir.path(), "listen.redirect = [\"127.0.0.1:0\"]\n");
+    let mut browser = server.connect_plain("redirect");
+    let moved = browser.ask("GET /login HTTP/1.1\r\nHost: localhost\r\n", "location: ");
+    let expected = format!("location: https://localhost:{}/login", server.port("https"));
+    assert_eq!(moved.last(), Some(&expected));
+    server.stop();
 }
 
 /// What each device is told in each scene: IMAP, IMAP, POP3.

@@ -11,12 +11,14 @@
 
 mod announcement;
 mod cache;
+mod counting;
 mod device_list;
 mod devices;
 mod error;
 mod login;
 mod options;
 mod owner_proof;
+mod passing;
 mod presence;
 mod requests;
 mod scram;

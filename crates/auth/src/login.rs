@@ -17,6 +17,7 @@ mod tests;
 
 use crate::announcement::ScramState;
 use crate::cache::{Proof, Verified};
+use crate::counting::Counted;
 use crate::device_list::{devices_now, is_of};
 use crate::error::LoginError;
 use crate::options::{AuthOptions, Scram};
@@ -31,7 +32,6 @@ use crate::user_name::UserName;
 use crate::web::Sessions;
 use directory::secret::PurposeKey;
 use directory::{AccountRecord, Directory, PASSWORD_BYTES_MAX, fold};
-use metrics::{Counts, Exposition};
 use session::Turn;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -60,7 +60,7 @@ struct Inner {
     sessions: Sessions,
     requests: RequestTable,
     scram: ScramState,
-    logins: Counts<2>,
+    counted: Counted,
 }
 
 /// An attempt to log in.
@@ -141,18 +141,8 @@ impl Auth {
             token_key: PurposeKey::new("pillarbox 2026 tokens of devices", &secret),
             verified: Verified::new()?,
             throttle: Throttle::new()?,
-            logins: Counts::new(&metrics::LOGINS),
+            counted: Counted::default(),
         })))
-    }
-
-    /// Counts a login over `protocol`: `ok`, or why not.
-    pub fn count_login(&self, protocol: Protocol, outcome: &'static str) {
-        self.0.logins.inc([protocol.name(), outcome]);
-    }
-
-    /// Puts on `told` what was counted of logins.
-    pub fn tell_metrics(&self, told: &mut Exposition) {
-        self.0.logins.tell(told);
     }
 
     /// The directory.
@@ -175,10 +165,12 @@ impl Auth {
     pub fn log_in(&self, attempt: &Attempt<'_>) -> Result<Login, LoginError> {
         let UserName { user, options } = self.user_name(attempt);
         let attempt = &Attempt { user: &user, ..*attempt };
-        let login = match self.recognise(attempt)? {
-            Some(login) => login,
-            None => self.verify(attempt, attempt.turn.ok_or(LoginError::OutOfTurn)?)?,
-        };
+        let login = self.counting((attempt.protocol, self.source(attempt)), attempt.now, || {
+            match self.recognise(attempt)? {
+                Some(login) => Ok(login),
+                None => self.verify(attempt, attempt.turn.ok_or(LoginError::OutOfTurn)?),
+            }
+        })?;
         self.0.scram.note_said(self.source(attempt));
         Ok(for_maildrop(login, attempt, options))
     }
@@ -193,6 +185,10 @@ impl Auth {
 
     pub(crate) fn scram_state(&self) -> &ScramState {
         &self.0.scram
+    }
+
+    pub(crate) fn counted(&self) -> &Counted {
+        &self.0.counted
     }
 
     pub(crate) fn throttle(&self) -> &Throttle {

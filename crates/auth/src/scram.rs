@@ -62,10 +62,12 @@ impl Auth {
         let attempt = &Attempt { user: &user, password: proof.once(), ..*attempt };
         let source = self.source(attempt);
         let known = self.directory().who_logs_in(attempt.user)?.filter(|(_, record)| !record.disabled);
-        let (login, verifier) = match self.by_proof_of_a_device(known.as_ref(), attempt, proof)? {
-            Some(entered) => entered,
-            None => self.by_proof_of_the_main_password(known, attempt, proof)?,
-        };
+        let (login, verifier) = self.counting((attempt.protocol, source), attempt.now, || {
+            match self.by_proof_of_a_device(known.as_ref(), attempt, proof)? {
+                Some(entered) => Ok(entered),
+                None => self.by_proof_of_the_main_password(known, attempt, proof),
+            }
+        })?;
         self.throttle().succeeded(source);
         self.scram_state().note_proven(source);
         Ok((for_maildrop(login, attempt, options), verifier))
@@ -186,4 +188,4 @@ fn application_keys(password: &ApplicationPassword, salt: [u8; SALT_BYTES]) -> V
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

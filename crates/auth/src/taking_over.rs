@@ -32,7 +32,7 @@ impl Auth {
 mod tests {
     use crate::testing::{NOW, attempt, log_in, server, server_with, start};
     use crate::{AuthOptions, LoginError, Scram};
-    use directory::{Added, NewAccount, NewPassword};
+    use directory::{Added, NewAccount, NewPassword, ToHash};
     use std::thread;
     use store::sim::ReadOnly;
     use store::{Actor, DeviceId, Protocol};
@@ -51,7 +51,7 @@ mod tests {
             quota_bytes: None,
             aliases: Vec::new(),
         };
-        assert_eq!(auth.directory().add_accounts(&[carol], false, actor), [Ok(Added::New)]);
+        assert_eq!(auth.directory().add_accounts(&[carol], &ToHash::hash, actor), [Ok(Added::New)]);
     }
 
     fn is_imported(auth: &crate::Auth) -> bool {

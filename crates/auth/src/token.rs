@@ -60,17 +60,17 @@ impl Auth {
         let UserName { user, options } = self.user_name(attempt);
         let attempt = &Attempt { user: &user, ..*attempt };
         let source = self.source(attempt);
-        if let Some(login) = self.by_token(attempt)? {
-            self.throttle().succeeded(source);
-            return Ok(for_maildrop(login, attempt, options));
-        }
-        match self.throttle().closed(source, attempt.now) {
-            Some(delay_millis) => Err(LoginError::Throttled { delay_millis }),
-            None => {
-                let delay_millis = self.throttle().failed(source, attempt.password, attempt.now);
-                Err(LoginError::Rejected { delay_millis })
-            }
-        }
+        let login = self.counting((attempt.protocol, source), attempt.now, || match self.by_token(attempt)? {
+            Some(login) => Ok(login),
+            None => Err(match self.throttle().closed(source, attempt.now) {
+                Some(delay_millis) => LoginError::Throttled { delay_millis },
+                None => {
+                    LoginError::Rejected { delay_millis: self.throttle().failed(source, attempt.password, attempt.now) }
+                }
+            }),
+        })?;
+        self.throttle().succeeded(source);
+        Ok(for_maildrop(login, attempt, options))
     }
 
     fn by_token(&self, attempt: &Attempt<'_>) -> Result<Option<Login>, LoginError> {

@@ -28,6 +28,7 @@ use crate::second_factor::{SALT_BYTES, SecondFactorSetup};
 use crate::secret::Stamp;
 use directory::AccountRecord;
 use directory::Error;
+use directory::fold;
 use directory::secret::{PurposeKey, Token};
 pub use links::NewOwner;
 use record::{SESSION, SessionRecord, index_key, session_key};
@@ -181,7 +182,9 @@ impl Web<'_> {
     /// the code is not right"). After `Rejected` and `Throttled` the caller waits as it says and then answers.
     pub fn log_in(&self, attempt: &WebAttempt<'_>) -> Result<WebLogin, LoginError> {
         let WebAttempt { user, password, code, address, program, now, turn } = *attempt;
-        let (account, record) = self.0.prove_owner(&OwnerProof { user, password, code, address, now, turn })?;
+        let source = self.0.throttle().source(address, &fold(user.trim()));
+        let proof = OwnerProof { user, password, code, address, now, turn };
+        let (account, record) = self.0.counting((Protocol::Web, source), now, || self.0.prove_owner(&proof))?;
         Ok(self.open(account, &record, address, program, now)?)
     }
 

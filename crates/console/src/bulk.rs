@@ -8,7 +8,7 @@ use crate::administration::Administration;
 use crate::error::Error;
 use crate::size::parse_quota;
 use csv::{Reader, ReaderBuilder, StringRecord};
-use directory::{Added, BULK_MAX, NewAccount, NewPassword};
+use directory::{Added, BULK_MAX, InTurn, NewAccount, NewPassword};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -82,11 +82,11 @@ struct Columns {
 }
 
 impl Administration {
-    /// Makes the accounts of a list, [`BULK_LINES_MAX`] at most.
+    /// Makes the accounts of a list, [`BULK_LINES_MAX`] at most. Passwords are hashed by `in_turn`, and nothing else waits for it.
     ///
     /// # Errors
     /// The list as a whole is not understood, or too long. What is wrong with a line is told with it.
-    pub fn import(&self, ask: &BulkAsk<'_>) -> Result<BulkAnswer, Error> {
+    pub fn import(&self, ask: &BulkAsk<'_>, in_turn: InTurn<'_>) -> Result<BulkAnswer, Error> {
         let mut reader = reader(ask.csv);
         let columns = Columns::of(reader.headers().map_err(not_csv)?)?;
         let records: Vec<StringRecord> =
@@ -115,7 +115,12 @@ impl Administration {
             outcomes.push((line, address, account.as_ref().map(|_| Added::New).map_err(Clone::clone)));
             wanted.extend(account.ok());
         }
-        let mut made = self.auth.directory().add_accounts(&wanted, ask.dry_run, self.actor).into_iter();
+        let directory = self.auth.directory();
+        let made = match ask.dry_run {
+            true => directory.try_accounts(&wanted, self.actor),
+            false => directory.add_accounts(&wanted, in_turn, self.actor),
+        };
+        let mut made = made.into_iter();
         for (_, _, outcome) in outcomes.iter_mut().filter(|(_, _, outcome)| outcome.is_ok()) {
             if let Some(made) = made.next() {
                 *outcome = made.map_err(|error| error.to_string());
@@ -272,6 +277,7 @@ fn told(line: u64, address: &str, outcome: Result<Added, String>, dry_run: bool)
 mod tests {
     use super::*;
     use crate::testing::administration;
+    use directory::ToHash;
 
     fn ask(csv: &str) -> BulkAsk<'_> {
         BulkAsk { csv, first_line: None, dry_run: false }
@@ -300,9 +306,9 @@ mod tests {
             ivan@example.org;;long enough;{SSHA}1WRiFncH9cCFT4iSwarmsCD7wZ6iO3Ux;;\r\n\
             judy@example.org;;{SSHA}1WRiFncH9cCFT4iSwarmsCD7wZ6iO3Ux;;;\r\n\
             mallory@example.org;;$6$salt$hash;;;\r\n";
-        let dry = administration.import(&BulkAsk { dry_run: true, ..ask(list) }).unwrap();
+        let dry = administration.import(&BulkAsk { dry_run: true, ..ask(list) }, &ToHash::hash).unwrap();
         assert_eq!((dry.added, administration.find("dave@example.org").is_err()), (1, true));
-        let answer = administration.import(&ask(list)).unwrap();
+        let answer = administration.import(&ask(list), &ToHash::hash).unwrap();
         let said = lines(&answer);
         let expected = [
             "2 carol@example.org refused: the display name",
@@ -335,7 +341,7 @@ mod tests {
             ("address,password,address\n", "twice"),
             ("name,password\n", "“address” is missing"),
         ] {
-            let Err(Error::Refused(said)) = administration.import(&ask(list)) else { panic!("{list}") };
+            let Err(Error::Refused(said)) = administration.import(&ask(list), &ToHash::hash) else { panic!("{list}") };
             assert!(said.contains(reason), "{list}: {said}");
             assert!(bulk_parts(list, 10).is_err(), "{list}");
         }
@@ -345,9 +351,9 @@ mod tests {
     fn as_many_lines_are_taken_as_the_limit_and_not_one_more() {
         let administration = administration(0);
         let list = |count| "address,hash\n".to_owned() + &"x,{PLAIN}\n".repeat(count);
-        let taken = administration.import(&ask(&list(BULK_LINES_MAX))).unwrap();
+        let taken = administration.import(&ask(&list(BULK_LINES_MAX)), &ToHash::hash).unwrap();
         assert_eq!(taken.refused, BULK_LINES_MAX);
-        assert!(administration.import(&ask(&list(BULK_LINES_MAX + 1))).is_err());
+        assert!(administration.import(&ask(&list(BULK_LINES_MAX + 1)), &ToHash::hash).is_err());
     }
 
     #[test]
@@ -361,7 +367,9 @@ mod tests {
         assert_eq!(bulk_parts("address,hash\n", 2).unwrap(), []);
         let administration = administration(0);
         let last = &parts[1];
-        let answer = administration.import(&BulkAsk { first_line: Some(last.first_line), ..ask(&last.csv) }).unwrap();
+        let answer = administration
+            .import(&BulkAsk { first_line: Some(last.first_line), ..ask(&last.csv) }, &ToHash::hash)
+            .unwrap();
         assert_eq!(answer.lines[0].line, 6);
     }
 }

@@ -3,6 +3,7 @@
 use crate::account::AccountConsole;
 use crate::error::Error;
 use auth::Auth;
+use directory::SHARED;
 use serde::{Deserialize, Serialize};
 use store::{AccountId, Rights, RightsChange};
 
@@ -70,7 +71,7 @@ impl AccountConsole {
         let of_us = mailboxes.iter().map(|mailbox| (mailbox, mailbox.acl.of(self.account.id())));
         let listed = of_us.filter(|(_, rights)| rights.has(Rights::LOOKUP));
         let cards =
-            listed.map(|(mailbox, rights)| card(format!("Shared/{name}/{}", mailbox.name), address.clone(), rights));
+            listed.map(|(mailbox, rights)| card(format!("{SHARED}{name}/{}", mailbox.name), address.clone(), rights));
         Ok(cards.collect())
     }
 

@@ -28,9 +28,13 @@ impl World {
     }
 
     fn holding_more_than(brake_messages_min: u64) -> Self {
+        Self::on(SimEngine::new(), brake_messages_min)
+    }
+
+    fn on(engine: SimEngine, brake_messages_min: u64) -> Self {
         let asks_owner = Some(Arc::new(letterhead()) as _);
         let options = StoreOptions { brake_messages_min, asks_owner, ..StoreOptions::default() };
-        let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), options);
+        let store = Store::with_options(Arc::new(engine), Arc::new(SimObjects::new()), options);
         let account = store.create_account(AccountId(16), NOW).unwrap();
         let console = AccountConsole::new(account.clone(), OWNER);
         Self { _store: store, account, console }
@@ -615,4 +619,27 @@ fn large_messages_are_looked_through_in_stretches_and_all_of_them() {
     assert_eq!(emails(everything(Some(all[1]), (10, u64::MAX))), all[..1]);
     assert_eq!(emails(everything(None, (2, u64::MAX))), all[1..]);
     assert_eq!(emails(world.account.everything(None, true, (10, u64::MAX)).unwrap()), []);
+}
+
+#[test]
+fn the_last_four_lines_of_a_busy_day_read_its_journal_four_entries_at_a_time() {
+    const ARRIVALS: usize = 2_000;
+    let engine = SimEngine::new();
+    let world = World::on(engine.clone(), 300);
+    world.device("phone", Protocol::Imap, RemovalPolicy::Keep);
+    for number in 0..ARRIVALS {
+        world.deliver(&format!("Subject: {number}"));
+    }
+    let few = TimelineAsk { fold: true, limit: 4, ..TimelineAsk::default() };
+    let before = engine.reads();
+    let timeline = world.console.timeline(&few).unwrap();
+    let reads = engine.reads() - before;
+    assert_eq!((timeline.lines[0].count, timeline.lines.len()), (ARRIVALS, 4));
+    // A piece of the journal for each reading, the names of five messages, mailboxes and devices.
+    assert!(reads < 60, "{reads} reads");
+    // A page ends where the next line begins.
+    let first = world.console.timeline(&TimelineAsk { limit: 1, ..few.clone() }).unwrap();
+    assert_eq!((first.lines.len(), first.lines[0].count), (1, ARRIVALS));
+    let next = world.console.timeline(&TimelineAsk { before: first.next, ..few }).unwrap();
+    assert_eq!(next.lines[..3], timeline.lines[1..]);
 }

@@ -18,6 +18,9 @@ const MESSAGES_NAMED_MAX: usize = 5;
 pub(crate) const LINES_MAX: usize = 500;
 /// A search looks through about so many entries of the journal and messages for a page, then says where to go on.
 const SEARCHED_MAX: usize = 5_000;
+/// Entries that are read of the journal together at most. Where few of them make a line, each reading is of more than the one
+/// before it.
+const READ_TOGETHER_MAX: usize = 1_000;
 
 /// Which lines are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,25 +140,27 @@ impl AccountConsole {
         let limit = ask.limit.clamp(1, LINES_MAX);
         let wanted = self.wanted(ask)?;
         let mut timeline = Timeline { next: ask.before, ..Timeline::default() };
-        let (mut searched, mut oldest, mut came) = (0, None, None);
+        let (mut searched, mut oldest, mut came, mut together) = (0, None, None, limit);
         loop {
             let before = timeline.next.map(ModSeq);
-            let query =
-                TimelineQuery { before, device: ask.device, since: ask.since, limit: limit - timeline.lines.len() };
+            let query = TimelineQuery { before, device: ask.device, since: ask.since, limit: together };
             let page = self.account.timeline(&query)?;
+            together = (together * 4).min(READ_TOGETHER_MAX);
             timeline.next = page.next.map(|next| next.0);
             for entry in &page.entries {
-                if searched >= SEARCHED_MAX {
+                let is_wanted = wanted.has(entry);
+                let comes = arrivals::of(entry).filter(|_| ask.fold && search.is_none());
+                let is_more = is_wanted && (comes.is_none() || comes != came);
+                if searched >= SEARCHED_MAX || is_more && timeline.lines.len() >= limit {
                     timeline.next = Some(entry.modseq.0.saturating_add(1));
                     return Ok((timeline, oldest));
                 }
                 oldest = Some(entry.at);
                 searched += 1 + search.map_or(0, |_| entry.change.emails().len());
-                if !wanted.has(entry) {
+                if !is_wanted {
                     continue;
                 }
-                let comes = arrivals::of(entry).filter(|_| ask.fold && search.is_none());
-                match timeline.lines.last_mut().filter(|_| comes.is_some() && comes == came) {
+                match timeline.lines.last_mut().filter(|_| !is_more) {
                     Some(last) => arrivals::fold(last, entry, names)?,
                     None => timeline.lines.extend(line(entry, names, search)?),
                 }

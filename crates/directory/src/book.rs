@@ -241,6 +241,31 @@ impl Book {
         self.accounts.get(&id).map(|record| (id, Arc::clone(record)))
     }
 
+    /// As [`Self::who_logs_in`]; a name that nobody logs in with means the one account that it is an alias of.
+    pub(crate) fn whose(&self, name: &str) -> Option<(AccountId, Arc<AccountRecord>)> {
+        if let Some(known) = self.who_logs_in(name) {
+            return Some(known);
+        }
+        let name = Some(name.trim()).filter(|name| name.len() <= USER_BYTES_MAX)?;
+        let only = |leads: &Leads| match leads.accounts[..] {
+            [id] if leads.outside.is_empty() => Some(id),
+            _ => None,
+        };
+        let id = match name.rsplit_once('@') {
+            Some((local_part, domain)) => {
+                self.aliases.get(&join(&fold(local_part), &normalise_domain(domain)?)).and_then(only)
+            }
+            // Several accounts have it.
+            None if self.bare_names.contains_key(&fold(name)) => None,
+            None => {
+                let mut all = self.domains.iter().filter_map(|domain| self.aliases.get(&join(&fold(name), domain)));
+                let first = all.next()?;
+                only(first).filter(|_| all.all(|other| other == first))
+            }
+        }?;
+        self.accounts.get(&id).map(|record| (id, Arc::clone(record)))
+    }
+
     /// `domain` is normalised.
     pub(crate) fn has_domain(&self, domain: &str) -> bool {
         self.domains.contains(domain)

@@ -49,6 +49,22 @@ pub enum NewPassword<'a> {
     Hash(&'a str),
 }
 
+/// A password that is to be hashed; for whoever takes turns with others who have one.
+pub struct ToHash {
+    directory: Directory,
+    address: String,
+    password: String,
+}
+
+/// What is kept of a password.
+pub struct Hashed {
+    password: String,
+    scram: Vec<u8>,
+}
+
+/// Hashes a password once it is its turn: calls [`ToHash::hash`].
+pub type InTurn<'a> = &'a dyn Fn(ToHash) -> Result<Hashed, Error>;
+
 /// What became of an account that was to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
@@ -76,33 +92,54 @@ enum Tried {
 
 impl Directory {
     /// Makes accounts, [`BULK_MAX`] at most; what became of each, in their order. One that is refused keeps no other from being
-    /// made. With `dry_run` nothing is made, and what would become of each is told. Durable when it returns. Costs an argon2id
-    /// for each password that is no hash.
+    /// made. Durable when it returns. Costs an argon2id for each password that is no hash, each in its turn.
     ///
     /// # Errors
     /// Of each account: [`Error::Refused`], as [`Directory::add_account`] and [`Directory::add_alias`]; those of the store.
-    pub fn add_accounts(&self, accounts: &[NewAccount<'_>], dry_run: bool, actor: Actor) -> Vec<Result<Added, Error>> {
+    pub fn add_accounts(
+        &self,
+        accounts: &[NewAccount<'_>],
+        in_turn: InTurn<'_>,
+        actor: Actor,
+    ) -> Vec<Result<Added, Error>> {
         let mut outcomes = Vec::new();
         for accounts in accounts.chunks(TOGETHER_MAX) {
-            outcomes.extend(self.add_together(accounts, dry_run, actor));
+            outcomes.extend(self.add_together(accounts, in_turn, actor));
         }
         outcomes
     }
 
-    fn add_together(&self, accounts: &[NewAccount<'_>], dry_run: bool, actor: Actor) -> Vec<Result<Added, Error>> {
+    /// What would become of accounts that were to be made; nothing is.
+    ///
+    /// # Errors
+    /// As [`Self::add_accounts`].
+    pub fn try_accounts(&self, accounts: &[NewAccount<'_>], actor: Actor) -> Vec<Result<Added, Error>> {
+        let tried = accounts.chunks(TOGETHER_MAX).map(|accounts| {
+            let checked: Vec<_> = accounts.iter().map(|account| check(account, actor)).collect();
+            self.try_out(&checked)
+        });
+        tried.flatten().collect()
+    }
+
+    fn add_together(
+        &self,
+        accounts: &[NewAccount<'_>],
+        in_turn: InTurn<'_>,
+        actor: Actor,
+    ) -> Vec<Result<Added, Error>> {
         let checked: Vec<_> = accounts.iter().map(|account| check(account, actor)).collect();
         let tried = self.try_out(&checked);
-        if dry_run {
-            return tried;
-        }
         let mut outcomes = Vec::new();
         let mut possible = Vec::new();
         for (checked, tried) in checked.into_iter().zip(tried) {
             match (checked, tried) {
-                (Ok(checked), Ok(Added::New)) => {
-                    possible.push(checked);
-                    outcomes.push(None);
-                }
+                (Ok(mut checked), Ok(Added::New)) => match self.hash(&mut checked, in_turn) {
+                    Ok(()) => {
+                        possible.push(checked);
+                        outcomes.push(None);
+                    }
+                    Err(error) => outcomes.push(Some(Err(error))),
+                },
                 (_, outcome) => outcomes.push(Some(outcome)),
             }
         }
@@ -132,14 +169,11 @@ impl Directory {
         }
     }
 
-    fn make_together(&self, mut accounts: Vec<Checked<'_>>, actor: Actor) -> Vec<Result<Added, Error>> {
+    fn make_together(&self, accounts: Vec<Checked<'_>>, actor: Actor) -> Vec<Result<Added, Error>> {
         let failed = |error: Error, count| (0..count).map(|_| Err(error.clone())).collect();
         let count = accounts.len();
         if count == 0 {
             return Vec::new();
-        }
-        if let Err(error) = accounts.iter_mut().try_for_each(|account| self.hash(account)) {
-            return failed(error, count);
         }
         let ids = match self.reserve_some(count) {
             Ok(ids) => ids,
@@ -163,10 +197,11 @@ impl Directory {
         outcomes
     }
 
-    fn hash(&self, account: &mut Checked<'_>) -> Result<(), Error> {
+    fn hash(&self, account: &mut Checked<'_>, in_turn: InTurn<'_>) -> Result<(), Error> {
         if let Some(password) = account.plain {
-            account.record.password = self.0.hasher.hash(password)?;
-            account.record.scram = self.sealed_scram_keys(&account.record.address, password)?;
+            let (address, password) = (account.record.address.clone(), password.to_owned());
+            let hashed = in_turn(ToHash { directory: self.clone(), address, password })?;
+            (account.record.password, account.record.scram) = (hashed.password, hashed.scram);
         }
         Ok(())
     }
@@ -268,6 +303,18 @@ fn check<'a>(account: &NewAccount<'a>, actor: Actor) -> Result<Checked<'a>, Erro
         created_at: actor.now,
     };
     Ok(Checked { address, record, plain, quota_bytes: account.quota_bytes, aliases })
+}
+
+impl ToHash {
+    /// Costs an argon2id, and keys for SCRAM.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn hash(self) -> Result<Hashed, Error> {
+        let Self { directory, address, password } = self;
+        let scram = directory.sealed_scram_keys(&address, &password)?;
+        Ok(Hashed { password: directory.0.hasher.hash(&password)?, scram })
+    }
 }
 
 impl From<store::Error> for Tried {

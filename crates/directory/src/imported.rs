@@ -24,8 +24,14 @@ use std::num::NonZeroU32;
 pub(crate) const HASH_BYTES_MAX: usize = 512;
 /// The logarithm of the rounds of bcrypt, at least and at most: 14 takes about a second.
 pub(crate) const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=14;
-/// Rounds of SHA-crypt at most: about half a second.
-pub(crate) const SHA_CRYPT_ROUNDS_MAX: u32 = 500_000;
+/// Rounds of SHA-crypt times the octets of a password at most: each round hashes the password, so it takes about a second.
+pub(crate) const SHA_CRYPT_WORK_MAX: u64 = 500_000 * SHA_CRYPT_PASSWORD_BYTES;
+/// A password of so many octets can be verified, whatever the rounds.
+const SHA_CRYPT_PASSWORD_BYTES: u64 = 64;
+/// Rounds of SHA-crypt at most.
+pub(crate) const SHA_CRYPT_ROUNDS_MAX: u32 = (SHA_CRYPT_WORK_MAX / SHA_CRYPT_PASSWORD_BYTES) as u32;
+/// Rounds of SHA-crypt where a hash does not say how many.
+const SHA_CRYPT_ROUNDS: u32 = 5_000;
 /// Rounds of PBKDF2 at most: about half a second.
 pub(crate) const PBKDF2_ROUNDS_MAX: u32 = 1_000_000;
 /// Memory of argon2 at most, in KiB: twice what Dovecot takes.
@@ -44,7 +50,10 @@ type Reason = &'static str;
 /// A hash that can be verified.
 enum Imported<'a> {
     Bcrypt(&'a str),
-    ShaCrypt(&'a str),
+    ShaCrypt {
+        hash: &'a str,
+        rounds: u32,
+    },
     Argon2(&'a str),
     /// `hash` is the digest of the password and the salt.
     Salted {
@@ -114,7 +123,9 @@ pub(crate) fn verify(password: &str, hash: &str) -> Result<bool, Box<dyn std::er
         _ if password.is_empty() => Ok(false),
         // As everywhere, what comes after 72 octets does not count.
         Imported::Bcrypt(hash) => Ok(bcrypt::verify(password, hash).map_err(|error| error.to_string())?),
-        Imported::ShaCrypt(hash) => Ok(ShaCrypt::default().verify_password(password.as_bytes(), hash).is_ok()),
+        // Nobody says what was hashed then: it would take too long to find out whether it is that.
+        Imported::ShaCrypt { rounds, .. } if is_beyond_sha_crypt(password, rounds) => Ok(false),
+        Imported::ShaCrypt { hash, .. } => Ok(ShaCrypt::default().verify_password(password.as_bytes(), hash).is_ok()),
         // Not in the memory that is kept for the next one: it may be much.
         Imported::Argon2(hash) => is_argon2_of(password, hash, &mut Vec::new()),
         Imported::Salted { algorithm, hash, salt } => {
@@ -194,19 +205,15 @@ impl<'a> Imported<'a> {
             Some(fields) => fields.split_once('$').map(|(rounds, rest)| (Some(rounds), rest)).ok_or(NOT_WHOLE)?,
             None => (None, fields),
         };
-        if let Some(rounds) = rounds {
-            let rounds: u32 = rounds.parse().map_err(|_| NOT_WHOLE)?;
-            if !(sha_crypt::Params::ROUNDS_MIN..=SHA_CRYPT_ROUNDS_MAX).contains(&rounds) {
-                return Err(
-                    "has rounds of SHA-crypt that are not between 1000 and 500000: a login would take too long",
-                );
-            }
+        let rounds = rounds.map_or(Ok(SHA_CRYPT_ROUNDS), str::parse).map_err(|_| NOT_WHOLE)?;
+        if !(sha_crypt::Params::ROUNDS_MIN..=SHA_CRYPT_ROUNDS_MAX).contains(&rounds) {
+            return Err("has rounds of SHA-crypt that are not between 1000 and 500000: a login would take too long");
         }
         let (salt, digest) = fields.split_once('$').ok_or(NOT_WHOLE)?;
         let is_salt = (1..=SHA_CRYPT_SALT_CHARS_MAX).contains(&salt.len()) && salt.bytes().all(is_of_crypt);
         let length = if begin == "$5$" { 43 } else { 86 };
         match is_salt && digest.len() == length && digest.bytes().all(is_of_crypt) {
-            true => Ok(Self::ShaCrypt(hash)),
+            true => Ok(Self::ShaCrypt { hash, rounds }),
             false => Err(NOT_WHOLE),
         }
     }
@@ -258,6 +265,11 @@ impl<'a> Imported<'a> {
     }
 }
 
+/// Whether a password is too long to be verified in so many rounds.
+fn is_beyond_sha_crypt(password: &str, rounds: u32) -> bool {
+    u64::from(rounds).saturating_mul(password.len() as u64) > SHA_CRYPT_WORK_MAX
+}
+
 const NOT_WHOLE: Reason = "is not a whole one of SHA-crypt";
 
 fn is_of_crypt(octet: u8) -> bool {
@@ -274,6 +286,7 @@ fn of_hex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PASSWORD_BYTES_MAX;
     use crate::testing;
 
     const PASSWORD: &str = "correct horse";
@@ -347,6 +360,24 @@ mod tests {
         ] {
             assert_eq!(checked(&hash).is_ok(), is_taken, "{hash}");
         }
+    }
+
+    #[test]
+    fn a_long_password_in_many_rounds_took_a_processor_for_seconds() {
+        for (length, rounds, is_beyond) in [
+            (64, SHA_CRYPT_ROUNDS_MAX, false),
+            (65, SHA_CRYPT_ROUNDS_MAX, true),
+            (PASSWORD_BYTES_MAX, 31_250, false),
+            (PASSWORD_BYTES_MAX, 31_251, true),
+            (PASSWORD_BYTES_MAX, SHA_CRYPT_ROUNDS, false),
+        ] {
+            assert_eq!(is_beyond_sha_crypt(&"x".repeat(length), rounds), is_beyond, "{length} octets, {rounds} rounds");
+        }
+        // Rounds that were counted would take minutes here.
+        let dear = format!("$6$rounds={SHA_CRYPT_ROUNDS_MAX}$IB7zAHfV7q1j9KXu${}", "a".repeat(86));
+        let begin = std::time::Instant::now();
+        assert!(!verify(&"x".repeat(PASSWORD_BYTES_MAX), &checked(&dear).unwrap()).unwrap());
+        assert!(begin.elapsed() < std::time::Duration::from_secs(1));
     }
 
     #[test]

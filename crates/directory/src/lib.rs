@@ -62,7 +62,7 @@ pub use accounts::chosen_address;
 use address::join;
 pub use address::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, fold, is_domain, normalise_domain};
 use book::Book;
-pub use bulk::{Added, BULK_MAX, NewAccount, NewPassword};
+pub use bulk::{Added, BULK_MAX, Hashed, InTurn, NewAccount, NewPassword, ToHash};
 pub use error::Error;
 pub use forwards::{FORWARD_CODE_CHARS, Forward, ForwardState};
 pub use host_certificate::{HostCertificate, HostKey};
@@ -75,6 +75,7 @@ pub use password::{PASSWORD_BYTES_MAX, check_password};
 pub use record::AccountRecord;
 pub use renaming::OldAddress;
 use secret::{PurposeKey, Token};
+pub use sharing::SHARED;
 pub use signing::{KeyState, SealedKeys, SigningKey};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use store::{AccountId, ModSeq, Store, Table, TableId, Timestamp};
@@ -333,6 +334,15 @@ impl Directory {
     /// Faults.
     pub fn who_logs_in(&self, user: &str) -> Result<Option<(AccountId, Arc<AccountRecord>)>, store::Error> {
         Ok(self.book()?.who_logs_in(user))
+    }
+
+    /// The account that a name means which was written down a while ago: as [`Self::who_logs_in`], and where nobody logs in with it the
+    /// one account that has it as an alias, as of an address that it had before.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn whose(&self, name: &str) -> Result<Option<(AccountId, Arc<AccountRecord>)>, store::Error> {
+        Ok(self.book()?.whose(name))
     }
 
     /// What is kept of an account.

@@ -4,7 +4,18 @@
 //! Invariant: whoever has a right finds it: the note is made before, and taken away only when nothing is shared any more.
 
 use crate::Directory;
-use store::{Account, AccountId, Actor, Error, MailboxId, Rights, RightsChange};
+use std::collections::BTreeSet;
+use store::{Account, AccountId, Actor, Error, Former, MailboxId, Rights, RightsChange};
+
+/// Before the names of what others share (RFC 2342: the namespace of other users).
+pub const SHARED: &str = "Shared/";
+
+/// Somebody to whom an owner's mailboxes have another name from now on.
+pub(crate) struct Renamed {
+    guest: AccountId,
+    before: String,
+    now: String,
+}
 
 impl Directory {
     /// Changes what another account may do in a mailbox of `owner`; gives what it may do then. Entries of accounts that are gone
@@ -60,13 +71,48 @@ impl Directory {
     pub fn name_of_owner(&self, owner: AccountId, to: AccountId) -> Result<Option<String>, Error> {
         let Some(record) = self.record(owner)?.filter(|record| !record.disabled) else { return Ok(None) };
         let Some(other) = self.record(to)? else { return Ok(None) };
-        let domain = |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_owned());
-        let local = record.address.rsplit_once('@').map(|(local, _)| local);
-        let name = match local.filter(|_| domain(&record.address) == domain(&other.address)) {
-            Some(local) => local,
-            None => &record.address,
-        };
-        // It is one level of a mailbox's name, and LIST could not tell the others from a pattern.
-        Ok(Some(name.replace(['/', '*', '%'], "_")))
+        Ok(Some(name_of(&record.address, &other.address)))
     }
+
+    /// Whose names are others, and for whom, once an account has the address `now`: its own to its guests, and those of owners to it,
+    /// if it goes to another domain.
+    pub(crate) fn renamed_by(&self, id: AccountId, now: &str) -> Result<Vec<Renamed>, Error> {
+        let Some(record) = self.record(id)? else { return Ok(Vec::new()) };
+        let before = &record.address;
+        let account = self.0.store.account(id);
+        let mut guests = BTreeSet::new();
+        for mailbox in account.mailboxes()?.iter() {
+            guests.extend(mailbox.acl.iter().map(|(guest, _)| guest));
+        }
+        let mut all = Vec::new();
+        for guest in guests {
+            let Some(other) = self.record(guest)? else { continue };
+            let (before, now) = (name_of(before, &other.address), name_of(now, &other.address));
+            all.push(Renamed { guest, before, now });
+        }
+        for owner in account.owners()?.iter() {
+            let Some(owner) = self.record(*owner)? else { continue };
+            let (before, now) = (name_of(&owner.address, before), name_of(&owner.address, now));
+            all.push(Renamed { guest: id, before, now });
+        }
+        all.retain(|renamed| renamed.before != renamed.now);
+        Ok(all)
+    }
+
+    /// What guests have subscribed follows the names of owners. One whose account cannot be changed now subscribes anew: that is no
+    /// reason to keep somebody's address.
+    pub(crate) fn follow(&self, renamed: &[Renamed], actor: Actor, former: Former) {
+        for Renamed { guest, before, now } in renamed {
+            let (before, now) = (format!("{SHARED}{before}"), format!("{SHARED}{now}"));
+            let _unchanged = self.0.store.account(*guest).rename_subscriptions(actor, (&before, &now), former);
+        }
+    }
+}
+
+fn name_of(owner: &str, other: &str) -> String {
+    let domain = |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_owned());
+    let local = owner.rsplit_once('@').map(|(local, _)| local);
+    let name = local.filter(|_| domain(owner) == domain(other)).unwrap_or(owner);
+    // It is one level of a mailbox's name, and LIST could not tell the others from a pattern.
+    name.replace(['/', '*', '%'], "_")
 }

@@ -12,7 +12,7 @@ use store::device::Credential;
 use store::{Account, AccountId, Actor, DeviceId, Error, Mailbox, Protocol, Rights, Timestamp};
 
 /// Before the names of other users.
-pub(crate) const OTHERS: &str = "Shared/";
+pub(crate) const OTHERS: &str = directory::SHARED;
 
 /// A mailbox that was named.
 pub(crate) struct Located {

@@ -118,7 +118,8 @@ impl MailFlow {
     /// Whether and why it is to be tried again.
     pub fn release(&self, entry: &Entry, content: Vec<u8>, now: Timestamp) -> Result<Released, Unreleased> {
         let (Some(later), Some(account)) = (&entry.later, entry.account) else { return Err(fault()) };
-        let presence = self.auth.redeem(AccountId(account), &later.login, later.is_asked_for).map_err(|_| fault())?;
+        let presence = self.auth.redeem(AccountId(account), &later.login, later.is_asked_for, now);
+        let presence = presence.map_err(|_| fault())?;
         let Some(presence) = presence else { return Err(unreleased(Refusal::LoginEnded)) };
         let Waiting { envelope, places, refused } = self.who_waits(entry, later, now)?;
         let mut released = Released { refused, ..Released::default() };

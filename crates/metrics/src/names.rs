@@ -62,6 +62,8 @@ metrics! {
         "How long commands took, from when one was read to when its answer was made; of IDLE, until it idled."
     LOGINS Counter "pillarbox_logins_total" ["protocol", "outcome"]
         "Logins: ok, or why somebody was not let in, as the log says it."
+    LOGINS_PAST_THROTTLE Counter "pillarbox_logins_past_throttle_total" ["protocol"]
+        "Of the logins that were ok, those that passed while nothing else was tried from there, after too many failures."
     COMMITS Counter "pillarbox_store_commits_total" ["outcome"]
         "Commits of one account each: ok, conflict, full, damaged, read_only or failed."
     COMMIT_OPERATIONS Histogram "pillarbox_store_commit_operations" []

@@ -51,6 +51,7 @@ pub fn run(
     let clock = Clock::start();
     // Before anything is made: a start that fails leaves nothing behind.
     let mut prepared = Preparation::new(config, clock).map_err(|problems| SetupError::all(&problems))?;
+    let config = &config.listening_on(prepared.bound.iter().map(|bound| (bound.service, bound.address)));
     let outgoing = outgoing(config, prepared.smarthost.take(), &prepared.dns);
     let data_dir = DataDir::open(&config.data_dir)?;
     let stores = Stores::open(&data_dir, config)?;

@@ -12,7 +12,8 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 /// Whose work it is: the places are shared among owners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,6 +150,31 @@ impl<T: Send + 'static> Job<T> {
     }
 }
 
+impl<T: Send + 'static> Job<T> {
+    /// Waits for what it finds; for a thread that does nothing else, and is none of those that jobs are polled on.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    pub fn sit(mut self) -> Result<T, Lost> {
+        let waker = Waker::from(Arc::new(Sitting(thread::current())));
+        loop {
+            match self.look(&waker) {
+                Poll::Ready(found) => return found,
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+}
+
+/// A thread that waits.
+struct Sitting(Thread);
+
+impl Wake for Sitting {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 impl<T: Send + 'static> Future for Job<T> {
     type Output = Result<T, Lost>;
 
@@ -199,7 +225,6 @@ mod tests {
     use crate::testing::TestJobs;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
 
     const SOMEBODY: Owner = Owner::Account(1);
 

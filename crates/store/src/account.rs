@@ -65,6 +65,7 @@ pub use read::{Mailboxes, Reader, View};
 pub use receive::{Place, Received};
 pub use retention::Purged;
 pub use sent::{SentCopy, Submission, Submitted};
+pub use subscriptions::Former;
 
 pub(crate) use training::Changed;
 pub use training::{Lesson, TRAINING_PAGE_BYTES_MAX, Training};

@@ -64,7 +64,7 @@ mod watch;
 pub use account::{
     ANNOTATION_BYTES_MAX, ANNOTATION_NAME_BYTES_MAX, APPENDING_PIECE_BYTES_MAX, Account, Ahead, Annotation,
     Annotations, Appended, Appending, Arriving, ClearReport, ClearRequest, ContentDigest, Copying, Deleting, Expunge,
-    Expunging, FlagChange, FlagsChanged, GuestPermits, HeldIn, Imported, ImportedPlace, Lesson, MAILBOXES_MAX,
+    Expunging, FlagChange, FlagsChanged, Former, GuestPermits, HeldIn, Imported, ImportedPlace, Lesson, MAILBOXES_MAX,
     Mailboxes, Maildrop, MaildropClosing, MaildropMessage, MaildropOptions, MaildropOutcome, MessageChange,
     MessageEvent, NewMessage, OnProgress, PIECE_MESSAGES_MAX, Permit, Place, Progress, Purged, Reader, Received,
     Relisting, SentCopy, Submission, Submitted, TRAINING_PAGE_BYTES_MAX, Target, TimelinePage, TimelineQuery, Training,

@@ -130,7 +130,7 @@ impl Caller {
         }
     }
 
-    fn actor(&self) -> Actor {
+    pub(crate) fn actor(&self) -> Actor {
         let device = self.own.as_ref().map_or(DeviceId(0), |own| own.device);
         let protocol = if self.proof == Proof::Operator { Protocol::Cli } else { Protocol::Web };
         Actor { device, protocol, now: self.now }

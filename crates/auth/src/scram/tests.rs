@@ -20,7 +20,7 @@ fn with(scram: Scram) -> AuthOptions {
 }
 
 /// What comes of a proof, and whether the server has proven itself.
-fn prove(auth: &Auth, user: &str, password: &str) -> Result<(Login, bool), LoginError> {
+pub(crate) fn prove(auth: &Auth, user: &str, password: &str) -> Result<(Login, bool), LoginError> {
     let first = client::first(user, "abc", None);
     let Progress::Salt(wanted) = Exchange::start(Mechanism::ScramSha256, Some(first.as_bytes()), None) else {
         panic!()

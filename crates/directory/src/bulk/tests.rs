@@ -40,7 +40,7 @@ fn each_line_is_made_as_a_whole_or_refused_as_a_whole_and_the_second_time_all_ar
         new("carol@example.org"),
     ];
     let version = directory.version().unwrap();
-    let dry = directory.add_accounts(&accounts, true, ACTOR);
+    let dry = directory.try_accounts(&accounts, ACTOR);
     assert_eq!(directory.version().unwrap(), version);
     let expected = [
         "New",
@@ -52,7 +52,7 @@ fn each_line_is_made_as_a_whole_or_refused_as_a_whole_and_the_second_time_all_ar
         "twice",
         "There",
     ];
-    let done = directory.add_accounts(&accounts, false, ACTOR);
+    let done = directory.add_accounts(&accounts, &ToHash::hash, ACTOR);
     assert_eq!(dry, done);
     for (said, expected) in reasons(&done).iter().zip(expected) {
         assert!(said.contains(expected), "{said}: {expected}");
@@ -67,7 +67,7 @@ fn each_line_is_made_as_a_whole_or_refused_as_a_whole_and_the_second_time_all_ar
     assert!(!directory.is_taken("new@example.org").unwrap(), "of a line that was refused");
     assert_eq!(directory.check(), Ok(vec![]));
     let version = directory.version().unwrap();
-    let again = reasons(&directory.add_accounts(&accounts, false, ACTOR));
+    let again = reasons(&directory.add_accounts(&accounts, &ToHash::hash, ACTOR));
     assert_eq!((&*again[0], &*again[5], directory.version().unwrap()), ("There", "There", version));
 }
 
@@ -82,7 +82,11 @@ fn as_many_are_made_as_there_is_room_for() {
         new("u4@example.org"),
     ];
     for dry_run in [true, false] {
-        let said = reasons(&directory.add_accounts(&accounts, dry_run, ACTOR));
+        let said = match dry_run {
+            true => directory.try_accounts(&accounts, ACTOR),
+            false => directory.add_accounts(&accounts, &ToHash::hash, ACTOR),
+        };
+        let said = reasons(&said);
         assert!(said[0].contains("more than 1") && said[3].contains("there are 4 accounts"), "{said:?}");
         assert_eq!((&*said[1], &*said[2]), ("New", "New"));
     }
@@ -95,7 +99,7 @@ fn hundreds_share_a_few_commits_of_the_directory() {
     let addresses: Vec<String> = (0..TOGETHER_MAX * 2 + 1).map(|n| format!("u{n:03}@example.org")).collect();
     let accounts: Vec<NewAccount<'_>> = addresses.iter().map(|address| new(address)).collect();
     let before = directory.version().unwrap().0;
-    let outcomes = directory.add_accounts(&accounts, false, ACTOR);
+    let outcomes = directory.add_accounts(&accounts, &ToHash::hash, ACTOR);
     assert!(outcomes.iter().all(|outcome| *outcome == Ok(Added::New)));
     assert_eq!(directory.version().unwrap().0 - before, 3 * 2, "numbers are taken, accounts are published");
     assert_eq!(directory.check(), Ok(vec![]));
@@ -111,7 +115,7 @@ fn a_crash_at_any_commit_leaves_whole_accounts_and_nothing_of_the_others() {
             let (engine, directory, _) = testing::server();
             let first = engine.commits();
             engine.plan(commits_before, fault);
-            let outcomes = directory.add_accounts(&accounts, false, ACTOR);
+            let outcomes = directory.add_accounts(&accounts, &ToHash::hash, ACTOR);
             if engine.commits() <= first + commits_before {
                 assert!(commits_before > 6, "there were {commits_before} commits only");
                 break;
@@ -126,7 +130,7 @@ fn a_crash_at_any_commit_leaves_whole_accounts_and_nothing_of_the_others() {
                     assert_eq!(next.store().account(info.id).usage().unwrap().quota.bytes, Some(1));
                 }
             }
-            let again = next.add_accounts(&accounts, false, ACTOR);
+            let again = next.add_accounts(&accounts, &ToHash::hash, ACTOR);
             assert!(again.iter().all(Result::is_ok), "{again:?}");
         }
     }

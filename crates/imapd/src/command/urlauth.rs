@@ -91,13 +91,14 @@ fn proof(token: &str) -> Option<[u8; 32]> {
 }
 
 /// Whose account a user of an address is: `alice@example.org`, or `alice` at the host `example.org`, or where one account alone
-/// has that name.
+/// has that name. An account that has another name by now is meant by the one that it had, as long as that is an alias of it alone: else
+/// what was authorized under it leads nowhere (RFC 4467 §7: NIL).
 fn account_of(context: &Context<'_>, user: &str, host: &str) -> Result<Option<AccountId>, Error> {
     let directory = context.service.auth.directory();
-    let at_host = if user.contains('@') { None } else { directory.who_logs_in(&format!("{user}@{host}"))? };
+    let at_host = if user.contains('@') { None } else { directory.whose(&format!("{user}@{host}"))? };
     let found = match at_host {
         Some(found) => Some(found),
-        None => directory.who_logs_in(user)?,
+        None => directory.whose(user)?,
     };
     Ok(found.filter(|(_, record)| !record.disabled).map(|(id, _)| id))
 }

@@ -1,6 +1,8 @@
 //! Addresses that others fetch (RFC 4467).
 
-use crate::harness::{Client, Server};
+use crate::harness::{Client, NOW, Server};
+use directory::OldAddress;
+use store::{Actor, DeviceId, Protocol, Timestamp};
 
 /// Alice's, with two messages in INBOX.
 fn alice(server: &Server) -> Client {
@@ -54,6 +56,29 @@ fn an_address_lets_in_whom_its_owner_meant() {
     // Nothing is marked, and nobody's selected mailbox changes.
     alice.check("a SEARCH UNSEEN", &["* SEARCH 1 2", "a OK SEARCH done"]);
     bob.check("a LIST \"\" INBOX", &["* LIST (\\HasNoChildren) \"/\" \"INBOX\"", "a OK LIST done"]);
+}
+
+#[test]
+fn an_address_led_nowhere_once_its_owner_had_another_name() {
+    let server = Server::new();
+    let (mut alice, mut bob) = (alice(&server), server.bob());
+    let of_domain = authorized(&mut alice, &format!("{PART}user+bob"));
+    let of_host = authorized(&mut alice, "imap://alice@mail.example.org/INBOX/;UID=2;URLAUTH=user+bob");
+    let rename = |from: &str, to: &str, old| {
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: Timestamp(NOW.unix_millis) };
+        server.service.auth.directory().rename_account(from, to, old, actor).unwrap();
+    };
+    rename("alice@example.org", "anna@example.org", OldAddress::Stays);
+    rename("bob@example.org", "rob@example.org", OldAddress::Stays);
+    fetches(&mut bob, &of_domain, Some("Si vis pacem"));
+    fetches(&mut bob, &of_host, Some("Subject: b\r\n\r\nb"));
+    fetches(&mut alice, &of_domain, None);
+    let now = authorized(&mut alice, "imap://anna@example.org/INBOX/;uid=1/;section=text;urlauth=user+rob");
+    fetches(&mut bob, &now, Some("Si vis pacem"));
+    // A name that went is that of somebody else, or nobody's.
+    rename("anna@example.org", "ann@example.org", OldAddress::Goes);
+    fetches(&mut bob, &now, None);
+    fetches(&mut bob, &of_domain, Some("Si vis pacem"));
 }
 
 #[test]

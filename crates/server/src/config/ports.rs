@@ -3,7 +3,18 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
 
+use super::Config;
 use crate::service::Service;
+
+impl Config {
+    /// The same, listening where it was found to: so pages, letters and links name the ports that the system chose.
+    #[must_use]
+    pub(crate) fn listening_on(&self, addresses: impl Iterator<Item = (Service, SocketAddr)>) -> Self {
+        let mut config = Self { listen: BTreeMap::new(), ..self.clone() };
+        addresses.for_each(|(service, address)| config.listen.entry(service).or_default().push(address));
+        config
+    }
+}
 
 /// The ports that IANA has assigned, on all addresses. LMTP has none.
 pub(super) fn standard_ports() -> BTreeMap<Service, Vec<SocketAddr>> {

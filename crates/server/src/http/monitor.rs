@@ -21,7 +21,7 @@ use crate::observation::{Observatory, Observed};
 use crate::private_file;
 use crate::setup::SetupError;
 
-/// So many look at the same time; more are told to come again.
+/// So many read metrics at the same time, and so many ask whether it is ready; more are told to come again.
 const LOOKS_MAX: usize = 4;
 /// A store that has not answered by then does not.
 const READY_SECS_MAX: u64 = 5;
@@ -60,9 +60,24 @@ impl Token {
     }
 }
 
+/// Who looks now. Whether the server is ready is asked by what decides whether mail comes here: that others read metrics slowly is
+/// no answer to it.
+#[derive(Clone)]
+struct Looks {
+    metrics: Arc<Semaphore>,
+    ready: Arc<Semaphore>,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        let [metrics, ready] = [(); 2].map(|()| Arc::new(Semaphore::new(LOOKS_MAX)));
+        Self { metrics, ready }
+    }
+}
+
 /// Answers whoever watches.
 pub(crate) fn monitor(observatory: Observatory, token: Option<Token>) -> Router {
-    let looks = Arc::new(Semaphore::new(LOOKS_MAX));
+    let looks = Looks::default();
     Router::new().fallback(move |request: Request<Body>| {
         let (observatory, token, looks) = (observatory.clone(), token.clone(), looks.clone());
         // A body is not looked at.
@@ -71,12 +86,7 @@ pub(crate) fn monitor(observatory: Observatory, token: Option<Token>) -> Router 
     })
 }
 
-async fn answer(
-    head: &Parts,
-    observatory: Observatory,
-    token: Option<Token>,
-    looks: &Arc<Semaphore>,
-) -> Response<Body> {
+async fn answer(head: &Parts, observatory: Observatory, token: Option<Token>, looks: &Looks) -> Response<Body> {
     let path = head.uri.path();
     if !matches!(path, "/metrics" | "/health" | "/ready") {
         return text(StatusCode::NOT_FOUND, "/metrics, /health or /ready\n");
@@ -93,6 +103,7 @@ async fn answer(
         refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return refused;
     }
+    let looks = if is_metrics { &looks.metrics } else { &looks.ready };
     let Ok(look) = looks.clone().try_acquire_owned() else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "too many look at the same time\n");
     };
@@ -189,20 +200,37 @@ mod tests {
 
     #[test]
     fn one_look_too_many_is_told_to_come_again() {
-        let (observatory, looks) = (Observatory::default(), Arc::new(Semaphore::new(LOOKS_MAX)));
+        let (observatory, looks) = (Observatory::default(), Looks::default());
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let asked = |path: &str| {
+            let (head, ()) = Request::get(path).body(()).unwrap().into_parts();
+            runtime.block_on(async {
+                let answer = answer(&head, observatory.clone(), None, &looks).await;
+                let again = answer.headers().get(RETRY_AFTER).is_some_and(|after| after == "5");
+                let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+                (again, String::from_utf8(body.to_vec()).unwrap())
+            })
+        };
+        let too_many = (true, "too many look at the same time\n".to_owned());
+        for (path, own) in [("/metrics", &looks.metrics), ("/ready", &looks.ready)] {
+            let held = own.clone().try_acquire_many_owned(LOOKS_MAX as u32 - 1).unwrap();
+            assert_ne!(asked(path), too_many, "{path}");
+            let last = own.clone().try_acquire_owned().unwrap();
+            assert_eq!(asked(path), too_many, "{path}");
+            drop((held, last));
+        }
+    }
+
+    #[test]
+    fn slow_readers_of_metrics_made_a_server_not_ready() {
+        let (observatory, looks) = (Observatory::default(), Looks::default());
+        let _slow = looks.metrics.clone().try_acquire_many_owned(LOOKS_MAX as u32).unwrap();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (head, ()) = Request::get("/ready").body(()).unwrap().into_parts();
-        let held = looks.clone().try_acquire_many_owned(LOOKS_MAX as u32 - 1).unwrap();
-        let last = runtime.block_on(answer(&head, observatory.clone(), None, &looks));
-        assert_eq!(last.headers()[CONTENT_TYPE], TEXT);
-        let _all = looks.clone().try_acquire_owned().unwrap();
-        let over = runtime.block_on(answer(&head, observatory, None, &looks));
-        assert_eq!(
-            (over.status(), over.headers()[RETRY_AFTER].as_bytes()),
-            (StatusCode::SERVICE_UNAVAILABLE, &b"5"[..])
-        );
-        let body = runtime.block_on(http_body_util::BodyExt::collect(over.into_body())).unwrap().to_bytes();
-        assert_eq!(body, "too many look at the same time\n");
-        drop(held);
+        let told = runtime.block_on(async {
+            let answer = answer(&head, observatory, None, &looks).await;
+            http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes()
+        });
+        assert_eq!(told, "not ready: it begins\n");
     }
 }

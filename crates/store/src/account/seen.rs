@@ -43,11 +43,19 @@ struct Views {
     by_guest: HashMap<(MailboxId, AccountId), Viewed>,
     /// Counts on.
     looks: u64,
+    /// Of those that are just being made: so many, with so many messages together.
+    reserved: (usize, usize),
 }
 
 struct Viewed {
     view: Arc<GuestView>,
     looked_at: u64,
+}
+
+/// Room for a view that is being made.
+struct Room<'v> {
+    views: &'v GuestViews,
+    messages: usize,
 }
 
 /// A mailbox as a guest saw it last.
@@ -73,27 +81,26 @@ impl GuestViews {
     }
 
     fn put(&self, of: (MailboxId, AccountId), view: Arc<GuestView>) {
-        let mut views = self.lock();
-        views.looks += 1;
-        let looked_at = views.looks;
-        views.by_guest.insert(of, Viewed { view, looked_at });
+        self.lock().put(of, view);
     }
 
-    /// Makes room for a view of so many messages.
-    fn make_room(&self, messages: usize) -> Result<(), Error> {
+    /// Makes room for a view of so many messages, and keeps it for this one: others are made meanwhile.
+    fn make_room(&self, messages: usize) -> Result<Room<'_>, Error> {
         let mut views = self.lock();
-        while views.by_guest.len() >= VIEWS_MAX || views.entries() + messages > VIEWED_MAX {
+        while views.count() >= VIEWS_MAX || views.entries() + messages > VIEWED_MAX {
             let idle = views.by_guest.iter().filter(|(_, viewed)| !viewed.view.view.is_held_elsewhere());
             let Some(oldest) = idle.min_by_key(|(_, viewed)| viewed.looked_at).map(|(of, _)| *of) else { break };
             views.by_guest.remove(&oldest);
         }
         // A single one is no larger than what its owner has.
-        if !views.by_guest.is_empty() && views.entries() + messages > VIEWED_MAX {
+        if views.count() > 0 && views.entries() + messages > VIEWED_MAX {
             return Err(Error::Limit(
                 "too many others have large mailboxes of this account open; try again later".into(),
             ));
         }
-        Ok(())
+        views.reserved.0 += 1;
+        views.reserved.1 += messages;
+        Ok(Room { views: self, messages })
     }
 
     /// How many messages they have.
@@ -107,8 +114,42 @@ impl GuestViews {
 }
 
 impl Views {
+    fn put(&mut self, of: (MailboxId, AccountId), view: Arc<GuestView>) {
+        self.looks += 1;
+        self.by_guest.insert(of, Viewed { view, looked_at: self.looks });
+    }
+
+    /// With those that are being made, as the messages are.
+    fn count(&self) -> usize {
+        self.by_guest.len() + self.reserved.0
+    }
+
     fn entries(&self) -> usize {
-        self.by_guest.values().map(|viewed| viewed.view.view.index().len()).sum()
+        let made: usize = self.by_guest.values().map(|viewed| viewed.view.view.index().len()).sum();
+        made + self.reserved.1
+    }
+}
+
+impl Room<'_> {
+    /// Puts the view there that it was kept for.
+    fn fill(self, of: (MailboxId, AccountId), view: Arc<GuestView>) {
+        let mut views = self.views.lock();
+        self.give_back(&mut views);
+        views.put(of, view);
+        drop(views);
+        // It is given back.
+        std::mem::forget(self);
+    }
+
+    fn give_back(&self, views: &mut Views) {
+        views.reserved.0 -= 1;
+        views.reserved.1 -= self.messages;
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.give_back(&mut self.views.lock());
     }
 }
 
@@ -122,15 +163,21 @@ impl Account {
         if let Some(known) = known.as_ref().filter(|known| known.head == state.head) {
             return Ok(known.view.clone());
         }
-        if known.is_none() {
-            self.cell.guest_views.make_room(state.mailbox(mailbox)?.mailbox.counts.messages as usize)?;
-        }
+        let messages = state.mailbox(mailbox)?.mailbox.counts.messages as usize;
+        let room = match known {
+            None => Some(self.cell.guest_views.make_room(messages)?),
+            // It has its room already, and shares memory with what there was before.
+            Some(_) => None,
+        };
         // Not as the guest: one of whom the disk took no note reads, too.
         let now = self.cell.transact(move |tx| {
             tx.mailbox(mailbox)?.acl.of(guest).must_have(Rights::READ)?;
             GuestView::read(tx, mailbox, guest, known.as_deref()).map(Arc::new)
         })?;
-        self.cell.guest_views.put((mailbox, guest), Arc::clone(&now));
+        match room {
+            Some(room) => room.fill((mailbox, guest), Arc::clone(&now)),
+            None => self.cell.guest_views.put((mailbox, guest), Arc::clone(&now)),
+        }
         Ok(now.view.clone())
     }
 }
@@ -477,5 +524,19 @@ mod tests {
         assert_eq!(held[0].index().len(), guests[0].view(inbox).unwrap().index().len());
         drop(held);
         assert!(guests[2].view(inbox).is_ok());
+    }
+
+    #[test]
+    fn views_that_were_made_at_the_same_time_found_the_same_room() {
+        let views = GuestViews::default();
+        let first = views.make_room(6).unwrap();
+        assert!(matches!(views.make_room(6), Err(Error::Limit(_))), "the room of the first is taken");
+        let second = views.make_room(4).unwrap();
+        assert_eq!(views.entries(), VIEWED_MAX);
+        drop(first);
+        assert!(views.make_room(6).is_ok(), "what was not made gives its room back");
+        drop(second);
+        assert_eq!((views.entries(), views.lock().count()), (0, 0));
+        assert!(views.make_room(VIEWED_MAX + 1).is_ok(), "a single one is no larger than what its owner has");
     }
 }

@@ -42,6 +42,45 @@ impl Account {
     }
 }
 
+/// What becomes of names on the list whose mailboxes, which are somebody else's, have others from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Former {
+    /// They stay on it, beside the new ones.
+    Stay,
+    /// They go.
+    Go,
+}
+
+impl Account {
+    /// Puts for each name on the list that is `from`, or below it, the same below `to` on it. Names that mailboxes have are not looked
+    /// at. With [`Former::Stay`] it takes what the list has room for.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], faults.
+    pub fn rename_subscriptions(&self, actor: Actor, (from, to): (&str, &str), former: Former) -> Result<(), Error> {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.transact(move |tx| {
+            let below =
+                |name: &String| name.strip_prefix(&from).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let names: Vec<String> = tx.state.subscriptions.iter().filter(|name| below(name)).cloned().collect();
+            for name in names {
+                let new = format!("{to}{}", name.get(from.len()..).unwrap_or_default());
+                if former == Former::Go {
+                    tx.unsubscribe_name(actor, &name);
+                }
+                if tx.state.by_name(&new).is_none() {
+                    match tx.subscribe_name(actor, &new) {
+                        // One that no mailbox may have, or too many of them: the others come along.
+                        Ok(()) | Err(Error::InvalidName(_) | Error::Limit(_)) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
 impl Tx<'_> {
     fn subscribe_name(&mut self, actor: Actor, name: &str) -> Result<(), Error> {
         if self.state.subscriptions.iter().any(|other| same_name(other, name)) {
@@ -204,6 +243,40 @@ mod tests {
         world.account.subscribe(ACTOR, "n1", false).unwrap();
         world.subscribe("more").unwrap();
         assert!(matches!(world.subscribe("one too many"), Err(Error::Limit(_))));
+    }
+
+    #[test]
+    fn names_follow_what_somebody_else_is_called() {
+        let world = World::new();
+        world.create("Shared/anna/Own");
+        for name in ["Shared/alice", "Shared/alice/Work/2026", "Shared/alice/Own", "Shared/alice2/INBOX", "Shared/bob"]
+        {
+            world.subscribe(name).unwrap();
+        }
+        let follow =
+            |former| world.account.rename_subscriptions(ACTOR, ("Shared/alice", "Shared/anna"), former).unwrap();
+        follow(Former::Stay);
+        let old = ["-Shared/alice", "-Shared/alice/Own", "-Shared/alice/Work/2026"];
+        let now = ["-Shared/alice2/INBOX", "-Shared/anna/Work/2026", "-Shared/bob"];
+        world.check(&[&old[..], &now[..]].concat());
+        follow(Former::Go);
+        world.check(&now);
+        follow(Former::Go);
+        world.check(&now);
+    }
+
+    #[test]
+    fn a_full_list_follows_nevertheless() {
+        let world = World::new();
+        for number in 0..SUBSCRIBED_WITHOUT_MAILBOX_MAX {
+            world.subscribe(&format!("Shared/alice/{number}")).unwrap();
+        }
+        for former in [Former::Stay, Former::Go] {
+            world.account.rename_subscriptions(ACTOR, ("Shared/alice", "Shared/anna"), former).unwrap();
+        }
+        let mailboxes = world.account.mailboxes().unwrap();
+        assert_eq!(mailboxes.subscribed_without_mailbox().count(), SUBSCRIBED_WITHOUT_MAILBOX_MAX);
+        assert!(mailboxes.subscribed_without_mailbox().all(|name| name.starts_with("Shared/anna/")));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
 use console::{AccountLine, AccountsAsk, AccountsPage, Act, BulkAnswer, BulkAsk, Done};
-use directory::{AccountInfo, OldAddress};
+use directory::{AccountInfo, OldAddress, ToHash};
+use session::{Full, Job, Lost, Owner};
 use store::Quota;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -23,6 +24,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 
 /// A page has so many accounts, unless it is said how many.
 const PER_PAGE: usize = 50;
+/// What is told of an account whose password found no place in the line of those that are to be hashed.
+const BUSY: &str = "too many passwords are being verified; give the list again, and what is missing is made";
 
 /// A page of the accounts.
 pub(crate) fn page(caller: &Caller, fields: &Fields) -> Result<AccountsPage, Problem> {
@@ -34,7 +37,15 @@ pub(crate) fn page(caller: &Caller, fields: &Fields) -> Result<AccountsPage, Pro
 /// Makes the accounts of a list.
 pub(crate) fn import(caller: &Caller, fields: &Fields) -> Result<BulkAnswer, Problem> {
     let (first_line, dry_run) = (fields.number("first_line")?, fields.is_on("dry_run"));
-    Ok(caller.administration()?.import(&BulkAsk { csv: fields.raw("csv"), first_line, dry_run })?)
+    let owner = Owner::Account(caller.own.as_ref().map_or(0, |own| own.account.0.into()));
+    // One after the other: whoever logs in meanwhile waits for one of them.
+    let in_turn =
+        |password: ToHash| match Job::in_turn(caller.site.jobs(), owner, |_turn| password.hash()).map(Job::sit) {
+            Ok(Ok(hashed)) => hashed,
+            Ok(Err(Lost)) | Err(Full) => Err(directory::Error::refused(BUSY)),
+        };
+    let ask = BulkAsk { csv: fields.raw("csv"), first_line, dry_run };
+    Ok(caller.administration()?.import(&ask, &in_turn)?)
 }
 
 /// The account that the path names.
@@ -84,7 +95,7 @@ pub(crate) fn rename(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     caller.administration()?;
     let (account, new) = (named(caller)?, fields.address("address", "domain"));
     let old = if fields.switch("keep_old").unwrap_or(true) { OldAddress::Stays } else { OldAddress::Goes };
-    caller.site.auth().directory().rename_account(&account.address, &new, old)?;
+    caller.site.auth().directory().rename_account(&account.address, &new, old, caller.actor())?;
     let then = match old {
         OldAddress::Stays => "mail for the old address goes on to arrive",
         OldAddress::Goes => {

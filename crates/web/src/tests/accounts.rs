@@ -4,6 +4,7 @@ use crate::operate::Call;
 use crate::serve::{BODY_BYTES_MAX, LONG_BODY_BYTES_MAX};
 use crate::testing::{ALICE, PASSWORD, World};
 use axum::http::StatusCode;
+use session::testing::TestJobs;
 
 const BOB: &str = "bob@example.org";
 const LIST: &str = "address,name,hash,aliases\n\
@@ -91,6 +92,29 @@ fn an_account_gets_another_address_and_its_owner_stays_logged_in() {
     assert!(rename("rob@example.org", &[]).contains("leads nowhere any more"));
     assert!(!world.auth.directory().is_taken("robert@example.org").unwrap());
     assert!(rename(ALICE, &[]).contains("is an account already"));
+}
+
+#[test]
+fn passwords_of_a_list_were_hashed_beside_the_line_of_those_who_log_in() {
+    let jobs = TestJobs::at_once();
+    let world = World::with_jobs(jobs.clone());
+    world.auth.directory().set_admin(ALICE, true).unwrap();
+    let mut alice = world.alice();
+    let token = alice.get("/api/v1/session").json()["csrf_token"].as_str().unwrap().to_owned();
+    alice.extra = vec![("x-csrf-token", token)];
+    let csv = "address,password,hash\\ncarol@example.org,long enough,\\n\
+        dave@example.org,,{SSHA}1WRiFncH9cCFT4iSwarmsCD7wZ6iO3Ux\\n";
+    let mut send = || {
+        let answer = alice.call("/api/v1/admin/accounts/import", &format!(r#"{{"csv": "{csv}"}}"#)).json();
+        answer["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    };
+    jobs.refuse();
+    let said: Vec<String> = send();
+    assert!(said[0].starts_with("too many passwords are being verified"), "{said:?}");
+    assert_eq!(said[1], "was added", "a hash takes no turn");
+    jobs.release();
+    assert_eq!(send(), ["was added", "is there already; nothing of it is changed"]);
+    assert_eq!(world.browser().log_in("carol@example.org", "long enough").status, StatusCode::SEE_OTHER);
 }
 
 #[test]
