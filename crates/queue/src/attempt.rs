@@ -168,8 +168,11 @@ impl Shared {
     /// Writes down until when jobs wait for a destination that cannot be reached, and why, or that takes no more at the moment.
     pub(crate) fn postpone(&self, jobs: &[(Job, Timestamp)], last: Option<&LastReply>) -> Result<(), Error> {
         let now = (self.clock)();
-        let mut postponed = Vec::new();
+        let (mut postponed, mut hands) = (Vec::new(), Vec::new());
         for (job, until) in jobs {
+            // What threads of an earlier term still have may be with its host by now.
+            let Some(hand) = self.queue.hands().take(job.id, self.holder, Duration::ZERO) else { continue };
+            hands.push(hand);
             let entry = match self.queue.show(job.id) {
                 Ok(entry) => entry,
                 Err(Error::NoSuchEntry) => continue,

@@ -153,6 +153,7 @@ impl Sender {
     /// Stops: no new attempts; those that run have `grace` to end, then their connections are cut. What was not settled
     /// is tried again after the next start.
     pub fn stop(mut self, grace: Duration) {
+        self.shared.lock().leaves = false;
         self.shared.begin_to_stop();
         if !self.shared.wait_for_threads(grace) {
             self.shared.cut();
@@ -497,6 +498,8 @@ impl Shared {
         let is_so = *error == Error::Superseded;
         if is_so && !self.lock().stopping {
             warn!("another server sends what is in the queue from now on");
+            // The process goes on: what other threads know is written down.
+            self.lock().leaves = true;
             self.begin_to_stop();
         }
         is_so
