@@ -274,7 +274,14 @@ fn the_commands_say_the_same_on_a_running_server_and_without_one() {
     assert!(running[0].contains("carol@example.net  Carol  no"), "{}", running[0]);
     assert!(running[4].contains("team@example.net  alice@example.org, carol@example.net"), "{}", running[4]);
     assert_eq!(running[9], "All is well: 5 checked.\n");
-    ask(&["account", "remove", BOB]);
+    assert!(
+        ask(&["account", "remove", BOB])
+            .starts_with("bob@example.org cannot log in any more, and mail for it is refused.")
+    );
+    assert!(ask(&["account", "show", BOB]).contains("Goes      "));
+    ask(&["account", "keep", BOB]);
+    assert!(!ask(&["account", "show", BOB]).contains("Goes      "));
+    ask(&["account", "remove", "--now", BOB]);
     let again = Trial::start(&dir.path().join("data"));
     assert!(!again.guide.contains(BOB), "it was removed by hand");
     again.stop();

@@ -37,6 +37,8 @@ Examples:
   echo SECRET | pillarbox account password bob@example.org --password-stdin
   pillarbox account list --json | jq .address
   pillarbox account disable bob@example.org             no login; mail goes on to arrive
+  pillarbox account remove bob@example.org              no login, no mail; gone after 30 days
+  pillarbox account keep bob@example.org                until then it can stay
   pillarbox account link bob@example.org                Bob has forgotten his password: he chooses a new one
   pillarbox account quota alice@example.org 5GB         her mailboxes hold no more than that
   pillarbox account quota bob@example.org none --messages 10000
@@ -155,13 +157,21 @@ enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Remove an account with all its mail, for good
+    /// Remove an account with all its mail, after the days of removal_days; until then `keep` takes it back
     Remove {
         /// Which
         address: String,
         /// Do not ask
         #[arg(long)]
         yes: bool,
+        /// At once, and for good
+        #[arg(long)]
+        now: bool,
+    },
+    /// Keep an account that is being removed, as it was
+    Keep {
+        /// Which
+        address: String,
     },
 }
 
@@ -206,7 +216,9 @@ impl Account {
                 let call = Call::new(endpoint).of(&address).with("older_than_days", older_than_days);
                 format.each(place, &call, |answer| cleared(answer, &address)).map(drop)
             }
-            Verb::Remove { address, yes } => remove(place, format, &address, yes),
+            Verb::Remove { address, yes, now: true } => remove(place, format, &address, yes),
+            Verb::Remove { address, yes, now: false } => end(place, format, &address, yes),
+            Verb::Keep { address } => told(place, format, &at("POST /api/v1/admin/accounts/{id}/keep", &address)),
             Verb::Add { address, name, password } => {
                 let call = Call::new("POST /api/v1/operator/accounts").with("address", address).with("name", name);
                 let call = call.with("password", password.obtain()?);
@@ -219,8 +231,7 @@ impl Account {
             }
             Verb::Rename { address, new, drop_old } => {
                 let call = at("POST /api/v1/admin/accounts/{id}/rename", &address).with("address", new);
-                let call = call.with("keep_old", !drop_old);
-                format.each(place, &call, |done: &Done| format!("{}\n", done.text)).map(drop)
+                told(place, format, &call.with("keep_old", !drop_old))
             }
             Verb::Disable { address } => login(&address, true, "cannot log in any more"),
             Verb::Enable { address } => login(&address, false, "can log in again"),
@@ -247,6 +258,11 @@ fn change(place: &Place, format: Format, call: &Call, done: &str) -> Outcome {
         None => format.show(&change, |change| format!("{}\n", change.text)),
     };
     place.call(call, &mut say_so)
+}
+
+/// Says what was done as the server words it.
+fn told(place: &Place, format: Format, call: &Call) -> Outcome {
+    format.each(place, call, |done: &Done| format!("{}\n", done.text)).map(drop)
 }
 
 fn report(place: &Place, format: Format) -> Outcome {
@@ -309,19 +325,34 @@ fn cleared(answer: &ClearAnswer, address: &str) -> String {
 
 fn remove(place: &Place, format: Format, address: &str, yes: bool) -> Outcome {
     if !yes && stdin().is_terminal() {
-        confirm(place, address)?;
+        let details = details(place, address)?;
+        let mailboxes = details.iter().flat_map(|details| &details.mailboxes);
+        let messages: u64 = mailboxes.map(|mailbox| u64::from(mailbox.messages)).sum();
+        confirm(address, &format!("This removes {address} and its {messages} messages for good"))?;
     }
     let call = Call::new("POST /api/v1/operator/accounts/{id}/remove").at("id", address);
     format.done(place, &call, &format!("{address} was removed with all its mail.\n"))
 }
 
+/// Ends an account, which goes when its time comes.
+fn end(place: &Place, format: Format, address: &str, yes: bool) -> Outcome {
+    let details = details(place, address)?;
+    if !yes && stdin().is_terminal() {
+        confirm(address, &format!("This ends {address}, and removes it when its time comes"))?;
+    }
+    // The operator may name it by its number, or by its local part.
+    let whole = details.first().map_or(address, |details| details.account.address.as_str());
+    let call = Call::new("POST /api/v1/admin/accounts/{id}/remove").at("id", address);
+    told(place, format, &call.with("confirm", whole))
+}
+
+fn details(place: &Place, address: &str) -> Result<Vec<AccountDetails>, Failure> {
+    place.all(&Call::new("GET /api/v1/operator/accounts/{id}").at("id", address))
+}
+
 /// A person is asked; a script means what it says.
-fn confirm(place: &Place, address: &str) -> Outcome {
-    let details: Vec<AccountDetails> = place.all(&Call::new("GET /api/v1/operator/accounts/{id}").at("id", address))?;
-    let mailboxes = details.iter().flat_map(|details| &details.mailboxes);
-    let messages: u64 = mailboxes.map(|mailbox| u64::from(mailbox.messages)).sum();
-    let question = format!("This removes {address} and its {messages} messages for good. Type the address to go on: ");
-    ask(&question);
+fn confirm(address: &str, question: &str) -> Outcome {
+    ask(&format!("{question}. Type the address to go on: "));
     let mut answer = String::new();
     stdin().read_line(&mut answer).map_err(|error| Failure::Fault(format!("the answer cannot be read: {error}")))?;
     if answer.trim() == address { Ok(()) } else { Err(Failure::Refused("nothing was removed".to_owned())) }
@@ -341,10 +372,11 @@ fn shown(details: &AccountDetails) -> String {
     let messages = account.quota_messages.map(|messages| format!("{messages} messages"));
     let limits: Vec<String> = account.quota_bytes.map(bytes).into_iter().chain(messages).collect();
     let quota = if limits.is_empty() { "none".to_owned() } else { limits.join(", ") };
-    let login = match (account.disabled, second_factor) {
-        (true, _) => "no, it is disabled",
-        (false, true) => "yes, with a second factor; programs need application passwords",
-        (false, false) => "yes",
+    let login = match (&account.goes_at, account.disabled, second_factor) {
+        (Some(at), _, _) => format!("no, it is being removed\nGoes      {at}"),
+        (None, true, _) => "no, it is disabled".to_owned(),
+        (None, false, true) => "yes, with a second factor; programs need application passwords".to_owned(),
+        (None, false, false) => "yes".to_owned(),
     };
     let admin = if account.admin { "yes" } else { "no" };
     let row = |mailbox: &MailboxLine| {

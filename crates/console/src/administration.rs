@@ -55,6 +55,9 @@ pub struct AccountLine {
     pub quota_messages: Option<u64>,
     /// How full it is, in words.
     pub usage: String,
+    /// When it is removed with all its mail, unless it is said before that it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes_at: Option<String>,
     /// What of it cannot be read, and counts as nothing above; nothing when all is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
@@ -235,6 +238,7 @@ impl Administration {
             admin: info.admin,
             created_at: shown(info.created_at),
             last_seen_at,
+            goes_at: self.auth.directory().goes_at(info.id)?.map(shown),
             damage,
         })
     }

@@ -12,6 +12,7 @@ use crate::address::{Address, DETAIL_SEPARATOR};
 use crate::aliases::{delete_alias, must_be_free};
 use crate::domains::must_be_local;
 use crate::error::Error;
+use crate::leaving::Leaving;
 use crate::lists::remove_from_lists;
 use crate::password::check_password;
 use crate::record::{self, AccountRecord, Counters, Leads, Unfinished, accounts_value, key, name_in, number_in};
@@ -113,7 +114,20 @@ impl Directory {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.change_account(address, |record| record.disabled = disabled)
+        let address = own_address(address)?.text();
+        self.0.table.change(|tx| {
+            let id = must_be_account(tx, &address)?;
+            if Leaving::read(tx, id)?.is_some() {
+                return Err(Error::refused(format!(
+                    "{address} is being removed; it can stay: `pillarbox account keep`"
+                )));
+            }
+            let damaged = || record::damaged(&number_key(record::ACCOUNT, id));
+            let mut record = AccountRecord::read(tx, id)?.ok_or_else(damaged)?;
+            record.disabled = disabled;
+            record.write(tx, id);
+            Ok(())
+        })
     }
 
     /// Makes an account's owner an administrator, or no longer. An administrator does on the pages what an operator does
@@ -132,13 +146,26 @@ impl Directory {
     /// # Errors
     /// [`Error::Refused`]: no such account.
     pub fn remove_account(&self, address: &str) -> Result<(), Error> {
+        self.remove_if(address, |_, _| Ok(true))
+    }
+
+    /// The same, if the change that removes it finds that it is to be removed.
+    pub(crate) fn remove_if(
+        &self,
+        address: &str,
+        is_due: impl Fn(&TableTx<'_>, AccountId) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
         let address = own_address(address)?.text();
         let id = self.0.table.change(|tx| {
             let id = must_be_account(tx, &address)?;
+            if !is_due(tx, id)? {
+                return Err(Error::refused(format!("{address} stays")));
+            }
             remove_from_aliases(tx, id)?;
             remove_from_lists(tx, id)?;
             tx.delete(&number_key(record::FORWARD, id));
             tx.delete(&number_key(record::WITHOUT_JUNK_FILTER, id));
+            tx.delete(&number_key(record::LEAVING, id));
             let mut counters = Counters::read(tx)?;
             counters.accounts = counters.accounts.saturating_sub(1);
             counters.write(tx);

@@ -2,13 +2,14 @@
 
 use crate::address::{USER_BYTES_MAX, fold, join, normalise_domain, shown_domain, split_detail};
 use crate::forwards::ForwardRecord;
+use crate::leaving::Leaving;
 use crate::listing::{Place, in_list};
 use crate::record::{self, AccountRecord, Leads, accounts_of, name_in, number_in};
 use crate::{AccountInfo, Alias, Delivery, DomainInfo, Forward, List, Resolution};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
-use store::{AccountId, Error, ModSeq, Table};
+use store::{AccountId, Error, ModSeq, Table, Timestamp};
 
 /// Names that reach somebody in every domain (RFC 5321 §4.5.1, RFC 2142 §2).
 const ALWAYS_DELIVERABLE: [&str; 2] = ["postmaster", "abuse"];
@@ -29,6 +30,8 @@ pub(crate) struct Book {
     forwards: HashMap<AccountId, Forward>,
     /// Whose mail is never put into Junk.
     without_junk_filter: BTreeSet<AccountId>,
+    /// Accounts that are to be removed.
+    leaving: BTreeMap<AccountId, Leaving>,
     /// The accounts of a local part: a name without a domain means the only one that there is.
     bare_names: HashMap<String, BTreeSet<AccountId>>,
     /// Whether programs are told that they may show a token.
@@ -49,6 +52,7 @@ impl Book {
             record::LIST,
             record::FORWARD,
             record::WITHOUT_JUNK_FILTER,
+            record::LEAVING,
             record::TOKENS,
         ];
         let (version, rows) = table.scan_all(&kinds)?;
@@ -101,6 +105,11 @@ impl Book {
             }
             (Some(record::WITHOUT_JUNK_FILTER), Some(_)) => drop(self.without_junk_filter.insert(number_in(key)?)),
             (Some(record::WITHOUT_JUNK_FILTER), None) => drop(self.without_junk_filter.remove(&number_in(key)?)),
+            (Some(record::LEAVING), Some(row)) => {
+                let (id, leaving) = Leaving::of_row(&row)?;
+                self.leaving.insert(id, leaving);
+            }
+            (Some(record::LEAVING), None) => drop(self.leaving.remove(&number_in(key)?)),
             (Some(record::TOKENS), row) => self.announces_tokens = row.is_some(),
             (Some(_) | None, _) => {}
         }
@@ -171,7 +180,8 @@ impl Book {
 
     fn deliver(&self, leads: &Leads, detail: Option<&str>) -> Resolution {
         let delivery = |id: &AccountId| {
-            let record = self.accounts.get(id)?;
+            // What is taken for one that leaves would be thrown away.
+            let record = self.accounts.get(id).filter(|_| !self.leaving.contains_key(id))?;
             Some(Delivery { account: *id, address: record.address.clone(), detail: detail.map(str::to_owned) })
         };
         let mut ids = leads.accounts.clone();
@@ -264,6 +274,16 @@ impl Book {
             }
         }?;
         self.accounts.get(&id).map(|record| (id, Arc::clone(record)))
+    }
+
+    pub(crate) fn leaving(&self, id: AccountId) -> Option<Leaving> {
+        self.leaving.get(&id).copied()
+    }
+
+    /// Accounts that are to be gone by then.
+    pub(crate) fn leavers_until(&self, now: Timestamp, max: usize) -> Vec<AccountId> {
+        let due = self.leaving.iter().filter(|(_, leaving)| leaving.goes_at <= now);
+        due.map(|(id, _)| *id).take(max).collect()
     }
 
     /// `domain` is normalised.

@@ -40,6 +40,7 @@ mod forwards;
 mod host_certificate;
 mod imported;
 mod junk_filter;
+mod leaving;
 mod links;
 mod listing;
 mod lists;

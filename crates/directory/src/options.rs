@@ -11,6 +11,8 @@ pub struct DirectoryOptions {
     pub cost: PasswordCost,
     /// Whether keys for SCRAM are made of main passwords.
     pub scram: bool,
+    /// So many days after an account was ended it is removed; until then it can stay. 0: at once.
+    pub removal_days: u16,
     /// How much the directory holds.
     pub limits: Limits,
 }
@@ -53,6 +55,7 @@ impl Limits {
 
 impl Default for DirectoryOptions {
     fn default() -> Self {
-        Self { postmaster: None, cost: PasswordCost::OWASP, scram: false, limits: Limits::DEFAULT }
+        let (cost, limits) = (PasswordCost::OWASP, Limits::DEFAULT);
+        Self { postmaster: None, cost, scram: false, removal_days: 30, limits }
     }
 }

@@ -9,6 +9,7 @@
 //! M address          a list with its members (see `lists`)
 //! F number           where the owner of an account has mail forwarded to (see `forwards`)
 //! J number           the owner of an account has switched the junk filter off (see `junk_filter`)
+//! X number           an account that is to be removed (see `leaving`)
 //! K hash             a one-time link (see `links`)
 //! S domain           the keys with which a domain signs its mail (see `signing`)
 //! T                  the certificate of this host, with its keys (see `host_certificate`)
@@ -38,6 +39,7 @@ pub(crate) const ALIAS: &[u8] = b"L";
 pub(crate) const LIST: &[u8] = b"M";
 pub(crate) const FORWARD: &[u8] = b"F";
 pub(crate) const WITHOUT_JUNK_FILTER: &[u8] = b"J";
+pub(crate) const LEAVING: &[u8] = b"X";
 pub(crate) const LINK: &[u8] = b"K";
 pub(crate) const TOKENS: &[u8] = b"O";
 pub(crate) const UNFINISHED: &[u8] = b"P";

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use auth::{Auth, AuthOptions};
 use console::Letterhead;
+use directory::DirectoryOptions;
 use mailflow::MailFlow;
 use queue::{Limits, Policy, Queue};
 use reports::Counts;
@@ -114,7 +115,7 @@ impl Stores {
             scram: config.scram,
             started_at: Timestamp(Clock::start().now().unix_millis),
             account_request_domains: config.account_request_domains.clone(),
-            ..AuthOptions::default()
+            directory: DirectoryOptions { removal_days: config.removal_days, ..DirectoryOptions::default() },
         };
         let auth = Auth::open(store.clone(), secret, options).map_err(|error| {
             SetupError::new(format!("the directory of accounts in {} cannot be opened: {error}", path.display()))

@@ -56,6 +56,16 @@ impl Frame {
         asset::style_path()
     }
 
+    /// Where the script is.
+    pub(crate) fn script(&self) -> &'static str {
+        asset::script_path()
+    }
+
+    /// What it is known by.
+    pub(crate) fn script_hash(&self) -> &'static str {
+        asset::script_hash()
+    }
+
     /// Where the icon is.
     pub(crate) fn icon(&self) -> &'static str {
         asset::icon_path()

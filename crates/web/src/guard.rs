@@ -1,5 +1,6 @@
 //! What holds for every request and every answer: the host, where a form comes from, the headers of security.
 
+use crate::asset;
 use crate::caller::Proof;
 use crate::cookie::Cookie;
 use crate::form::Fields;
@@ -15,13 +16,21 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
-/// Nothing runs, nothing is loaded from elsewhere, nothing is framed, forms come here.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; \
-                      frame-ancestors 'none'";
+/// Nothing runs but the one script, known by its hash (CSP 3 §6.7.2.4: not what else is here, or comes from a message); nothing is
+/// loaded from elsewhere, nothing is framed, forms come here.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let policy = format!(
+        "default-src 'none'; script-src '{}'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'",
+        asset::script_hash()
+    );
+    // Without it nothing of the page is loaded at all.
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
 
-const HEADERS: [(HeaderName, &str); 6] = [
-    (CONTENT_SECURITY_POLICY, POLICY),
+const HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     // Not `no-referrer`: browsers would send `Origin: null` with our own forms.
     (REFERRER_POLICY, "same-origin"),
@@ -37,6 +46,7 @@ pub(crate) async fn harden(State(site): State<Site>, request: Request, next: Nex
     // Only under its own name: told by "localhost" a browser would want TLS of everything on its machine.
     let is_itself = host.is_some_and(|host| host.eq_ignore_ascii_case(site.hostname()) && host != "localhost");
     let mut response = next.run(request).await;
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY.clone());
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

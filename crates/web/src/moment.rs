@@ -1,37 +1,127 @@
 //! Moments as pages show them. `console` gives them as text in UTC (`2026-11-22T22:36:40Z`).
+//!
+//! Each stands in an element that says it for programs, too, and in which way it is written: the script of the pages writes it anew,
+//! in the time zone of whoever reads (`assets/time.js`). Without that it is UTC, and says so.
 
+use askama::filters::{Escaper, Html, HtmlSafe};
 use jiff::Timestamp as Jiff;
 use jiff::tz::TimeZone;
+use std::fmt;
 use store::Timestamp;
 
 const MINUTE_SECONDS: i64 = 60;
 const HOUR_SECONDS: i64 = 60 * MINUTE_SECONDS;
 const DAY_SECONDS: i64 = 24 * HOUR_SECONDS;
 
+/// A moment, ready to stand in a page.
+#[derive(Debug)]
+pub(crate) struct Moment<'t> {
+    /// What stands in it if it is no moment.
+    text: &'t str,
+    at: Option<Jiff>,
+    form: Form,
+}
+
+/// How it is written; the script knows it by these names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// `22 November 2026, 22:36 UTC`.
+    Full,
+    /// `22 November 2026`.
+    Day,
+    /// `22 Nov 2026`, for a narrow column.
+    ShortDay,
+    /// Above each other, in a narrow column: the day, and `22:36 UTC`.
+    Line,
+    /// `22:36`, below its day.
+    Time,
+    /// `5 minutes ago`: so many seconds.
+    Ago(i64),
+}
+
+/// From one moment to another.
+#[derive(Debug)]
+pub(crate) struct Span<'t>(Moment<'t>, Moment<'t>);
+
 /// `22 November 2026`. What is no moment stays as it is.
-pub(crate) fn day(text: &str) -> String {
-    formatted(text, "%-d %B %Y")
+pub(crate) fn day(text: &str) -> Moment<'_> {
+    Moment::of(text, Form::Day)
 }
 
 /// `22 Nov 2026`, for a narrow column.
-pub(crate) fn short_day(text: &str) -> String {
-    formatted(text, "%-d %b %Y")
+pub(crate) fn short_day(text: &str) -> Moment<'_> {
+    Moment::of(text, Form::ShortDay)
 }
 
-/// `22:36`.
-pub(crate) fn time(text: &str) -> String {
-    formatted(text, "%H:%M")
+/// The day and the time of a line, above each other.
+pub(crate) fn line(text: &str) -> Moment<'_> {
+    Moment::of(text, Form::Line)
+}
+
+/// `22:36`, below its day.
+pub(crate) fn time(text: &str) -> Moment<'_> {
+    Moment::of(text, Form::Time)
+}
+
+/// `22:05 – 22:36`, below the day.
+pub(crate) fn span<'t>(first: &'t str, last: &'t str) -> Span<'t> {
+    Span(time(first), time(last))
 }
 
 /// `22 November 2026, 22:36 UTC`.
-pub(crate) fn full(text: &str) -> String {
-    formatted(text, "%-d %B %Y, %H:%M UTC")
+pub(crate) fn full(text: &str) -> Moment<'_> {
+    Moment::of(text, Form::Full)
 }
 
 /// `just now`, `5 minutes ago`, `3 days ago`; the day when it is longer ago than a month.
-pub(crate) fn ago(text: &str, now: &Timestamp) -> String {
-    let Ok(at) = text.parse::<Jiff>() else { return text.to_owned() };
-    let seconds = now.unix_seconds().saturating_sub(at.as_second());
+pub(crate) fn ago<'t>(text: &'t str, now: &Timestamp) -> Moment<'t> {
+    let moment = day(text);
+    let seconds = moment.at.map(|at| now.unix_seconds().saturating_sub(at.as_second()));
+    match seconds.filter(|seconds| *seconds < 30 * DAY_SECONDS) {
+        Some(seconds) => Moment { form: Form::Ago(seconds), ..moment },
+        None => moment,
+    }
+}
+
+/// The day in UTC, as a text: `22 November 2026`.
+pub(crate) fn day_of(text: &str) -> String {
+    day(text).words()
+}
+
+impl<'t> Moment<'t> {
+    fn of(text: &'t str, form: Form) -> Self {
+        Self { text, at: text.parse().ok(), form }
+    }
+
+    /// What a person reads.
+    fn words(&self) -> String {
+        let Some(at) = self.at else { return self.text.to_owned() };
+        let format = match self.form {
+            Form::Full => "%-d %B %Y, %H:%M UTC",
+            Form::Day => "%-d %B %Y",
+            Form::ShortDay => "%-d %b %Y",
+            Form::Line => "%-d %b %Y<br>%H:%M UTC",
+            Form::Time => "%H:%M",
+            Form::Ago(seconds) => return long_ago(seconds),
+        };
+        at.to_zoned(TimeZone::UTC).strftime(format).to_string()
+    }
+}
+
+impl Form {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Day => "day",
+            Self::ShortDay => "short-day",
+            Self::Line => "line",
+            Self::Time => "time",
+            Self::Ago(_) => "ago",
+        }
+    }
+}
+
+fn long_ago(seconds: i64) -> String {
     let units = |count: i64, unit: &str| match count {
         1 => format!("1 {unit} ago"),
         count => format!("{count} {unit}s ago"),
@@ -40,27 +130,48 @@ pub(crate) fn ago(text: &str, now: &Timestamp) -> String {
         ..MINUTE_SECONDS => "just now".to_owned(),
         MINUTE_SECONDS..HOUR_SECONDS => units(seconds / MINUTE_SECONDS, "minute"),
         HOUR_SECONDS..DAY_SECONDS => units(seconds / HOUR_SECONDS, "hour"),
-        _ if seconds < 30 * DAY_SECONDS => units(seconds / DAY_SECONDS, "day"),
-        _ => day(text),
+        _ => units(seconds / DAY_SECONDS, "day"),
     }
 }
 
-fn formatted(text: &str, format: &str) -> String {
-    let Ok(at) = text.parse::<Jiff>() else { return text.to_owned() };
-    at.to_zoned(TimeZone::UTC).strftime(format).to_string()
+impl fmt::Display for Moment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(at) = self.at else { return Html.write_escaped_str(f, self.text) };
+        write!(f, "<time datetime=\"{at}\" data-as=\"{}\"", self.form.name())?;
+        if let Form::Ago(_) = self.form {
+            write!(f, " title=\"{}\"", full(self.text).words())?;
+        }
+        write!(f, ">{}</time>", self.words())
+    }
 }
+
+impl fmt::Display for Span<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(first, last) = self;
+        match first.words() == last.words() {
+            true => last.fmt(f),
+            false => write!(f, "<span class=\"span\">{first} – {last}</span>"),
+        }
+    }
+}
+
+/// What is no moment is escaped, and the rest are digits and words of ours.
+impl HtmlSafe for Moment<'_> {}
+impl HtmlSafe for Span<'_> {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const AT: &str = "2026-11-22T22:36:40Z";
+
     #[test]
     fn moments_are_written_for_people() {
-        let text = "2026-11-22T22:36:40Z";
-        assert_eq!([day(text), short_day(text), time(text)], ["22 November 2026", "22 Nov 2026", "22:36"]);
-        assert_eq!(full(text), "22 November 2026, 22:36 UTC");
-        assert_eq!([day("soon"), ago("soon", &Timestamp(0))], ["soon", "soon"]);
-        let at = text.parse::<Jiff>().unwrap().as_millisecond();
+        let words = |moment: Moment<'_>| moment.words();
+        assert_eq!([day(AT), short_day(AT), time(AT)].map(words), ["22 November 2026", "22 Nov 2026", "22:36"]);
+        assert_eq!([full(AT), line(AT)].map(words), ["22 November 2026, 22:36 UTC", "22 Nov 2026<br>22:36 UTC"]);
+        assert_eq!([day("soon"), ago("soon", &Timestamp(0))].map(words), ["soon", "soon"]);
+        let at = AT.parse::<Jiff>().unwrap().as_millisecond();
         for (later, expected) in [
             (-5, "just now"),
             (59, "just now"),
@@ -71,7 +182,21 @@ mod tests {
             (29 * DAY_SECONDS, "29 days ago"),
             (30 * DAY_SECONDS, "22 November 2026"),
         ] {
-            assert_eq!(ago(text, &Timestamp(at + later * 1000)), expected, "{later}");
+            assert_eq!(ago(AT, &Timestamp(at + later * 1000)).words(), expected, "{later}");
         }
+    }
+
+    #[test]
+    fn each_says_itself_for_programs_and_what_is_none_is_text() {
+        let full = full(AT).to_string();
+        let expected = "<time datetime=\"2026-11-22T22:36:40Z\" data-as=\"full\">22 November 2026, 22:36 UTC</time>";
+        assert_eq!(full, expected);
+        let now = Timestamp(AT.parse::<Jiff>().unwrap().as_millisecond() + 60_000);
+        assert!(ago(AT, &now).to_string().contains(" title=\"22 November 2026, 22:36 UTC\">1 minute ago<"));
+        assert_eq!(day("<b>").to_string(), "&#60;b&#62;");
+        assert_eq!(span(AT, AT).to_string(), time(AT).to_string());
+        let some = span("2026-11-22T21:05:00Z", AT).to_string();
+        assert!(some.starts_with("<span class=\"span\"><time datetime=\"2026-11-22T21:05:00Z\""), "{some}");
+        assert!(some.contains("21:05</time> – <time ") && some.ends_with("22:36</time></span>"), "{some}");
     }
 }

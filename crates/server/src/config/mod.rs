@@ -95,6 +95,8 @@ pub struct Config {
     pub junk: Junk,
     /// Whether strangers may ask for an account on the pages.
     pub account_requests: bool,
+    /// So many days after an account was ended it is removed.
+    pub removal_days: u16,
     /// How far SCRAM is.
     pub scram: auth::Scram,
     /// In which local domains; empty: in all.
@@ -424,6 +426,7 @@ impl Default for Config {
             junk_filter: false,
             junk: Junk::default(),
             account_requests: false,
+            removal_days: 30,
             scram: auth::Scram::default(),
             account_request_domains: Vec::new(),
             retention_days: 30,

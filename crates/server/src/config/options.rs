@@ -100,6 +100,14 @@ pub const OPTIONS: &[ConfigOption] = &[
             put(&mut config.account_request_domains, domains)
         },
     },
+    ConfigOption {
+        key: "removal_days",
+        kind: COUNT,
+        default: Some("30"),
+        text: "How many days an account that was ended keeps its mail, its address and all else, and can stay after all; nobody \
+               logs in to it, and mail for it is refused. 0 removes it at once.",
+        set: |config, value| put(&mut config.removal_days, value.number(0, 3_650)?),
+    },
     logins::SCRAM,
     ConfigOption {
         key: "quota_bytes",

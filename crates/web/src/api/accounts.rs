@@ -18,6 +18,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::post("/api/v1/admin/accounts/{id}/quota", |caller, fields| json(set_quota(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/admin", |caller, fields| json(set_admin(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/rename", |caller, fields| json(rename(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/accounts/{id}/remove", |caller, fields| json(remove(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/accounts/{id}/keep", |caller, _| json(keep(caller)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/link", |caller, _| json(make_link(caller)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/second-factor-off", |caller, _| json(second_factor_off(caller)?)),
 ];
@@ -106,6 +108,42 @@ pub(crate) fn rename(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     let text =
         format!("{} is {} now. Programs log in with that from now on; {then}.", account.address, renamed.address);
     about(caller, renamed, text)
+}
+
+/// Ends an account: after some days it is removed, and until then it can stay. Its address has to be said again.
+pub(crate) fn remove(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let account = named(caller)?;
+    caller.may(Act::TakeFrom(account.id))?;
+    if !fields.text("confirm").eq_ignore_ascii_case(&account.address) {
+        let text = format!("Nothing was done. To remove the account, type its address: {}", account.address);
+        return Err(Problem::refused(text));
+    }
+    let directory = caller.site.auth().directory();
+    match directory.leave(&account.address, caller.now)? {
+        None => {
+            let text = format!("{} was removed with all its mail.", account.address);
+            Ok(Done { text, url: None, expires_at: None, account: None })
+        }
+        Some(_) => {
+            let account = caller.administration()?.find(&account.id.to_string())?;
+            let text = format!(
+                "{} cannot log in any more, and mail for it is refused. Its mail is kept, and goes when its time comes; until \
+                 then the account can stay.",
+                account.address
+            );
+            about(caller, account, text)
+        }
+    }
+}
+
+/// An account that was ended stays after all.
+pub(crate) fn keep(caller: &Caller) -> Result<Done, Problem> {
+    caller.administration()?;
+    let account = named(caller)?;
+    caller.site.auth().directory().stay(&account.address)?;
+    let account = caller.administration()?.find(&account.id.to_string())?;
+    let text = format!("{} stays, with all its mail, as it was.", account.address);
+    about(caller, account, text)
 }
 
 pub(crate) fn set_quota(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {

@@ -87,7 +87,7 @@ fn folded(fields: &Fields) -> Result<Fields, Problem> {
 fn days(lines: Vec<TimelineLine>) -> Vec<Day> {
     let mut days: Vec<Day> = Vec::new();
     for line in lines {
-        let day = moment::day(&line.at);
+        let day = moment::day_of(&line.at);
         match days.last_mut().filter(|last| last.day == day) {
             Some(last) => last.lines.push(line),
             None => days.push(Day { day, lines: vec![line] }),

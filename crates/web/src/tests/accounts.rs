@@ -118,6 +118,35 @@ fn passwords_of_a_list_were_hashed_beside_the_line_of_those_who_log_in() {
 }
 
 #[test]
+fn an_account_is_removed_with_its_address_typed_and_kept_by_a_button() {
+    let world = world();
+    let mut alice = world.alice();
+    let page = format!("/admin/accounts/{}", world.account(BOB).id());
+    let mut bob = world.browser();
+    assert_eq!(bob.log_in(BOB, PASSWORD).status, StatusCode::SEE_OTHER);
+    let mut submit = |what: &str, fields: &[(&str, &str)]| {
+        alice.submit(&page, &format!("{page}/{what}"), fields);
+        alice.get(&page).text
+    };
+    assert!(
+        submit("remove", &[("confirm", "bob")]).contains("Nothing was done. To remove the account, type its address")
+    );
+    let ended = submit("remove", &[("confirm", "Bob@example.org")]);
+    assert!(ended.contains("This account is being removed") && ended.contains("Keep the account"), "{ended}");
+    assert!(!ended.contains("Remove the account") && ended.contains("no; mail is refused"), "{ended}");
+    assert_eq!(bob.get("/devices").status, StatusCode::SEE_OTHER, "his session has ended");
+    let kept = submit("keep", &[]);
+    assert!(kept.contains("stays, with all its mail, as it was.") && kept.contains("Remove the account"), "{kept}");
+    assert_eq!(world.browser().log_in(BOB, PASSWORD).status, StatusCode::SEE_OTHER);
+    let own = format!("/admin/accounts/{}", world.account(ALICE).id());
+    assert!(!alice.get(&own).text.contains("Remove the account"));
+    let token = alice.get("/api/v1/session").json()["csrf_token"].as_str().unwrap().to_owned();
+    alice.extra = vec![("x-csrf-token", token)];
+    let refused = alice.call(&format!("/api/v1{own}/remove"), r#"{"confirm": "alice@example.org"}"#);
+    assert!(refused.text.contains("You cannot take that from yourself"), "{}", refused.text);
+}
+
+#[test]
 fn what_administrators_and_the_operator_do_is_written_down_without_secrets() {
     let world = world();
     let mut alice = world.alice();

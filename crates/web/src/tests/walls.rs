@@ -1,5 +1,6 @@
 //! What keeps strangers out: tokens of forms, origins, hosts, methods, limits, headers.
 
+use crate::asset;
 use crate::route::{Handler, Route, Verb};
 use crate::serve::{self, BODY_BYTES_MAX};
 use crate::testing::{ALICE, Answered, HOSTNAME, PASSWORD, World};
@@ -12,7 +13,10 @@ fn check_headers(answer: &Answered, what: &str) {
     {
         assert!(policy.contains(part), "{what}: {policy}");
     }
-    assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{what}: {policy}");
+    // One script, by its hash, and no other from anywhere.
+    assert!(!policy.contains("unsafe") && policy.matches("script-src").count() == 1, "{what}: {policy}");
+    let script = format!("script-src '{}';", asset::script_hash());
+    assert!(policy.contains(&script) && script.contains("'sha256-"), "{what}: {policy}");
     let expected = [
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "same-origin"),
@@ -49,7 +53,14 @@ fn every_answer_has_the_headers_of_security_whoever_asks_for_whatever() {
                 assert!(answer.status != StatusCode::INTERNAL_SERVER_ERROR, "{what}: {}", answer.text);
                 assert!(method != "HEAD" || answer.text.is_empty(), "{what}");
                 let is_html = answer.header("content-type").starts_with("text/html");
-                assert!(!is_html || !answer.text.contains("<script") && !answer.text.contains(" style="), "{what}");
+                let scripts = answer.text.matches("<script").count();
+                let ours = format!(
+                    "<script src=\"{}\" integrity=\"{}\" defer></script>",
+                    asset::script_path(),
+                    asset::script_hash()
+                );
+                assert!(!is_html || answer.text.matches(ours.as_str()).count() == scripts, "{what}: {}", answer.text);
+                assert!(!is_html || scripts <= 1 && !answer.text.contains(" style="), "{what}");
                 seen += 1;
             }
         }

@@ -25,6 +25,8 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/admin/accounts/{id}/quota", Handler::Owner(set_quota)),
     Route::post("/admin/accounts/{id}/admin", Handler::Owner(set_admin)),
     Route::post("/admin/accounts/{id}/rename", Handler::Owner(rename)),
+    Route::post("/admin/accounts/{id}/remove", Handler::Owner(remove)),
+    Route::post("/admin/accounts/{id}/keep", Handler::Owner(keep)),
     Route::post("/admin/accounts/{id}/link", Handler::Owner(make_link)),
     Route::post("/admin/accounts/{id}/second-factor-off", Handler::Owner(second_factor_off)),
 ];
@@ -52,6 +54,8 @@ struct AccountPage {
     /// The quota as the form has it.
     quota_mib: String,
     quota_messages: String,
+    /// So many days it keeps its mail after it was ended.
+    removal_days: u16,
     now: Timestamp,
 }
 
@@ -117,8 +121,9 @@ fn one(owner: &Owner, _: &Fields) -> Outcome {
     let (is_self, now) = (account.number == owner.own()?.account.0, owner.now);
     let quota_mib = account.quota_bytes.map(|bytes| (bytes >> 20).to_string()).unwrap_or_default();
     let quota_messages = account.quota_messages.map(|messages| messages.to_string()).unwrap_or_default();
+    let removal_days = owner.site.auth().directory().removal_days();
     let frame = Frame::of(owner, "admin");
-    Answer::page(&AccountPage { frame, account, is_self, quota_mib, quota_messages, now })
+    Answer::page(&AccountPage { frame, account, is_self, quota_mib, quota_messages, removal_days, now })
 }
 
 fn set_login(owner: &Owner, fields: &Fields) -> Outcome {
@@ -135,6 +140,18 @@ fn set_quota(owner: &Owner, fields: &Fields) -> Outcome {
 
 fn rename(owner: &Owner, fields: &Fields) -> Outcome {
     change(owner, accounts::rename(owner, fields))
+}
+
+fn remove(owner: &Owner, fields: &Fields) -> Outcome {
+    match accounts::remove(owner, fields) {
+        // It is gone, and so is its page.
+        Ok(done) if done.account.is_none() => settled(owner, Ok(done), "/admin"),
+        outcome => change(owner, outcome),
+    }
+}
+
+fn keep(owner: &Owner, _: &Fields) -> Outcome {
+    change(owner, accounts::keep(owner))
 }
 
 fn make_link(owner: &Owner, _: &Fields) -> Outcome {

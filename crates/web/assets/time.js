@@ -1,0 +1,65 @@
+// Moments in the time zone of whoever reads. Without this pages say them in UTC.
+(() => {
+  "use strict";
+  const written = (options) => {
+    const format = new Intl.DateTimeFormat("en-GB", options);
+    return (at) => format.format(at);
+  };
+  const day = written({ day: "numeric", month: "long", year: "numeric" });
+  const shortDay = written({ day: "numeric", month: "short", year: "numeric" });
+  const time = written({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const full = (at) => `${day(at)}, ${time(at)}`;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "your browser";
+  const at = (element) => {
+    const moment = new Date(element.dateTime);
+    return Number.isNaN(moment.getTime()) ? null : moment;
+  };
+
+  const show = {
+    full: (element, moment) => { element.textContent = full(moment); },
+    day: (element, moment) => { element.textContent = day(moment); },
+    "short-day": (element, moment) => { element.textContent = shortDay(moment); },
+    line: (element, moment) => {
+      element.replaceChildren(shortDay(moment), document.createElement("br"), time(moment));
+    },
+    time: (element, moment) => { element.textContent = time(moment); },
+    ago: (element, moment) => { element.title = full(moment); },
+  };
+  for (const element of document.querySelectorAll("time[data-as]")) {
+    const moment = at(element);
+    if (moment && show[element.dataset.as]) show[element.dataset.as](element, moment);
+  }
+
+  // A first and a last moment of different days.
+  for (const element of document.querySelectorAll(".span")) {
+    const [first, last] = [...element.querySelectorAll("time")].map(at);
+    if (first && last && day(first) !== day(last)) {
+      element.firstElementChild.textContent = `${shortDay(first)}, ${time(first)}`;
+    }
+  }
+
+  // Lines stand below their day, newest first.
+  const sections = [...document.querySelectorAll("section.day")];
+  let current = null;
+  for (const section of sections) {
+    const list = section.querySelector(".lines");
+    for (const line of [...list.children]) {
+      const moment = at(line.querySelector("time:last-of-type"));
+      const name = moment ? day(moment) : section.querySelector("h2").textContent;
+      if (!current || current.querySelector("h2").textContent !== name) {
+        const next = section.cloneNode(false);
+        const [heading, lines] = [document.createElement("h2"), list.cloneNode(false)];
+        heading.textContent = name;
+        next.append(heading, lines);
+        section.before(next);
+        current = next;
+      }
+      current.querySelector(".lines").append(line);
+    }
+    section.remove();
+  }
+
+  for (const element of document.querySelectorAll("[data-zone]")) {
+    element.textContent = `Times are those of ${zone.replaceAll("_", " ")}.`;
+  }
+})();
