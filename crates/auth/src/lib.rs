@@ -16,6 +16,7 @@ mod device_list;
 mod devices;
 mod error;
 mod login;
+mod noted;
 mod options;
 mod owner_proof;
 mod passing;
@@ -38,6 +39,7 @@ mod testing;
 
 pub use error::LoginError;
 pub use login::{Attempt, Auth, Login};
+pub use noted::{LoginNote, LoginNotes};
 pub use options::{AuthOptions, Scram};
 pub use presence::Presence;
 pub use requests::{

@@ -5,9 +5,12 @@
 //! once more here: whoever watches sees that somebody behind a closed address is at home there.
 
 use crate::error::LoginError;
-use crate::login::Auth;
+use crate::login::{Auth, Login};
+use crate::noted::LoginNotes;
 use crate::throttle::Source;
+use crate::web::WebSession;
 use metrics::Exposition;
+use std::net::IpAddr;
 use store::{Protocol, Timestamp};
 
 impl Auth {
@@ -20,6 +23,27 @@ impl Auth {
     pub fn tell_metrics(&self, told: &mut Exposition) {
         self.counted().logins.tell(told);
         self.counted().past_throttle.tell(told);
+    }
+
+    /// Notes that somebody was let in.
+    pub fn note_login(&self, protocol: Protocol, address: IpAddr, login: &Login) {
+        self.counted().noted.login(protocol, address, &login.name, (login.account, login.device));
+    }
+
+    /// Notes that somebody was let in on the pages.
+    pub fn note_session(&self, address: IpAddr, session: &WebSession) {
+        self.counted().noted.login(Protocol::Web, address, &session.address, (session.account, session.device));
+    }
+
+    /// Notes that nobody was let in.
+    pub fn note_failure(&self, protocol: Protocol, (address, name): (IpAddr, &str), why: &'static str) {
+        self.counted().noted.failure(protocol, (address, name), why);
+    }
+
+    /// What was noted since this was asked last, for whoever writes it down.
+    #[must_use]
+    pub fn take_login_notes(&self) -> LoginNotes {
+        self.counted().noted.take()
     }
 
     /// What `enter` gives; it is counted if it lets in somebody from where nothing else is tried now.

@@ -1,10 +1,10 @@
-//! What administrators and operators did, for those who ask later.
+//! What administrators and operators did, who logged in and who failed to, for those who ask later.
 
 use crate::administration::Administration;
 use crate::error::Error;
 use crate::moment::shown;
 use crate::names;
-use reports::{Act, Acts};
+use reports::{Act, Acts, Kept};
 use serde::{Deserialize, Serialize};
 
 /// A page has so many acts at most.
@@ -35,14 +35,20 @@ pub struct AuditLine {
 }
 
 impl Administration {
-    /// What administrators and operators did, and in which `search` stands; from before number `before` on, at most `limit` and at
-    /// most [`AUDIT_LINES_MAX`].
+    /// What was done of a kind, `changes`, `logins` or `failures`, and in which `search` stands; from before number `before` on, at
+    /// most `limit` and at most [`AUDIT_LINES_MAX`].
     ///
     /// # Errors
-    /// Faults.
-    pub fn audit(&self, search: &str, before: Option<u64>, limit: usize) -> Result<AuditPage, Error> {
+    /// No such kind; faults.
+    pub fn audit(&self, kind: &str, search: &str, before: Option<u64>, limit: usize) -> Result<AuditPage, Error> {
+        let kept = match kind {
+            "changes" | "" => Kept::Changes,
+            "logins" => Kept::Logins,
+            "failures" => Kept::Failures,
+            _ => return Err(Error::refused(format!("“{kind}” is none of “changes”, “logins” and “failures”"))),
+        };
         let limit = limit.clamp(1, AUDIT_LINES_MAX);
-        let mut acts = Acts::new(self.auth.store()).list(search, before, limit + 1)?;
+        let mut acts = Acts::of(self.auth.store(), kept).list(search, before, limit + 1)?;
         let more = acts.len() > limit;
         acts.truncate(limit);
         let next_before = acts.last().map(|(number, _)| *number).filter(|_| more);
@@ -52,5 +58,5 @@ impl Administration {
 
 fn line((number, act): (u64, Act)) -> AuditLine {
     let Act { at, who, from, what } = act;
-    AuditLine { number, at: shown(at), who, from, text: names::shown(&what) }
+    AuditLine { number, at: shown(at), who: names::shown(&who), from, text: names::shown(&what) }
 }

@@ -15,6 +15,7 @@ const OK: &str = "ok";
 /// Somebody was not let in: `why` in a few words.
 pub fn failed(auth: &Auth, protocol: Protocol, (address, name): (IpAddr, &str), why: &'static str) {
     auth.count_login(protocol, why);
+    auth.note_failure(protocol, (address, name), why);
     let (protocol, address, name) = (protocol.name(), address.to_canonical(), shown(name));
     info!(target: STRANGERS, protocol, %address, name, why, "login failed");
 }
@@ -22,6 +23,7 @@ pub fn failed(auth: &Auth, protocol: Protocol, (address, name): (IpAddr, &str), 
 /// Somebody was let in.
 pub fn succeeded(auth: &Auth, protocol: Protocol, address: IpAddr, login: &Login) {
     auth.count_login(protocol, OK);
+    auth.note_login(protocol, address, login);
     let (protocol, address, name) = (protocol.name(), address.to_canonical(), shown(&login.name));
     info!(protocol, %address, name, account = %login.account, device = %login.device, "login");
 }
@@ -29,6 +31,7 @@ pub fn succeeded(auth: &Auth, protocol: Protocol, address: IpAddr, login: &Login
 /// Somebody was let in on the pages.
 pub fn succeeded_on_pages(auth: &Auth, address: IpAddr, session: &WebSession) {
     auth.count_login(Protocol::Web, OK);
+    auth.note_session(address, session);
     let (protocol, address, name) = (Protocol::Web.name(), address.to_canonical(), shown(&session.address));
     info!(protocol, %address, name, account = %session.account, device = %session.device, "login");
 }

@@ -1,13 +1,13 @@
-//! What administrators and operators did: a ring of rows, the newest ones.
+//! What administrators and operators did, who logged in, and who failed to: rings of rows, the newest ones of each.
 //!
 //! | key | value |
 //! |---|---|
-//! | `W` | the number of the next act |
-//! | `w`, number | [`Act`] |
+//! | `W`, `Y`, `Z` | the number of the next act, log-in, failure |
+//! | `w`, `y`, `z`, number | [`Act`] |
 //!
 //! An act is written down when it is done, in a commit of its own; of one that a crash came between nothing stands here.
 //!
-//! Invariant: there are [`ACTS_MAX`] rows at most, and each is short.
+//! Invariant: there are [`ACTS_MAX`] rows of each at most, and each is short.
 
 use store::codec::{Corrupt, Reader, Writer};
 use store::{Error, Store, Table, TableId, Timestamp};
@@ -20,8 +20,17 @@ const TEXT_BYTES_MAX: usize = 400;
 /// So many rows are read at once.
 const SLICE: u64 = 500;
 const FORMAT: u8 = 1;
-const NEXT: &[u8] = b"W";
-const ROW: &[u8] = b"w";
+
+/// Which ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// What administrators and operators changed.
+    Changes,
+    /// Who logged in.
+    Logins,
+    /// Who failed to: a flood of these takes no room of the others.
+    Failures,
+}
 
 /// What somebody did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +47,19 @@ pub struct Act {
 
 /// What administrators and operators did. Cheap to clone.
 #[derive(Clone)]
-pub struct Acts(Table);
+pub struct Acts(Table, Kept);
 
 impl Acts {
-    /// What `store` has of them.
+    /// What `store` has of what was changed.
     #[must_use]
     pub fn new(store: &Store) -> Self {
-        Self(store.table(TableId::Reports))
+        Self::of(store, Kept::Changes)
+    }
+
+    /// What `store` has in a ring.
+    #[must_use]
+    pub fn of(store: &Store, kept: Kept) -> Self {
+        Self(store.table(TableId::Reports), kept)
     }
 
     /// Writes down what was done. Durable when it returns.
@@ -52,13 +67,26 @@ impl Acts {
     /// # Errors
     /// [`Error::NoSpace`], [`Error::ReadOnly`], faults.
     pub fn note(&self, act: &Act) -> Result<(), Error> {
-        self.0.change(|tx| {
-            let number = tx.get(NEXT)?.map_or(Ok(0), |value| number_of(&value)).map_err(|Corrupt| damaged())?;
-            tx.put(&key(number), act.encode());
-            if let Some(oldest) = number.checked_sub(ACTS_MAX) {
-                tx.delete(&key(oldest));
+        self.note_all(std::slice::from_ref(act))
+    }
+
+    /// The same of several, in their order, in one commit.
+    ///
+    /// # Errors
+    /// As [`Self::note`].
+    pub fn note_all(&self, acts: &[Act]) -> Result<(), Error> {
+        let Self(table, kept) = self;
+        table.change(|tx| {
+            let next = tx.get(kept.next())?.map_or(Ok(0), |value| number_of(&value)).map_err(|Corrupt| damaged())?;
+            let mut number = next;
+            for act in acts {
+                tx.put(&kept.key(number), act.encode());
+                if let Some(oldest) = number.checked_sub(ACTS_MAX) {
+                    tx.delete(&kept.key(oldest));
+                }
+                number += 1;
             }
-            tx.put(NEXT, (number + 1).to_be_bytes().to_vec());
+            tx.put(kept.next(), number.to_be_bytes().to_vec());
             Ok(())
         })
     }
@@ -69,19 +97,20 @@ impl Acts {
     /// # Errors
     /// Faults.
     pub fn list(&self, search: &str, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Act)>, Error> {
+        let Self(table, kept) = self;
         let search = search.to_lowercase();
-        let next = self.0.get(NEXT)?.map_or(Ok(0), |value| number_of(&value)).map_err(|Corrupt| damaged())?;
+        let next = table.get(kept.next())?.map_or(Ok(0), |value| number_of(&value)).map_err(|Corrupt| damaged())?;
         let mut end = before.unwrap_or(next).min(next);
         let mut found = Vec::new();
         while end > 0 && found.len() < limit {
             let begin = end.saturating_sub(SLICE);
-            let mut rows = self.0.scan(ROW, &key(begin), usize::try_from(end - begin).unwrap_or(0))?;
-            rows.retain(|(key, _)| number_in(key).is_ok_and(|number| number < end));
+            let mut rows = table.scan(kept.row(), &kept.key(begin), usize::try_from(end - begin).unwrap_or(0))?;
+            rows.retain(|(key, _)| kept.number_in(key).is_ok_and(|number| number < end));
             if rows.is_empty() {
                 break;
             }
             for (key, value) in rows.into_iter().rev() {
-                let (Ok(number), Ok(act)) = (number_in(&key), Act::decode(&value)) else {
+                let (Ok(number), Ok(act)) = (kept.number_in(&key), Act::decode(&value)) else {
                     // One that is damaged hides no other.
                     warn!("what was written down of an administrator's act is damaged, and is left out");
                     continue;
@@ -119,12 +148,30 @@ impl Act {
     }
 }
 
-fn key(number: u64) -> Vec<u8> {
-    [ROW, &number.to_be_bytes()].concat()
-}
+impl Kept {
+    fn next(self) -> &'static [u8] {
+        match self {
+            Self::Changes => b"W",
+            Self::Logins => b"Y",
+            Self::Failures => b"Z",
+        }
+    }
 
-fn number_in(key: &[u8]) -> Result<u64, Corrupt> {
-    key.strip_prefix(ROW).map_or(Err(Corrupt), number_of)
+    fn row(self) -> &'static [u8] {
+        match self {
+            Self::Changes => b"w",
+            Self::Logins => b"y",
+            Self::Failures => b"z",
+        }
+    }
+
+    fn key(self, number: u64) -> Vec<u8> {
+        [self.row(), &number.to_be_bytes()].concat()
+    }
+
+    fn number_in(self, key: &[u8]) -> Result<u64, Corrupt> {
+        key.strip_prefix(self.row()).map_or(Err(Corrupt), number_of)
+    }
 }
 
 fn number_of(value: &[u8]) -> Result<u64, Corrupt> {
@@ -174,15 +221,28 @@ mod tests {
         (0..2).for_each(|_| acts.note(&act("first")).unwrap());
         acts.0
             .change::<_, Error>(|tx| {
-                tx.put(NEXT, ACTS_MAX.to_be_bytes().to_vec());
+                tx.put(Kept::Changes.next(), ACTS_MAX.to_be_bytes().to_vec());
                 Ok(())
             })
             .unwrap();
         acts.note(&act(&"ü".repeat(TEXT_BYTES_MAX))).unwrap();
-        let rows = acts.0.scan(ROW, ROW, usize::MAX).unwrap();
-        let there: Vec<u64> = rows.iter().map(|(key, _)| number_in(key).unwrap()).collect();
+        let rows = acts.0.scan(b"w", b"w", usize::MAX).unwrap();
+        let there: Vec<u64> = rows.iter().map(|(key, _)| Kept::Changes.number_in(key).unwrap()).collect();
         assert_eq!(there, [1, ACTS_MAX], "the first one made room");
         assert_eq!(acts.list("", None, 1).unwrap()[0].1.what.len(), TEXT_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_ring_takes_no_room_of_another() {
+        let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
+        let [changes, logins, failures] =
+            [Kept::Changes, Kept::Logins, Kept::Failures].map(|kept| Acts::of(&store, kept));
+        changes.note(&act("changed")).unwrap();
+        logins.note_all(&[act("first"), act("second")]).unwrap();
+        failures.note_all(&[]).unwrap();
+        assert_eq!(numbers(&logins.list("", None, 10).unwrap()), [1, 0]);
+        assert_eq!(changes.list("", None, 10).unwrap(), [(0, act("changed"))]);
+        assert_eq!(failures.list("", None, 10).unwrap(), []);
     }
 
     #[test]
@@ -191,7 +251,7 @@ mod tests {
         (0..3).for_each(|_| acts.note(&act("x")).unwrap());
         acts.0
             .change::<_, Error>(|tx| {
-                tx.put(&key(1), vec![FORMAT, 1]);
+                tx.put(&Kept::Changes.key(1), vec![FORMAT, 1]);
                 Ok(())
             })
             .unwrap();

@@ -25,7 +25,7 @@ mod strangers;
 mod test_mail;
 mod tls;
 
-pub use acts::{ACTS_MAX, Act, Acts};
+pub use acts::{ACTS_MAX, Act, Acts, Kept};
 pub use arf::Complaint;
 pub use counted::{Counts, Due, Matter, Reporter};
 pub use dmarc::{Row, Signature, SpfSeen};

@@ -25,7 +25,7 @@ use crate::observation::Observed;
 use crate::services::{
     CertificateKeeper, Outbound, Reporting, STOP_GRACE, Services, distribute_posts, keep_indexes, keep_retention,
     keep_room, keep_signing_keys, learn_junk, offered, outgoing, read_reports, refused_hosts, remove_leavers,
-    tell_of_filling, tidy, tidy_receipts, use_kept, write_counts, write_refusals,
+    tell_of_filling, tidy, tidy_receipts, use_kept, write_counts, write_logins, write_refusals,
 };
 use crate::setup::SetupError;
 use crate::stores::Stores;
@@ -213,6 +213,7 @@ fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, r
     tokio::spawn(learn_junk(flow, store.clone(), clock, running.stopping()));
     tokio::spawn(tell_of_filling(store.clone(), head.clone(), clock, running.stopping()));
     tokio::spawn(tidy_receipts(store.clone(), stores.queue.clone(), clock, running.stopping()));
+    tokio::spawn(write_logins(stores.auth.clone(), clock, running.stopping()));
     tokio::spawn(remove_leavers(stores.auth.directory().clone(), clock, running.stopping()));
     let noted = (stores.flow.refusals().clone(), stores.flow.strangers().clone());
     tokio::spawn(write_refusals(noted, clock, running.stopping()));

@@ -185,6 +185,13 @@ fn what_administrators_and_the_operator_do_is_written_down_without_secrets() {
     let shown = alice.get("/admin/audit?search=INFO").text;
     assert!(shown.contains("leads to alice@example.org now") && !shown.contains("cannot log in"), "{shown}");
     assert!(alice.get("/admin/audit?search=%3Cb%3E").text.contains("Nothing was found."));
+    for (kind, title) in [("logins", "Who logged in?"), ("failures", "Who failed to log in?")] {
+        let shown = alice.get(&format!("/admin/audit?kind={kind}")).text;
+        assert!(shown.contains(title) && shown.contains("Nothing was found."), "{shown}");
+        let heading = format!("<a href=\"/admin/audit?kind={kind}\" aria-current=\"page\">");
+        assert!(shown.contains(&heading), "{shown}");
+    }
+    assert_eq!(alice.get("/api/v1/admin/audit?kind=x").status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[test]

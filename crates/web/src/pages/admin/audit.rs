@@ -18,14 +18,21 @@ pub(super) const ROUTES: &[Route] = &[Route::get("/admin/audit", Handler::Owner(
 struct Page {
     frame: Frame,
     page: AuditPage,
+    /// What is told: `changes`, `logins` or `failures`.
+    kind: &'static str,
     search: String,
 }
 
 fn show(owner: &Owner, fields: &Fields) -> Outcome {
     let (page, search) = (api::audit::page(owner, fields)?, fields.text("search").to_owned());
-    Answer::page(&Page { frame: Frame::of(owner, "admin"), page, search })
+    let kind = match fields.text("kind") {
+        "logins" => "logins",
+        "failures" => "failures",
+        _ => "changes",
+    };
+    Answer::page(&Page { frame: Frame::of(owner, "admin"), page, kind, search })
 }
 
-fn next(search: &str, before: &u64) -> String {
-    format!("/admin/audit?search={}&before={before}", encoded(search))
+fn next(kind: &str, search: &str, before: &u64) -> String {
+    format!("/admin/audit?kind={kind}&search={}&before={before}", encoded(search))
 }
