@@ -13,6 +13,8 @@ use store::{AccountId, DeviceId, Protocol};
 const LOGINS_MAX: usize = 500;
 /// Failures that do, beside their counts.
 const FAILURES_MAX: usize = 100;
+/// Of one network so many do: nobody keeps those of others out.
+const FAILURES_PER_NETWORK_MAX: usize = 10;
 /// So many devices are known that were noted in this hour; beyond that all are noted anew.
 const KNOWN_MAX: usize = 20_000;
 /// What is known is forgotten after so many rounds.
@@ -27,7 +29,7 @@ pub struct LoginNote {
     pub protocol: Protocol,
     /// From where, the last time.
     pub address: IpAddr,
-    /// The account's address, or what was said.
+    /// The account's address, or that it is nobody's.
     pub name: String,
     /// As which device of which account; `None`: nobody was let in.
     pub device: Option<(AccountId, DeviceId)>,
@@ -61,6 +63,12 @@ struct Inner {
     rounds: u32,
 }
 
+impl Inner {
+    fn of_network(&self, network: u128) -> usize {
+        self.failures.range((network, String::new(), "")..).take_while(|((of, ..), _)| *of == network).count()
+    }
+}
+
 impl Noted {
     pub(crate) fn login(&self, protocol: Protocol, address: IpAddr, name: &str, device: (AccountId, DeviceId)) {
         let inner = &mut *self.lock();
@@ -85,7 +93,7 @@ impl Noted {
         if let Some(note) = inner.failures.get_mut(&key) {
             note.times = note.times.saturating_add(1);
             note.address = address;
-        } else if inner.failures.len() < FAILURES_MAX {
+        } else if inner.failures.len() < FAILURES_MAX && inner.of_network(key.0) < FAILURES_PER_NETWORK_MAX {
             let note = LoginNote { protocol, address, name: key.1.clone(), device: None, why, times: 1 };
             inner.failures.insert(key, note);
         } else {
@@ -148,6 +156,9 @@ mod tests {
         wrong(2, "alice");
         let failures: Vec<_> = noted.take().failures.into_iter().map(|note| (note.name, note.times)).collect();
         assert_eq!(failures, [("alice".to_owned(), 12), ("bob".to_owned(), 1), ("alice".to_owned(), 1)]);
+        (0..FAILURES_PER_NETWORK_MAX + 3).for_each(|n| wrong(1, &format!("name {n}")));
+        let notes = noted.take();
+        assert_eq!((notes.failures.len(), notes.left_out), (FAILURES_PER_NETWORK_MAX, (0, 3)), "of one network");
         (0..FAILURES_MAX as u32 + 7).for_each(|n| wrong(n, &"x".repeat(5000)));
         wrong(1, &"x".repeat(NAME_CHARS_MAX));
         let notes = noted.take();

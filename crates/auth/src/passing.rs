@@ -35,8 +35,10 @@ impl Auth {
         self.counted().noted.login(Protocol::Web, address, &session.address, (session.account, session.device));
     }
 
-    /// Notes that nobody was let in.
+    /// Notes that nobody was let in. A name that nobody has is not kept: it may be a password, typed into the wrong field.
     pub fn note_failure(&self, protocol: Protocol, (address, name): (IpAddr, &str), why: &'static str) {
+        let known = self.directory().whose(name).ok().flatten().map(|(_, record)| record.address.clone());
+        let name = known.as_deref().unwrap_or("a name that nobody has");
         self.counted().noted.failure(protocol, (address, name), why);
     }
 

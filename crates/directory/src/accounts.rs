@@ -117,13 +117,17 @@ impl Directory {
         let address = own_address(address)?.text();
         self.0.table.change(|tx| {
             let id = must_be_account(tx, &address)?;
-            if Leaving::read(tx, id)?.is_some() {
-                return Err(Error::refused(format!(
-                    "{address} is being removed; it can stay: `pillarbox account keep`"
-                )));
-            }
             let damaged = || record::damaged(&number_key(record::ACCOUNT, id));
             let mut record = AccountRecord::read(tx, id)?.ok_or_else(damaged)?;
+            match (Leaving::read(tx, id)?.is_some(), record.disabled) {
+                (true, true) => {
+                    let text = format!("{address} is being removed; it can stay: `pillarbox account keep`");
+                    return Err(Error::refused(text));
+                }
+                // An earlier version let it in again, and that counts.
+                (true, false) => tx.delete(&number_key(record::LEAVING, id)),
+                (false, _) => {}
+            }
             record.disabled = disabled;
             record.write(tx, id);
             Ok(())

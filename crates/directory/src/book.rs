@@ -181,7 +181,7 @@ impl Book {
     fn deliver(&self, leads: &Leads, detail: Option<&str>) -> Resolution {
         let delivery = |id: &AccountId| {
             // What is taken for one that leaves would be thrown away.
-            let record = self.accounts.get(id).filter(|_| !self.leaving.contains_key(id))?;
+            let record = self.accounts.get(id).filter(|_| self.leaving(*id).is_none())?;
             Some(Delivery { account: *id, address: record.address.clone(), detail: detail.map(str::to_owned) })
         };
         let mut ids = leads.accounts.clone();
@@ -215,7 +215,8 @@ impl Book {
     fn configured(&self, postmaster: Option<&str>) -> Option<Vec<AccountId>> {
         let (local_part, domain) = postmaster?.trim().rsplit_once('@')?;
         let leads = self.exact(&join(&fold(local_part), &normalise_domain(domain)?))?;
-        Some(leads.accounts).filter(|ids| !ids.is_empty())
+        let ids: Vec<AccountId> = leads.accounts.into_iter().filter(|id| self.leaving(*id).is_none()).collect();
+        Some(ids).filter(|ids| !ids.is_empty())
     }
 
     /// Who was chosen to read mail to the postmaster: the configured one, else the administrators. The catch-all of a domain
@@ -230,13 +231,15 @@ impl Book {
     }
 
     fn first_in(&self, domain: &str) -> Option<Vec<AccountId>> {
-        let first = self.by_domain.get(domain).and_then(BTreeSet::first).map(|(_, id)| vec![*id]);
+        let mut all = self.by_domain.get(domain).into_iter().flatten().map(|(_, id)| *id);
+        let first = all.find(|id| self.leaving(*id).is_none()).map(|id| vec![id]);
         first.or_else(|| self.first_of_all())
     }
 
     fn first_of_all(&self) -> Option<Vec<AccountId>> {
         let enabled = self.accounts.iter().find(|(_, record)| !record.disabled);
-        enabled.or_else(|| self.accounts.first_key_value()).map(|(id, _)| vec![*id])
+        let staying = || self.accounts.iter().find(|(id, _)| self.leaving(**id).is_none());
+        enabled.or_else(staying).map(|(id, _)| vec![*id])
     }
 
     pub(crate) fn who_logs_in(&self, user: &str) -> Option<(AccountId, Arc<AccountRecord>)> {
@@ -256,7 +259,9 @@ impl Book {
         if let Some(known) = self.who_logs_in(name) {
             return Some(known);
         }
-        let name = Some(name.trim()).filter(|name| name.len() <= USER_BYTES_MAX)?;
+        // Nobody at a domain is its catch-all.
+        let name = Some(name.trim())
+            .filter(|name| name.len() <= USER_BYTES_MAX && !name.is_empty() && !name.starts_with('@'))?;
         let only = |leads: &Leads| match leads.accounts[..] {
             [id] if leads.outside.is_empty() => Some(id),
             _ => None,
@@ -276,14 +281,16 @@ impl Book {
         self.accounts.get(&id).map(|record| (id, Arc::clone(record)))
     }
 
+    /// Only one that is disabled leaves: an earlier version that does not know the row may have let it in again.
     pub(crate) fn leaving(&self, id: AccountId) -> Option<Leaving> {
-        self.leaving.get(&id).copied()
+        let leaving = self.leaving.get(&id).copied()?;
+        self.accounts.get(&id).is_some_and(|record| record.disabled).then_some(leaving)
     }
 
     /// Accounts that are to be gone by then.
     pub(crate) fn leavers_until(&self, now: Timestamp, max: usize) -> Vec<AccountId> {
-        let due = self.leaving.iter().filter(|(_, leaving)| leaving.goes_at <= now);
-        due.map(|(id, _)| *id).take(max).collect()
+        let leavers = self.leaving.keys().filter_map(|id| Some((*id, self.leaving(*id)?)));
+        leavers.filter(|(_, leaving)| leaving.goes_at <= now).map(|(id, _)| id).take(max).collect()
     }
 
     /// `domain` is normalised.
@@ -321,7 +328,7 @@ impl Book {
     }
 
     pub(crate) fn forward(&self, id: AccountId) -> Option<Forward> {
-        self.forwards.get(&id).cloned()
+        self.forwards.get(&id).filter(|_| self.leaving(id).is_none()).cloned()
     }
 
     pub(crate) fn filters_junk(&self, id: AccountId) -> bool {

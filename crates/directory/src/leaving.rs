@@ -38,7 +38,7 @@ impl Directory {
         }
         let goes_at = Timestamp(now.0.saturating_add(i64::from(days) * DAY_MILLIS));
         self.change_leaving(address, |tx, id, record| {
-            if Leaving::read(tx, id)?.is_some() {
+            if record.disabled && Leaving::read(tx, id)?.is_some() {
                 return Err(Error::refused(format!("{} is being removed already", record.address)));
             }
             let leaving = Leaving { goes_at, was_disabled: record.disabled };
@@ -94,8 +94,10 @@ impl Directory {
         for id in due {
             let Some(record) = self.record(id)? else { continue };
             // Whoever was told just now that it stays is asked in the change that removes it.
-            let is_due =
-                |tx: &TableTx<'_>, id| Ok(Leaving::read(tx, id)?.is_some_and(|leaving| leaving.goes_at <= now));
+            let is_due = |tx: &TableTx<'_>, id| {
+                let is_out = AccountRecord::read(tx, id)?.is_some_and(|record| record.disabled);
+                Ok(is_out && Leaving::read(tx, id)?.is_some_and(|leaving| leaving.goes_at <= now))
+            };
             removed.push((record.address.clone(), self.remove_if(&record.address, is_due)));
         }
         Ok(removed)
@@ -183,6 +185,29 @@ mod tests {
         assert_eq!(["bob", "b", "both"].map(|name| is_taken(&directory, name)), [true; 3]);
         assert!(!directory.account(BOB).unwrap().unwrap().disabled);
         assert_eq!((directory.remove_leavers(days(99)), directory.check()), (Ok(vec![]), Ok(vec![])));
+    }
+
+    #[test]
+    fn an_account_that_an_earlier_version_let_in_again_was_removed() {
+        let (engine, directory, [_, bob]) = server();
+        directory.leave(BOB, NOW).unwrap();
+        // As a version does that does not know of it.
+        directory.change_account(BOB, |record| record.disabled = false).unwrap();
+        for directory in [directory.clone(), start(&engine)] {
+            assert_eq!((directory.goes_at(bob), is_taken(&directory, "bob")), (Ok(None), true));
+            assert_eq!(directory.remove_leavers(days(99)), Ok(vec![]));
+        }
+        directory.set_disabled(BOB, true).unwrap();
+        assert_eq!((directory.goes_at(bob), directory.remove_leavers(days(99))), (Ok(None), Ok(vec![])));
+        assert_eq!(directory.leave(BOB, days(1)), Ok(Some(days(31))), "and can be removed as any other");
+    }
+
+    #[test]
+    fn the_postmaster_was_one_who_leaves() {
+        let (_, directory, [alice, _]) = server();
+        directory.leave("alice@example.org", NOW).unwrap();
+        let taken = directory.resolve("postmaster", "example.org").unwrap();
+        assert!(matches!(taken, Resolution::Local { accounts, .. } if accounts[0].account != alice));
     }
 
     #[test]

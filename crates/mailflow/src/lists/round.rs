@@ -163,10 +163,14 @@ impl MailFlow {
 
     fn copy_here(&self, round: &Round<'_>, member: &Member, account: AccountId) -> Got {
         let (list, post) = (round.list, round.post);
-        match self.auth.directory().account_by_id(account) {
-            Ok(Some(_)) => {}
-            // It went just now, and its membership with it.
-            Ok(None) => return (RecipientOutcome::Delivered, Vec::new()),
+        let directory = self.auth.directory();
+        let is_here = directory
+            .account_by_id(account)
+            .and_then(|found| Ok(found.is_some() && directory.goes_at(account)?.is_none()));
+        match is_here {
+            Ok(true) => {}
+            // It went just now, and its membership with it; or it is to go, and what it took would be thrown away.
+            Ok(false) => return (RecipientOutcome::Delivered, Vec::new()),
             Err(error) => return (RecipientOutcome::from(&error), Vec::new()),
         }
         let token = self.auth.directory().list_token(list, member);

@@ -23,7 +23,7 @@ pub async fn remove_leavers(directory: Directory, clock: Clock, mut stop: watch:
             Ok(Ok(removed)) => removed.into_iter().for_each(|(account, outcome)| match outcome {
                 Ok(()) => info!(account, "removed with all its mail: its time has come"),
                 Err(error) => {
-                    warn!(account, %error, "an account whose time has come was not removed; it is tried again")
+                    warn!(account, %error, "an account whose time has come was not removed, or not whole; it is tried again, at the next start at the latest")
                 }
             }),
             Ok(Err(error)) => warn!(%error, "accounts whose time has come were not looked for"),

@@ -46,15 +46,17 @@ fn write(auth: &Auth, now: Timestamp) -> Result<(), Error> {
         let what = format!("and {count} more, which found no room here");
         (count > 0).then(|| Act { at: now, who: "others".to_owned(), from: "elsewhere".to_owned(), what })
     };
+    // One that is not written down takes the other not along.
+    let mut written = Ok(());
     for (kept, notes, left_out) in
         [(Kept::Logins, &notes.logins, notes.left_out.0), (Kept::Failures, &notes.failures, notes.left_out.1)]
     {
         let acts: Vec<Act> = notes.iter().map(act).chain(more(left_out)).collect();
         if !acts.is_empty() {
-            Acts::of(auth.store(), kept).note_all(&acts)?;
+            written = Acts::of(auth.store(), kept).note_all(&acts).and(written);
         }
     }
-    Ok(())
+    written
 }
 
 /// What its owner calls the device.
@@ -100,7 +102,11 @@ mod tests {
             acts.into_iter().map(|(_, act)| format!("{}, {}: {}", act.who, act.from, act.what)).collect::<Vec<_>>()
         };
         assert_eq!(found(Kept::Logins), ["alice@example.org, 192.0.2.1: logged in over imap: “phone”"]);
-        assert_eq!(found(Kept::Failures), ["bob, 192.0.2.1: wrong name or password over pop3, 3 times"]);
+        assert_eq!(
+            found(Kept::Failures),
+            ["a name that nobody has, 192.0.2.1: wrong name or password over pop3, 3 times"],
+            "it may be a password"
+        );
         assert_eq!(found(Kept::Changes), Vec::<String>::new());
     }
 }
