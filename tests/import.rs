@@ -126,7 +126,7 @@ fn a_whole_move_from_dovecot() {
     assert!(told.contains("Brought 80 messages of 4 folders") && told.contains("Gesendet goes into Sent"), "{told}");
     let again = serving.says(&way);
     assert!(again.contains("Brought 0 messages") && again.contains("80 messages here already"), "{again}");
-    compare(&dovecot, &serving);
+    compare(&dovecot, &serving, FOLDERS);
     let mut here = serving.imap("alice", &format!("\"{PASSWORD}\""));
     let subscribed = here.ask("l LSUB \"\" *", "l OK").join("\n");
     assert!(subscribed.contains("Work/Entw&APw-rfe &- R") && !subscribed.contains("\"Work\""), "{subscribed}");
@@ -141,7 +141,7 @@ fn a_whole_move_from_dovecot() {
         told.contains("Brought 1 message of 4") && told.contains("3 messages of them now with the flags"),
         "{told}"
     );
-    compare(&dovecot, &serving);
+    compare(&dovecot, &serving, FOLDERS);
 
     // The switch of POP programs.
     let before = uidls(&mut dovecot.pop3());
@@ -157,14 +157,98 @@ fn a_whole_move_from_dovecot() {
     serving.stop();
 }
 
-fn compare(dovecot: &Dovecot, serving: &Serving) {
+fn compare(dovecot: &Dovecot, serving: &Serving, folders: [(&str, &str); 4]) {
     let (mut there, mut here) = (dovecot.imap(), serving.imap("alice", &format!("\"{PASSWORD}\"")));
-    for (folder, mailbox) in FOLDERS {
+    for (folder, mailbox) in folders {
         let (before, after) = (mail(&mut there, folder), mail(&mut here, mailbox));
         assert!(before.len() > 20, "{before:?}");
         let differs = before.iter().zip(&after).find(|(before, after)| before != after);
         assert_eq!((before.len(), differs), (after.len(), None), "{folder}");
     }
+}
+
+/// The same by their files, which do not say what a folder is for.
+const BY_FILES: [(&str, &str); 4] = [
+    ("INBOX", "INBOX"),
+    ("Work", "Work"),
+    ("Work.Entw&APw-rfe &- R", "Work/Entw&APw-rfe &- R"),
+    ("Gesendet", "Gesendet"),
+];
+
+#[test]
+fn mail_comes_from_dovecots_files_and_goes_back_into_such() {
+    let Some(dovecot) = Dovecot::start() else { return };
+    fill(&dovecot);
+    let home = Home::new();
+    let serving = home.with(&[ALICE, "bob@example.org"]);
+    let from = format!("maildir:{}", dovecot.maildir());
+    // POP numbers what is new in INBOX.
+    let before = uidls(&mut dovecot.pop3());
+    let told = serving.says(&["import", &from, "--account", "alice"]);
+    assert!(told.contains("Brought 80 messages of 4 folders"), "{told}");
+    assert!(told.contains("20 messages with the UIDL"), "{told}");
+    let again = serving.says(&["import", &from, "--account", "alice"]);
+    assert!(again.contains("Brought 0 messages") && again.contains("80 messages here already"), "{again}");
+    compare(&dovecot, &serving, BY_FILES);
+    let mut here = serving.imap("alice", &format!("\"{PASSWORD}\""));
+    let subscribed = here.ask("l LSUB \"\" *", "l OK").join("\n");
+    assert!(subscribed.contains("Work/Entw&APw-rfe &- R") && !subscribed.contains("\"Work\""), "{subscribed}");
+    let mut pop = serving.connect_tls("pop3s");
+    pop.until("+OK");
+    pop.ask("USER alice", "+OK");
+    pop.ask(&format!("PASS {PASSWORD}"), "+OK");
+    assert_eq!((uidls(&mut pop), before.len()), (before, 20));
+
+    // Into another account, and to another Dovecot.
+    let other = Dovecot::start().unwrap();
+    let told = serving.says(&["export", &other.maildir(), "--account", "alice"]);
+    assert!(told.contains("Wrote 80 messages"), "{told}");
+    let told = serving.says(&["import", &format!("maildir:{}", other.maildir()), "--account", "bob"]);
+    assert!(told.contains("Brought 80 messages"), "{told}");
+    other.owns_its_mail();
+    let (mut there, mut bob) = (other.imap(), serving.imap("bob", &format!("\"{PASSWORD}\"")));
+    for (folder, mailbox) in BY_FILES {
+        let mail_here = mail(&mut here, mailbox);
+        assert!(mail_here.len() > 20, "{mail_here:?}");
+        for (whose, found) in [("bob", mail(&mut bob, mailbox)), ("Dovecot", mail(&mut there, folder))] {
+            let differs = mail_here.iter().zip(&found).find(|(before, after)| before != after);
+            assert_eq!((mail_here.len(), differs), (found.len(), None), "{mailbox} of {whose}");
+        }
+    }
+    let audit = serving.says(&["audit"]);
+    assert!(audit.contains("called /api/v1/operator/export (alice@example.org)"), "{audit}");
+    assert!(serving.says(&["check", "--bodies"]).starts_with("All is well"));
+    serving.stop();
+}
+
+#[test]
+fn mail_comes_from_mbox_files() {
+    let home = Home::new();
+    let serving = home.with(&[ALICE]);
+    let one = |flags: &str, text: &str| {
+        format!("From a@b Thu Jan  1 00:00:00 2026\nSubject: {text}\n{flags}\n>From {text}\n\n")
+    };
+    let file = home.file("old.mbox", &(one("Status: RO\nX-Keywords: Work\n", "first") + &one("", "second")));
+    let way = ["import", &format!("mbox:{file}"), "--account", "alice", "--into", "Old/2026"];
+    assert!(serving.says(&way).contains("Brought 2 messages of 1 folders"));
+    // One is gone, one is new, and flags are others.
+    home.file("old.mbox", &(one("Status: O\n", "second") + &one("", "third")));
+    let told = serving.says(&way);
+    assert!(
+        told.contains("Brought 1 message") && told.contains("1 messages here already")
+            || told.contains("1 message here already"),
+        "{told}"
+    );
+    let mut here = serving.imap("alice", &format!("\"{PASSWORD}\""));
+    let found = mail(&mut here, "Old/2026").join("\n");
+    let message = |flags: &str, text: &str| {
+        let octets = format!("Subject: {text}\r\n\r\nFrom {text}\r\n");
+        let lines = octets.trim_end_matches("\r\n").replace("\r\n", "\n");
+        format!("{flags} INTERNALDATE \" 1-Jan-2026 00:00:00 +0000\" BODY[] {{{}}}\n{lines}\n)", octets.len())
+    };
+    let expected = [message("{\"\\\\seen\", \"work\"}", "first"), message("{}", "second"), message("{}", "third")];
+    assert_eq!(found, expected.join("\n"));
+    serving.stop();
 }
 
 /// An import that says what it does, line by line.

@@ -1,4 +1,4 @@
-//! `pillarbox import`: mail comes from another server.
+//! `pillarbox import`: mail comes from another server, or from files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use super::{Outcome, password, progress, say};
 /// A file with accounts, or with a password, is at most so long.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Bring mail from another server, again and again until you switch; nothing is changed there
+/// Bring mail from another server or from files, again and again until you switch; nothing is changed there
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Import {
     #[command(flatten)]
     format: Format,
-    /// Where the mail is: imaps://user@host, or imap:// for STARTTLS
+    /// Where the mail is: imaps://user@host (imap:// for STARTTLS), maildir:DIR, mbox:FILE or mbox:DIR
     from: String,
     /// Whose mailbox it comes into; alice is enough where there is one only
     #[arg(long, required_unless_present = "csv", conflicts_with = "csv")]
@@ -44,6 +44,12 @@ pub(super) struct Import {
     /// Only this folder there; may stand several times
     #[arg(long, value_name = "NAME")]
     folder: Vec<String>,
+    /// The mailbox that a single mbox file goes into, if not one of the file's name
+    #[arg(long, value_name = "MAILBOX")]
+    into: Option<String>,
+    /// How Dovecot made the UIDLs of a Maildir with a dovecot-uidlist [default: %08Xu%08Xv]; none: they stay behind
+    #[arg(long, value_name = "FORMAT")]
+    uidl_format: Option<String>,
     /// Trust these certificates (PEM) instead of those of the system
     #[arg(long, value_name = "FILE", conflicts_with = "any_certificate")]
     authority: Option<PathBuf>,
@@ -60,6 +66,9 @@ Folders, flags, keywords, dates and subscriptions come along; folders for sent m
 here. Run it again whenever you like, until you switch: what is new there comes, flags that changed there change here; what was
 removed there stays here. A run that broke off goes on where it stopped, and no message comes twice.
 
+Files are read by the server where one runs, as the user that it runs as; without one, by this command. A message is known by the
+name of its file (Maildir) or by its content (mbox). docs/migration.md says what comes along of which program's files.
+
 Each source is a device of the account: the timeline tells what it brought, and `pillarbox undo` takes it back. To bring
 everything once more, revoke that device first.
 
@@ -67,6 +76,9 @@ Examples:
   pillarbox import imaps://alice@old.example.org --account alice --password-file alice.secret
   pillarbox import imap://old.example.org --user alice --account alice --master root --separator '*'
   pillarbox import imaps://old.example.org --master root --csv accounts.csv --password-file master.secret
+  pillarbox import maildir:/old/alice/Maildir --account alice
+  pillarbox import mbox:/old/alice/mail --account alice
+  pillarbox import mbox:/var/mail/alice --into INBOX --account alice
   pillarbox undo --account alice --device \"Import from old.example.org (alice)\" --since 2026-11-01";
 
 /// A mailbox to be filled.
@@ -79,6 +91,12 @@ struct Move {
 
 impl Import {
     pub(super) fn run(self, place: &Place) -> Outcome {
+        let is_in_files = files(&self.from).is_some();
+        if is_in_files && self.csv.is_some() {
+            return Err(Failure::Usage(
+                "--csv is for accounts on another server; bring files account by account".to_owned(),
+            ));
+        }
         let moves = match (&self.csv, &self.account) {
             (Some(file), _) => moves(&text_of(file)?, self.master.is_some())
                 .map_err(|why| Failure::Refused(format!("{}, {why}", file.display())))?,
@@ -89,6 +107,7 @@ impl Import {
         };
         let password = match (moves.iter().any(|one| one.password.is_none()), &self.password_file) {
             (false, _) => String::new(),
+            (true, _) if is_in_files => String::new(),
             (true, Some(file)) => text_of(file)?.lines().next().unwrap_or_default().to_owned(),
             (true, None) => password::known("Password of the other server: ")?,
         };
@@ -115,7 +134,14 @@ impl Import {
 
     fn bring(&self, place: &Place, one: Move, password: &str) -> Outcome {
         let authority = self.authority.as_deref().map(absolute).transpose()?;
-        let call = Call::new("POST /api/v1/operator/import").of(one.account).with("from", self.from.clone());
+        // The server has another working directory.
+        let from = match files(&self.from) {
+            Some((kind, path)) => format!("{kind}:{}", absolute(Path::new(path))?),
+            None => self.from.clone(),
+        };
+        let call = Call::new("POST /api/v1/operator/import").of(one.account).with("from", from);
+        let uidl_format = self.uidl_format.as_deref().map(|format| if format == "none" { "" } else { format });
+        let call = call.with("into", self.into.clone()).with("uidl_format", uidl_format);
         let call = call.with("user", one.user).with("master", self.master.clone());
         let call = call.with("separator", self.separator.map(String::from)).with("folders", self.folder.join("\n"));
         let call = call.with("password", one.password.unwrap_or_else(|| password.to_owned()));
@@ -131,6 +157,11 @@ impl Import {
     }
 }
 
+/// What kind of files, and where they are.
+fn files(from: &str) -> Option<(&str, &str)> {
+    from.split_once(':').filter(|(kind, _)| matches!(*kind, "maildir" | "mbox"))
+}
+
 /// What is told of a step.
 fn text(step: &ImportStep) -> String {
     match step {
@@ -140,12 +171,13 @@ fn text(step: &ImportStep) -> String {
         ImportStep::Looked { .. } => String::new(),
         ImportStep::Refused { folder, message, why } => format!("  {folder}, {message}: {why}\n"),
         ImportStep::Waiting { why, seconds } => format!("  {why}; once more in {seconds} s\n"),
-        ImportStep::Done { device, brought, known, reflagged, vanished, refused, folders, left_out } => {
+        ImportStep::Done { device, brought, known, reflagged, vanished, uidls, refused, folders, left_out } => {
             let mut text = format!("Brought {} of {folders} folders, as the device {device:?}.\n", messages(*brought));
             for (count, words) in [
                 (known, "here already"),
                 (reflagged, "of them now with the flags that they have there"),
                 (vanished, "brought earlier and not there any more: they stay here"),
+                (uidls, "with the UIDL that POP programs know them by"),
                 (refused, "that did not come: see above"),
             ] {
                 if *count > 0 {
@@ -251,6 +283,7 @@ mod tests {
             known: 20,
             reflagged: 0,
             vanished: 0,
+            uidls: 0,
             refused: 2,
             folders: 3,
             left_out: 0,

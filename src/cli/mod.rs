@@ -11,6 +11,7 @@ mod check_config;
 mod device;
 mod doctor;
 mod domain;
+mod export;
 mod failure;
 mod find;
 mod forward;
@@ -126,6 +127,7 @@ enum Command {
     Sending(sending::Sending),
     Import(import::Import),
     ImportUidl(import_uidl::ImportUidl),
+    Export(export::Export),
     Check(check::Check),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -171,6 +173,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Sending(command) => command.run(&place),
         Command::Import(command) => command.run(&place),
         Command::ImportUidl(command) => command.run(&place),
+        Command::Export(command) => command.run(&place),
         Command::Check(command) => command.run(&place),
         Command::Backup(command) => command.run(&place),
         Command::Restore(command) => command.run(&place),

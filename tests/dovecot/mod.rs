@@ -77,6 +77,12 @@ impl Dovecot {
         self.place.path().join("mail/alice").to_str().unwrap().to_owned()
     }
 
+    /// What somebody else has put into the Maildir of its user becomes its user's.
+    pub fn owns_its_mail(&self) {
+        let owner = format!("{OWNER}:{OWNER}");
+        assert!(Command::new("chown").args(["-R", &owner, &self.maildir()]).status().unwrap().success());
+    }
+
     pub fn imap(&self) -> Lines {
         let mut imap = lines(self.imap_port);
         imap.until("* OK");

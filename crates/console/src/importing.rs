@@ -1,16 +1,19 @@
-//! Mail comes from another server.
+//! Mail comes from another server, or from files.
 
 use crate::account::AccountConsole;
 use crate::checking::Steps;
 use crate::error::Error;
-use import::{Event, Failure, ImapSource, Import, Login, Report, Security, Server, Source, SourceError};
+use import::{
+    Event, Failure, FileKind, FileOptions, ImapSource, Import, Login, Report, Security, Server, Source, SourceError,
+};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use store::Timestamp;
 
 /// What is to be brought, and from where.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ImportAsk {
-    /// `imaps://user@host:port`, or `imap://` for STARTTLS.
+    /// `imaps://user@host:port`, or `imap://` for STARTTLS; `maildir:` or `mbox:` before a path from the root on.
     pub from: String,
     /// Whose mail there, where the address does not say it.
     pub user: Option<String>,
@@ -28,6 +31,10 @@ pub struct ImportAsk {
     pub any_certificate: bool,
     /// Folders by name; none: all.
     pub folders: Vec<String>,
+    /// The mailbox that a single mbox file goes into, if not one of the file's name.
+    pub into: Option<String>,
+    /// How Dovecot made UIDLs, if not as it does by itself; empty: they stay behind.
+    pub uidl_format: Option<String>,
 }
 
 /// What an import tells as it goes on.
@@ -85,6 +92,8 @@ pub enum ImportStep {
         reflagged: usize,
         /// Messages brought earlier that are not there any more.
         vanished: usize,
+        /// Messages that have the UIDL of the other server since now.
+        uidls: usize,
         /// Messages that were not brought.
         refused: usize,
         /// Folders looked through.
@@ -114,7 +123,7 @@ impl ImportAsk {
 }
 
 impl AccountConsole {
-    /// Brings what is new on another server into this account, as a device of its own. Messages of more than
+    /// Brings what is new on another server, or in files that this process can read, into this account, as a device of its own. Messages of more than
     /// `message_bytes_max` octets are refused.
     ///
     /// # Errors
@@ -126,11 +135,16 @@ impl AccountConsole {
         step: Steps<'_, ImportStep>,
     ) -> Result<(), Error> {
         let folders = ask.folders.clone();
+        let refused = |error: SourceError| Error::Refused(error.to_string());
+        if let Some((kind, path)) = FileKind::parse(&ask.from) {
+            let options = FileOptions { into: ask.into, uidl_format: ask.uidl_format, message_bytes_max };
+            let mut source = kind.open(Path::new(path), &options).map_err(refused)?;
+            let name = format!("Import from {}", ask.from);
+            return self.bring((&ask.from, &name), &mut *source, (now, message_bytes_max, &folders), step);
+        }
         let server = ask.server()?;
         let (origin, name) = (server.source(), format!("Import from {} ({})", server.host, server.login.user));
-        let mut source = ImapSource::begin(server, message_bytes_max).map_err(|error| match error {
-            SourceError::Broken(why) | SourceError::Refused(why) => Error::Refused(why),
-        })?;
+        let mut source = ImapSource::begin(server, message_bytes_max).map_err(refused)?;
         self.bring((&origin, &name), &mut source, (now, message_bytes_max, &folders), step)
     }
 
@@ -145,9 +159,9 @@ impl AccountConsole {
         let device = self.account.import_device(self.actor, origin, name)?;
         let import = Import { account: &self.account, device, now, message_bytes_max, only };
         let report = import.run(source, &mut |event| step(event.into()).map_err(|_| Failure::Unheard));
-        let Report { brought, known, reflagged, vanished, refused, folders, left_out } = report?;
+        let Report { brought, known, reflagged, vanished, uidls, refused, folders, left_out } = report?;
         let device = self.device(device)?.name;
-        step(ImportStep::Done { device, brought, known, reflagged, vanished, refused, folders, left_out })
+        step(ImportStep::Done { device, brought, known, reflagged, vanished, uidls, refused, folders, left_out })
     }
 }
 

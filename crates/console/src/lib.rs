@@ -21,6 +21,7 @@ mod choices;
 mod devices;
 mod done;
 mod error;
+mod exporting;
 mod find;
 mod finding;
 mod forwards;
@@ -74,6 +75,7 @@ pub use choices::{AddedDevice, Choice, Defaults, NewToken, PopChoice, PopChoices
 pub use devices::{DeviceCard, Light, Offer, Traffic};
 pub use done::{AliasLine, DomainLine, Done, InvitedLine, ListLine, MemberLine, MembershipLine};
 pub use error::Error;
+pub use exporting::ExportStep;
 pub use find::{FindAsk, FoundMessage, FoundPage};
 pub use finding::{Examination, Finding, State};
 pub use forwards::{ForwardCard, ForwardLetters};

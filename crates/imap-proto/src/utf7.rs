@@ -18,6 +18,14 @@ const ENGINE: GeneralPurpose = match Alphabet::new(ALPHABET) {
     Err(_) => panic!("evaluated when compiling: 64 distinct printable characters are an alphabet"),
 };
 
+/// `name` in modified UTF-7.
+#[must_use]
+pub fn encode(name: &str) -> String {
+    let mut wire = String::with_capacity(name.len());
+    encode_into(name, &mut wire);
+    wire
+}
+
 /// Appends `name` in modified UTF-7.
 pub(crate) fn encode_into(name: &str, output: &mut String) {
     let mut rest = name;

@@ -2,7 +2,8 @@
 //!
 //! [`Import`] takes what a [`Source`] has, folder by folder, in pieces of one commit each; the store notes with each piece what was
 //! taken ([`store::Imported`]), so an import that broke off goes on where it stopped, and one that is run again takes what is new
-//! and what changed. A source is an account on another server ([`ImapSource`]).
+//! and what changed. A source is an account on another server ([`ImapSource`]), or mail in files
+//! ([`FileKind`]).
 //!
 //! What it deliberately does not do: it changes nothing where the mail comes from, and removes nothing here.
 //!
@@ -12,6 +13,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod files;
 mod flags;
 mod folders;
 mod imap;
@@ -19,6 +21,7 @@ mod run;
 mod source;
 mod told;
 
+pub use files::{FileKind, FileOptions};
 pub use imap::{ImapSource, Login, Security, Server};
 pub use run::Import;
 pub use source::{Content, Folder, Item, Opened, Source, SourceError, Unknown};

@@ -4,12 +4,14 @@ use crate::flags::digest;
 use crate::folders::{NOT_ASKED_FOR, Target, is_called, targets};
 use crate::source::{Content, Folder, Item, Opened, Source, SourceError, Unknown};
 use crate::told::{Event, Failure, Report, Tell};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::thread;
 use std::time::Duration;
 use store::{
     APPENDING_PIECE_BYTES_MAX, Account, Actor, Arriving, ContentDigest, DeviceId, Error, FlagChange, FlagMode, Flags,
-    Imported, ImportedPlace, MailboxId, NewMessage, PIECE_MESSAGES_MAX, Protocol, Role, Timestamp, Uid, Usage,
+    Imported, ImportedPlace, MailboxId, NewMessage, PIECE_MESSAGES_MAX, Protocol, Role, Timestamp, Uid, UidlOutcome,
+    Usage,
 };
 
 /// A source that broke off is asked again so often without anything that came, after 1, 2, 4, 8 and 16 seconds.
@@ -188,7 +190,34 @@ impl Running<'_, '_> {
         let known = marks.iter().filter(|mark| imported.of(**mark).is_some()).count();
         self.report.known += known.saturating_sub(way.brought);
         self.report.vanished += vanished;
-        Ok(())
+        self.keep_uidls(way, &imported)
+    }
+
+    /// POP programs know messages by the UIDLs that these had there.
+    fn keep_uidls(&mut self, way: &Way<'_>, imported: &Imported) -> Result<(), Failure> {
+        let (mut here, mut views) = (Vec::new(), HashMap::new());
+        for (mark, uidl) in self.source.uidls() {
+            let Some((place, _)) = imported.of(mark) else { continue };
+            let view = match views.entry(place.mailbox) {
+                Entry::Occupied(view) => view.into_mut(),
+                Entry::Vacant(entry) => entry.insert(self.import.account.view(place.mailbox).ok()),
+            };
+            let email = view.as_ref().and_then(|view| view.index().find(place.uid)).map(|entry| entry.email);
+            here.extend(email.map(|email| (email, uidl)));
+        }
+        if here.is_empty() {
+            return Ok(());
+        }
+        let outcomes = self.import.account.keep_uidls(self.import.actor(), here, false)?;
+        self.report.uidls += outcomes.iter().filter(|outcome| **outcome == UidlOutcome::Kept).count();
+        let not = outcomes.iter().filter(|outcome| !matches!(outcome, UidlOutcome::Kept | UidlOutcome::Same)).count();
+        if not == 0 {
+            return Ok(());
+        }
+        let message = format!("{not} UIDLs");
+        let why = "another message has them, the message has another one, or POP3 does not allow them; `pillarbox \
+                   import-uidl` tells which";
+        self.say(Event::Refused { folder: way.folder.name.clone(), message, why: why.to_owned() })
     }
 
     /// What is known of messages. One of which nothing is said that can be read does not come, and is told; the next import tries

@@ -29,6 +29,11 @@ pub trait Source {
     /// [`SourceError`].
     fn read(&mut self, items: &[Item]) -> Result<Vec<Content>, SourceError>;
 
+    /// The UIDLs that messages of the open folder had there, by their marks.
+    fn uidls(&mut self) -> Vec<(u64, String)> {
+        Vec::new()
+    }
+
     /// Begins again after it broke off.
     ///
     /// # Errors

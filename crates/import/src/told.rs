@@ -59,6 +59,8 @@ pub struct Report {
     pub reflagged: usize,
     /// Of those brought earlier: not there any more; here they stay.
     pub vanished: usize,
+    /// With the UIDL that they had there, since now.
+    pub uidls: usize,
     /// Not brought: told one by one.
     pub refused: usize,
     /// Folders that were looked through.

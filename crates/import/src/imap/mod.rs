@@ -288,7 +288,7 @@ fn role(used: SpecialUse) -> Option<Role> {
 }
 
 /// A name as people know it: modified UTF-7 (RFC 3501 §5.1.3), or UTF-8 from servers that say it so.
-fn readable(wire: &[u8]) -> String {
+pub(crate) fn readable(wire: &[u8]) -> String {
     let text = String::from_utf8_lossy(wire);
     let name =
         if text.is_ascii() { utf7::decode(&text).unwrap_or_else(|| text.into_owned()) } else { text.into_owned() };

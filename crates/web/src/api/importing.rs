@@ -1,4 +1,4 @@
-//! Mail from elsewhere into an account, for the operator: on the control socket only.
+//! Mail from elsewhere into an account, and all mail of one, for the operator: on the control socket only.
 
 use super::{Endpoint, Part};
 use crate::caller::Caller;
@@ -7,7 +7,14 @@ use crate::problem::Problem;
 use crate::site::IMPORTS_MAX;
 use console::ImportAsk;
 
-pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint::posted_parts("/api/v1/operator/import", import)];
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint::posted_parts("/api/v1/operator/import", import),
+    // It changes nothing, and is written down all the same: somebody has taken all mail of somebody.
+    Endpoint::posted_parts("/api/v1/operator/export", |caller, _, part| {
+        caller.operations()?;
+        Ok(caller.console()?.export(&mut |step| part.give(&step))?)
+    }),
+];
 
 fn import(caller: &Caller, fields: &Fields, part: &mut Part<'_>) -> Result<(), Problem> {
     caller.operations()?;
@@ -25,6 +32,8 @@ fn import(caller: &Caller, fields: &Fields, part: &mut Part<'_>) -> Result<(), P
         authority: text("authority"),
         any_certificate: fields.is_on("any_certificate"),
         folders: fields.raw("folders").lines().map(str::to_owned).collect(),
+        into: text("into"),
+        uidl_format: fields.has("uidl_format").then(|| fields.raw("uidl_format").to_owned()),
     };
     let (site, now) = (&caller.site, || caller.site.now());
     Ok(caller.console()?.import(ask, (&now, site.message_bytes_max()), &mut |step| part.give(&step))?)

@@ -1,0 +1,107 @@
+//! What is read of mbox files.
+
+use super::*;
+use crate::flags::of_words;
+use std::fs;
+
+const FROM: &str = "From ada@example.org Thu Jan  1 00:00:00 2026\n";
+
+fn opened(text: &str) -> (tempfile::TempDir, Mbox, Vec<Item>) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("Work.mbox");
+    fs::write(&path, text).unwrap();
+    let mut mbox = Mbox::open(&path, &FileOptions { message_bytes_max: 1000, ..FileOptions::default() }).unwrap();
+    let folders = mbox.folders().unwrap();
+    assert_eq!(folders[0].levels, ["Work"]);
+    let marks = mbox.open(&folders[0]).unwrap().marks;
+    let items = mbox.look(&marks).unwrap().into_iter().map(Result::unwrap).collect();
+    (dir, mbox, items)
+}
+
+fn texts(text: &str) -> Vec<String> {
+    let (_dir, mut mbox, items) = opened(text);
+    let shown = |content| match content {
+        Content::Octets(octets) => String::from_utf8(octets).unwrap(),
+        other => format!("{other:?}"),
+    };
+    mbox.read(&items).unwrap().into_iter().map(shown).collect()
+}
+
+#[test]
+fn messages_begin_behind_a_blank_line_and_a_from_line_and_quoted_ones_are_text() {
+    let text = format!(
+        "{FROM}A: 1\n\none\n\nFrom now on\n>From me\n>>From me\n> From me\n\n{FROM}A: 2\r\n\r\ntwo\r\n\r\n{FROM}\n{FROM}"
+    );
+    let expected = [
+        "A: 1\r\n\r\none\r\n\r\nFrom now on\r\nFrom me\r\n>From me\r\n> From me\r\n",
+        "A: 2\r\n\r\ntwo\r\n",
+        "\r\n",
+        "",
+    ];
+    assert_eq!(texts(&text), expected);
+    assert_eq!(texts("From x\nA: 1\n\n\nend"), ["A: 1\r\n\r\n\r\nend"], "the first need not say a day");
+    assert_eq!(texts(""), [""; 0]);
+    let no_separator = format!("{FROM}A: 1\n\none\n{FROM}");
+    assert_eq!(texts(&no_separator).len(), 1, "no blank line stands before it");
+}
+
+#[test]
+fn flags_stand_in_the_header_and_are_no_part_of_the_message() {
+    let head = "Status: RO\nX-Status: AFTD\nX-Keywords: Work $Forwarded  a(b\n  \nX-UID: 7\nX-IMAPbase: 1 2\n\tWork\nContent-Length: 3\nSubject: x\n more\n";
+    let (_dir, mut mbox, items) = opened(&format!("{FROM}{head}\nStatus: text\n"));
+    let words = ["\\Seen", "\\Answered", "\\Flagged", "\\Draft", "\\Deleted", "$Forwarded", "Work"];
+    assert_eq!(items[0].flags, of_words(words.iter().map(|word| word.as_bytes())));
+    assert_eq!(items[0].date, Some(Timestamp::from_unix_seconds(1_767_225_600)));
+    let expected = "Subject: x\r\n more\r\n\r\nStatus: text\r\n";
+    assert_eq!(mbox.read(&items).unwrap(), [Content::Octets(expected.as_bytes().to_vec())]);
+    assert_eq!(items[0].bytes, Some(expected.len() as u64));
+}
+
+#[test]
+fn thunderbird_keeps_what_it_has_removed() {
+    let message = |status: &str, text: &str| {
+        format!(
+            "From - Thu Jan  1 00:00:00 2026\nX-Mozilla-Status: {status}\nX-Mozilla-Keys: $label1   \nA: b\n\n{text}\n\n"
+        )
+    };
+    let (_dir, _mbox, items) = opened(&(message("0009", "removed") + &message("1003", "here")));
+    assert_eq!(items.len(), 1);
+    assert_eq!(items[0].flags, of_words([&b"\\Seen"[..], b"\\Answered", b"$Forwarded", b"$label1"]));
+}
+
+#[test]
+fn a_date_is_that_of_the_from_line_or_of_the_header() {
+    let (_dir, _mbox, items) = opened("From x\nDate: Thu, 1 Jan 2026 01:00:00 +0100\n\ntext\n");
+    assert_eq!(items[0].date, Some(Timestamp::from_unix_seconds(1_767_225_600)));
+}
+
+#[test]
+fn a_message_is_known_whatever_flags_it_has_and_where_it_stands() {
+    let message = |flags: &str, text: &str| format!("{FROM}{flags}A: b\n\n{text}\n\n");
+    let marks = |text: &str| opened(text).2.into_iter().map(|item| item.mark).collect::<Vec<_>>();
+    let before = marks(&(message("", "1") + &message("", "2") + &message("", "2")));
+    let after = marks(&(message("Status: RO\n", "2") + &message("X-UID: 3\n", "2") + &message("", "3")));
+    assert_eq!(after[..2], before[1..]);
+    assert!(!before.contains(&after[2]) && before[1] != before[2]);
+}
+
+#[test]
+fn what_is_too_large_or_changed_is_told() {
+    let text = |bytes: usize| format!("{FROM}A: b\n\n{}\n", "x".repeat(bytes - 10));
+    let read = |bytes: usize| {
+        let (_dir, mut mbox, items) = opened(&text(bytes));
+        mbox.read(&items).unwrap().remove(0)
+    };
+    assert!(matches!(read(1000), Content::Octets(octets) if octets.len() == 1000));
+    assert_eq!(read(1001), Content::TooLarge);
+    let (dir, mut mbox, items) = opened(&text(100));
+    fs::write(dir.path().join("Work.mbox"), text(100).replace('x', "y")).unwrap();
+    assert_eq!(mbox.read(&items).unwrap(), [Content::Missing(CHANGED.to_owned())]);
+}
+
+#[test]
+fn a_line_that_is_longer_than_is_looked_at_at_once_is_one() {
+    let long = "x".repeat(2 * LINE_BYTES as usize - 2) + "\r\nFrom x Thu Jan  1 00:00:00 2026\n";
+    let entries = scan(format!("{FROM}A: b\n\n{long}").as_bytes()).unwrap();
+    assert_eq!((entries.len(), entries[0].content_bytes), (1, 8 + long.len() as u64 + 1));
+}

@@ -1,0 +1,174 @@
+//! Directories that somebody else has made.
+
+use super::*;
+use crate::source::{Content, Folder, Unknown};
+use std::fs;
+use std::os::unix::fs::symlink;
+
+const OPTIONS: FileOptions = FileOptions { into: None, uidl_format: None, message_bytes_max: 100 };
+
+fn maildir(dir: &Path) {
+    for name in ["cur", "new", "tmp"] {
+        fs::create_dir_all(dir.join(name)).unwrap();
+    }
+}
+
+/// Folders with their messages: name of the file and content, or why there is none.
+fn read(kind: FileKind, path: &Path) -> Vec<(String, Vec<String>)> {
+    let mut source = kind.open(path, &OPTIONS).unwrap();
+    let folders = source.folders().unwrap();
+    let mut messages = |folder: &Folder| {
+        if let Some(why) = folder.left_out {
+            return vec![format!("left out: {why}")];
+        }
+        let marks = source.open(folder).unwrap().marks;
+        let looked = source.look(&marks).unwrap();
+        let read = |look| match look {
+            Ok(item) => match source.read(&[item]).unwrap().remove(0) {
+                Content::Octets(octets) => String::from_utf8(octets).unwrap(),
+                other => format!("{other:?}"),
+            },
+            Err(Unknown { label, why, .. }) => format!("{label}: {why}"),
+        };
+        looked.into_iter().map(read).collect()
+    };
+    folders.iter().map(|folder| (folder.name.clone(), messages(folder))).collect()
+}
+
+#[test]
+fn folders_of_a_maildir() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    for name in ["", ".Work", ".Work.Entw&APw-rfe &- R", ".a b", "Old/2020"] {
+        maildir(&root.join(name));
+    }
+    fs::create_dir(root.join(".no-maildir")).unwrap();
+    fs::write(root.join("subscriptions"), "V\t2\n\nINBOX\nWork\tEntw&APw-rfe &- R\n").unwrap();
+    fs::write(root.join("cur/2.b:2,S"), "two\n").unwrap();
+    fs::write(root.join("new/1.a"), "one\r\n").unwrap();
+    fs::write(root.join(".Work/cur/1.c:2,"), "x".repeat(101)).unwrap();
+    let found = read(FileKind::Maildir, root);
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["INBOX", "Work", "Work/Entwürfe & R", "a b", "Old/2020"]);
+    assert_eq!(found[0].1, ["one\r\n", "two\r\n"]);
+    assert_eq!(found[1].1, ["TooLarge"]);
+    let mut source = FileKind::Maildir.open(root, &OPTIONS).unwrap();
+    let subscribed: Vec<bool> = source.folders().unwrap().iter().map(|folder| folder.is_subscribed).collect();
+    assert_eq!(subscribed, [true, false, true, false, false]);
+}
+
+#[test]
+fn a_message_is_the_same_whatever_flags_its_name_has_and_wherever_it_lies() {
+    let place = tempfile::tempdir().unwrap();
+    maildir(place.path());
+    fs::write(place.path().join("new/1.a"), "one\n").unwrap();
+    let mut source = FileKind::Maildir.open(place.path(), &OPTIONS).unwrap();
+    let inbox = source.folders().unwrap().remove(0);
+    let before = source.open(&inbox).unwrap().marks;
+    // A program takes it, between two looks.
+    fs::rename(place.path().join("new/1.a"), place.path().join("cur/1.a:2,S")).unwrap();
+    let item = source.look(&before).unwrap().remove(0).unwrap();
+    assert_eq!(item.flags, crate::flags::of_words([&b"\\Seen"[..]]));
+    assert_eq!(source.read(&[item]).unwrap(), [Content::Octets(b"one\r\n".to_vec())]);
+    assert_eq!(source.open(&inbox).unwrap().marks, before);
+    fs::remove_file(place.path().join("cur/1.a:2,S")).unwrap();
+    assert!(source.look(&before).unwrap()[0].is_err());
+}
+
+#[test]
+fn the_order_and_the_uidls_are_those_of_dovecot() {
+    let place = tempfile::tempdir().unwrap();
+    maildir(place.path());
+    for name in ["1.a:2,", "2.b:2,S", "3.c,S=4:2,"] {
+        fs::write(place.path().join("cur").join(name), "one\n").unwrap();
+    }
+    let list = "3 V1 N9 G1\n5 :3.c,S=4:2,\n6 Pold-uidl :1.a:2,S\n7 :gone\n";
+    fs::write(place.path().join("dovecot-uidlist"), list).unwrap();
+    let open = |uidl_format: Option<&str>| {
+        let uidl_format = uidl_format.map(str::to_owned);
+        let mut source = FileKind::Maildir.open(place.path(), &FileOptions { uidl_format, ..OPTIONS }).unwrap();
+        let inbox = source.folders().unwrap().remove(0);
+        let marks = source.open(&inbox).unwrap().marks;
+        let uidls = source.uidls();
+        let uidl = |mark| uidls.iter().find(|(of, _)| of == mark).map(|(_, uidl)| uidl.clone()).unwrap_or_default();
+        let labels = source.look(&marks).unwrap().into_iter().map(|look| look.unwrap().label);
+        labels.zip(&marks).map(|(label, mark)| format!("{label} {}", uidl(mark))).collect::<Vec<_>>()
+    };
+    assert_eq!(open(None), ["3.c,S=4:2, 0000000500000001", "1.a:2, old-uidl", "2.b:2,S "]);
+    assert_eq!(open(Some("%v.%u")), ["3.c,S=4:2, 1.5", "1.a:2, old-uidl", "2.b:2,S "]);
+    assert_eq!(open(Some("")), ["3.c,S=4:2, ", "1.a:2, ", "2.b:2,S "]);
+    fs::write(place.path().join("dovecot-uidlist"), "nonsense\n").unwrap();
+    let mut source = FileKind::Maildir.open(place.path(), &OPTIONS).unwrap();
+    let inbox = source.folders().unwrap().remove(0);
+    assert!(matches!(source.open(&inbox), Err(SourceError::Refused(why)) if why.contains("line 1")));
+}
+
+#[test]
+fn no_link_leads_out_of_a_maildir_and_no_pipe_holds_it_up() {
+    let place = tempfile::tempdir().unwrap();
+    let (root, outside) = (place.path().join("Maildir"), place.path().join("outside"));
+    maildir(&root);
+    maildir(&outside);
+    fs::write(outside.join("cur/1.secret"), "secret").unwrap();
+    symlink(&outside, root.join(".Linked")).unwrap();
+    symlink(&outside, root.join("Linked")).unwrap();
+    symlink(outside.join("cur/1.secret"), root.join("cur/1.linked")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, root.join("cur/2.pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    maildir(&root.join(".Half"));
+    fs::remove_dir(root.join(".Half/new")).unwrap();
+    symlink(outside.join("cur"), root.join(".Half/new")).unwrap();
+    let found = read(FileKind::Maildir, &root);
+    let link = "it is a symbolic link, which may lead anywhere";
+    assert_eq!(found[0].1, [format!("1.linked: {link}"), "2.pipe: it is no regular file".to_owned()]);
+    let out = format!("left out: {link}; name the directory itself to take it");
+    assert_eq!(found[1..], [("Linked".to_owned(), vec![out.clone()]), ("Linked".to_owned(), vec![out])]);
+    // What is named is taken, whatever way leads there.
+    assert_eq!(read(FileKind::Maildir, &root.join("Linked"))[0].1, ["secret"]);
+}
+
+#[test]
+fn folders_of_mbox_files() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    let mbox = |name: &str| {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("From x Thu Jan  1 00:00:00 2026\nA: {name}\n\n")).unwrap();
+    };
+    ["inbox", "Work", "Work.sbd/Old", "Entw&APw-rfe", "Apple.mbox/mbox", ".imap/x", "Work.msf"]
+        .into_iter()
+        .for_each(mbox);
+    fs::write(root.join("notes.txt"), "no mbox").unwrap();
+    symlink("/etc/passwd", root.join("passwd")).unwrap();
+    let found = read(FileKind::Mbox, root);
+    let names: Vec<(&str, bool)> =
+        found.iter().map(|(name, messages)| (name.as_str(), messages[0].starts_with("A: "))).collect();
+    let expected = [
+        ("Apple", true),
+        ("Entwürfe", true),
+        ("Work", true),
+        ("Work/Old", true),
+        ("INBOX", true),
+        ("notes.txt", false),
+        ("passwd", false),
+    ];
+    assert_eq!(names, expected);
+    let into = FileOptions { into: Some("Old mail/2020".to_owned()), ..OPTIONS };
+    let mut source = FileKind::Mbox.open(&root.join("Work"), &into).unwrap();
+    assert_eq!(source.folders().unwrap()[0].levels, ["Old mail", "2020"]);
+    assert!(FileKind::Mbox.open(&root.join("notes.txt"), &OPTIONS).is_err());
+}
+
+#[test]
+fn a_place_without_mail_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let why = |kind: FileKind, path: &Path| {
+        let outcome = kind.open(path, &OPTIONS).and_then(|mut source| source.folders());
+        outcome.unwrap_err().to_string()
+    };
+    assert!(why(FileKind::Maildir, place.path()).contains("is no Maildir"));
+    assert!(why(FileKind::Mbox, place.path()).contains("no mbox file in"));
+    assert!(why(FileKind::Maildir, &place.path().join("none")).contains("cannot be read"));
+    assert_eq!(FileKind::parse("maildir:/a:b"), Some((FileKind::Maildir, "/a:b")));
+    assert_eq!((FileKind::parse("imap://x"), FileKind::parse("/a")), (None, None));
+}

@@ -1,0 +1,343 @@
+//! A Maildir as Dovecot has it: Maildir++ folders, keywords as letters, line ends of the system.
+//!
+//! The name of a message's file begins with its UID, so that who numbers the messages anew has them in the same order, and has its
+//! EMAILID, so that it is the same in the next export: an import knows by it what it has.
+
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File, FileTimes, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use imap_proto::utf7;
+
+use super::super::Outcome;
+use super::super::failure::Failure;
+
+/// `a` to `z`.
+const LETTERS: usize = 26;
+/// A directory's name has no more octets.
+const NAME_BYTES_MAX: usize = 255;
+
+/// A message to be written.
+pub(super) struct Message {
+    pub(super) uid: u32,
+    pub(super) id: String,
+    pub(super) flags: Vec<String>,
+    pub(super) at: i64,
+    pub(super) bytes: usize,
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) messages: usize,
+    pub(super) folders: usize,
+    /// What is otherwise than in the account.
+    pub(super) told: Vec<String>,
+}
+
+/// A Maildir that is written.
+pub(super) struct Maildir {
+    root: PathBuf,
+    names: BTreeSet<String>,
+    subscribed: Vec<String>,
+    folder: Option<Folder>,
+    message: Option<Writing>,
+    done: Done,
+}
+
+struct Folder {
+    name: String,
+    dir: PathBuf,
+    keywords: Vec<String>,
+    /// Keywords for which there is no letter.
+    without: BTreeSet<String>,
+}
+
+/// A message that is written.
+struct Writing {
+    file: BufWriter<File>,
+    path: PathBuf,
+    /// Where it goes when it is whole.
+    to: PathBuf,
+    /// An octet that may belong to a line's end.
+    has_cr: bool,
+    left: usize,
+    at: i64,
+}
+
+impl Maildir {
+    pub(super) fn create(root: &Path) -> Result<Self, Failure> {
+        let there = match root.read_dir() {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(failed(root, &error)),
+        };
+        if there {
+            let why = format!("{} is not empty; name a directory that is not there yet", root.display());
+            return Err(Failure::Refused(why));
+        }
+        directories(root)?;
+        Ok(Self {
+            root: root.to_owned(),
+            names: BTreeSet::new(),
+            subscribed: Vec::new(),
+            folder: None,
+            message: None,
+            done: Done::default(),
+        })
+    }
+
+    /// The next messages are of this mailbox.
+    pub(super) fn folder(&mut self, name: &str, is_subscribed: bool) -> Outcome {
+        self.end_folder()?;
+        let below = if name == "INBOX" { String::new() } else { format!(".{}", self.storage_name(name)) };
+        if is_subscribed {
+            self.subscribed.push(if below.is_empty() { "INBOX".to_owned() } else { below[1..].to_owned() });
+        }
+        let dir = self.root.join(&below);
+        if !below.is_empty() {
+            directories(&dir)?;
+            // Maildir++: it tells a folder from a mailbox of its own.
+            write(&dir.join("maildirfolder"), b"")?;
+        }
+        self.done.folders += 1;
+        let (keywords, without) = (Vec::new(), BTreeSet::new());
+        self.folder = Some(Folder { name: name.to_owned(), dir, keywords, without });
+        Ok(())
+    }
+
+    /// A name as Maildir++ has it: `.` between levels, so that no level can have one.
+    fn storage_name(&mut self, name: &str) -> String {
+        let level = |level: &str| utf7::encode(&level.replace('.', "_"));
+        let mut stored = name.split('/').map(level).collect::<Vec<_>>().join(".");
+        if stored.len() >= NAME_BYTES_MAX {
+            stored = "_long".to_owned();
+        }
+        while self.names.contains(&stored) {
+            stored.push('_');
+        }
+        self.names.insert(stored.clone());
+        if stored.split('.').map(utf7::decode).collect::<Option<Vec<_>>>().is_none_or(|levels| levels.join("/") != name)
+        {
+            self.done.told.push(format!("The mailbox {name} is in .{stored}."));
+        }
+        stored
+    }
+
+    /// A message; its octets come after it.
+    pub(super) fn message(&mut self, message: Message) -> Outcome {
+        self.end_message()?;
+        let Some(folder) = &mut self.folder else { return Err(out_of_turn()) };
+        let Message { uid, id, flags, at, bytes } = message;
+        let letters = folder.letters(&flags);
+        let name = format!("{uid:010}.{id}.pillarbox");
+        let (path, to) =
+            (folder.dir.join("tmp").join(&name), folder.dir.join("cur").join(format!("{name}:2,{letters}")));
+        let file = create(&path).map_err(|error| failed(&path, &error))?;
+        self.message = Some(Writing { file: BufWriter::new(file), path, to, has_cr: false, left: bytes, at });
+        Ok(())
+    }
+
+    /// The next octets of the message.
+    pub(super) fn octets(&mut self, octets: &[u8]) -> Outcome {
+        let Some(writing) = &mut self.message else { return Err(out_of_turn()) };
+        writing.left = writing.left.saturating_sub(octets.len());
+        writing.lines(octets).map_err(|error| failed(&writing.path, &error))
+    }
+
+    fn end_message(&mut self) -> Outcome {
+        let Some(writing) = self.message.take() else { return Ok(()) };
+        if writing.left > 0 {
+            return Err(Failure::Fault("the server broke off in the middle of a message".to_owned()));
+        }
+        let path = writing.path.clone();
+        writing.end().map_err(|error| failed(&path, &error))?;
+        self.done.messages += 1;
+        Ok(())
+    }
+
+    fn end_folder(&mut self) -> Outcome {
+        self.end_message()?;
+        let Some(Folder { name, dir, keywords, without }) = self.folder.take() else { return Ok(()) };
+        if !keywords.is_empty() {
+            let lines: String = keywords.iter().enumerate().map(|(at, word)| format!("{at} {word}\n")).collect();
+            write(&dir.join("dovecot-keywords"), lines.as_bytes())?;
+        }
+        if !without.is_empty() {
+            let words = without.into_iter().collect::<Vec<_>>().join(", ");
+            self.done.told.push(format!("{name} has more keywords than a Maildir has letters; without: {words}."));
+        }
+        Ok(())
+    }
+
+    pub(super) fn end(mut self) -> Result<Done, Failure> {
+        self.end_folder()?;
+        let lines: String = self.subscribed.iter().map(|name| format!("{name}\n")).collect();
+        write(&self.root.join("subscriptions"), lines.as_bytes())?;
+        Ok(self.done)
+    }
+}
+
+impl Folder {
+    /// Flags as letters, in the order of ASCII.
+    fn letters(&mut self, flags: &[String]) -> String {
+        let mut letters = BTreeSet::new();
+        for flag in flags {
+            let letter = match flag.as_str() {
+                "\\Draft" => Some('D'),
+                "\\Flagged" => Some('F'),
+                "\\Answered" => Some('R'),
+                "\\Seen" => Some('S'),
+                "\\Deleted" => Some('T'),
+                keyword => {
+                    if keyword.eq_ignore_ascii_case("$Forwarded") {
+                        // Some programs know the letter, Dovecot knows the keyword.
+                        letters.insert('P');
+                    }
+                    self.letter(keyword)
+                }
+            };
+            letters.extend(letter);
+        }
+        letters.into_iter().collect()
+    }
+
+    fn letter(&mut self, keyword: &str) -> Option<char> {
+        let known = self.keywords.iter().position(|known| known == keyword);
+        let at = known.unwrap_or(self.keywords.len());
+        if at >= LETTERS {
+            self.without.insert(keyword.to_owned());
+            return None;
+        }
+        if known.is_none() {
+            self.keywords.push(keyword.to_owned());
+        }
+        u8::try_from(at).ok().map(|at| char::from(b'a' + at))
+    }
+}
+
+impl Writing {
+    /// Files have the line ends of the system.
+    fn lines(&mut self, octets: &[u8]) -> io::Result<()> {
+        for octet in octets {
+            match (self.has_cr, octet) {
+                (true, b'\n') | (false, b'\r') => {}
+                (true, _) => self.file.write_all(b"\r")?,
+                (false, _) => {}
+            }
+            self.has_cr = *octet == b'\r';
+            if !self.has_cr {
+                self.file.write_all(&[*octet])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        if self.has_cr {
+            self.file.write_all(b"\r")?;
+        }
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        if let Ok(seconds) = u64::try_from(self.at) {
+            file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)))?;
+        }
+        std::fs::rename(&self.path, &self.to)
+    }
+}
+
+fn directories(dir: &Path) -> Outcome {
+    for name in ["cur", "new", "tmp"] {
+        let dir = dir.join(name);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        made.map_err(|error| failed(&dir, &error))?;
+    }
+    Ok(())
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn write(path: &Path, octets: &[u8]) -> Outcome {
+    create(path).and_then(|mut file| file.write_all(octets)).map_err(|error| failed(path, &error))
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::Refused(format!("cannot write {}: {error}", path.display()))
+}
+
+fn out_of_turn() -> Failure {
+    Failure::Fault("an answer is out of turn".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use std::fs;
+
+    fn message(uid: u32, flags: &[&str], bytes: usize) -> Message {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        Message { uid, id: format!("M{uid}"), flags, at: 1_577_833_200, bytes }
+    }
+
+    #[test]
+    fn messages_lie_under_their_flags_with_their_date() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("Maildir");
+        let mut maildir = Maildir::create(&root).unwrap();
+        maildir.folder("INBOX", true).unwrap();
+        maildir.message(message(1, &["\\Seen", "Work", "$Forwarded", "\\Flagged"], 9)).unwrap();
+        // A line's end in two parts; a bare CR stays.
+        for part in [&b"a\r"[..], b"\nb\rc\r", b"\r"] {
+            maildir.octets(part).unwrap();
+        }
+        maildir.octets(b"\n").unwrap();
+        maildir.folder("Work/Entwürfe & a.b", false).unwrap();
+        maildir.message(message(2, &[], 0)).unwrap();
+        let done = maildir.end().unwrap();
+        assert_eq!((done.messages, done.folders), (2, 2));
+        assert_eq!(done.told, ["The mailbox Work/Entwürfe & a.b is in .Work.Entw&APw-rfe &- a_b."]);
+        let file = root.join("cur/0000000001.M1.pillarbox:2,FPSab");
+        assert_eq!(fs::read(&file).unwrap(), b"a\nb\rc\r\n");
+        let changed = file.metadata().unwrap().modified().unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(changed.as_secs(), 1_577_833_200);
+        assert_eq!(fs::read_to_string(root.join("dovecot-keywords")).unwrap(), "0 Work\n1 $Forwarded\n");
+        assert_eq!(fs::read_to_string(root.join("subscriptions")).unwrap(), "INBOX\n");
+        assert!(root.join(".Work.Entw&APw-rfe &- a_b/cur/0000000002.M2.pillarbox:2,").exists());
+        assert!(matches!(Maildir::create(&root), Err(Failure::Refused(why)) if why.contains("not empty")));
+    }
+
+    #[test]
+    fn names_and_keywords_that_a_maildir_cannot_have_are_told() {
+        let place = tempfile::tempdir().unwrap();
+        let mut maildir = Maildir::create(&place.path().join("Maildir")).unwrap();
+        let mut told = |name: &str| {
+            maildir.folder(name, false).unwrap();
+            maildir.done.told.pop()
+        };
+        assert_eq!(told(&"a".repeat(NAME_BYTES_MAX - 1)), None);
+        assert!(told(&"b".repeat(NAME_BYTES_MAX)).unwrap().ends_with("._long."));
+        assert_eq!(told("a_b"), None);
+        assert_eq!(told("a.b").unwrap(), "The mailbox a.b is in .a_b_.");
+        let words: Vec<String> = (0..=LETTERS).map(|at| format!("w{at:02}")).collect();
+        let flags: Vec<&str> = words.iter().map(String::as_str).collect();
+        maildir.message(message(1, &flags, 0)).unwrap();
+        let told = maildir.end().unwrap().told;
+        assert_eq!(told, ["a.b has more keywords than a Maildir has letters; without: w26."]);
+    }
+
+    #[test]
+    fn a_message_that_breaks_off_is_told() {
+        let place = tempfile::tempdir().unwrap();
+        let mut maildir = Maildir::create(&place.path().join("Maildir")).unwrap();
+        maildir.folder("INBOX", false).unwrap();
+        maildir.message(message(1, &[], 2)).unwrap();
+        maildir.octets(b"a").unwrap();
+        assert!(matches!(maildir.end(), Err(Failure::Fault(why)) if why.contains("broke off")));
+    }
+}
