@@ -1,5 +1,6 @@
 //! A site in memory, and a browser that keeps cookies and follows nothing by itself.
 
+use crate::asset;
 use crate::setup::{Offered, OfferedService};
 use crate::{Peer, Router, Site, SiteOptions};
 use auth::{Auth, AuthOptions};
@@ -260,12 +261,28 @@ fn answered(router: &Router, request: Request<Body>) -> Answered {
     })
 }
 
+/// As the pages have it.
+pub(crate) fn script_tag() -> String {
+    format!("<script src=\"{}\" integrity=\"{}\" defer></script>", asset::script_path(), asset::script_hash())
+}
+
 impl Answered {
     /// The token in the first form of the page.
     pub(crate) fn csrf(&self) -> String {
         let after =
             self.text.split("name=\"csrf\" value=\"").nth(1).unwrap_or_else(|| panic!("no form in {}", self.text));
         after.split('"').next().unwrap().to_owned()
+    }
+
+    /// The text without what every page has: the one script that is ours, and what says of a moment which one it is.
+    pub(crate) fn plain(&self) -> String {
+        let mut text = self.text.replacen(&script_tag(), "", 1).replace("</time>", "");
+        while let Some((before, (_, after))) =
+            text.split_once("<time ").and_then(|(b, rest)| Some((b, rest.split_once('>')?)))
+        {
+            text = format!("{before}{after}");
+        }
+        text
     }
 
     pub(crate) fn location(&self) -> &str {

@@ -38,7 +38,7 @@ fn an_administrator_sees_what_waits_for_whom_and_has_it_tried() {
     entry.recipients[0].state = RecipientState::Waiting { last: Some(reply) };
     keep(&world, &entry);
     world.queue.hold(ids[2]).unwrap();
-    let page = alice.get("/admin/queue").text;
+    let page = alice.get("/admin/queue").plain();
     for part in [
         "<bdi>busy.example</bdi></h2> <span class=\"light amber\">Its servers say later</span>",
         "<p>2 messages; the oldest came just now. Next try: ",
