@@ -866,3 +866,15 @@ fn a_post_was_handed_on_by_the_server_that_led_before_as_well() {
     assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 2));
     assert!(asked.get() >= 2);
 }
+
+#[test]
+fn a_member_who_is_to_be_removed_was_given_copies_that_would_be_thrown_away() {
+    let (world, queue) = choir(Posting::Members);
+    let directory = world.flow.auth.directory();
+    directory.leave("bob@example.org", NOW).unwrap();
+    assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, MESSAGE)), OK);
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (0, 2));
+    directory.stay("bob@example.org").unwrap();
+    assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, &MESSAGE.replace("<1@", "<2@"))), OK);
+    assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 4), "a member still");
+}
