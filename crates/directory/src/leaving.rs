@@ -62,7 +62,7 @@ impl Directory {
             }
         }
         self.change_leaving(address, |tx, id, record| {
-            let leaving = Leaving::read(tx, id)?;
+            let leaving = Leaving::read(tx, id)?.filter(|_| record.disabled);
             let leaving = leaving.ok_or_else(|| Error::refused(format!("{} is not being removed", record.address)))?;
             tx.delete(&number_key(record::LEAVING, id));
             record.disabled = leaving.was_disabled;
@@ -196,6 +196,7 @@ mod tests {
         for directory in [directory.clone(), start(&engine)] {
             assert_eq!((directory.goes_at(bob), is_taken(&directory, "bob")), (Ok(None), true));
             assert_eq!(directory.remove_leavers(days(99)), Ok(vec![]));
+            assert!(directory.stay(BOB).unwrap_err().to_string().contains("is not being removed"));
         }
         directory.set_disabled(BOB, true).unwrap();
         assert_eq!((directory.goes_at(bob), directory.remove_leavers(days(99))), (Ok(None), Ok(vec![])));
