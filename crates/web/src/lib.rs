@@ -10,7 +10,8 @@
 //! `api`; both get their data from the same method of `console`.
 //!
 //! The words of a page are in its template and nowhere else (`console::words` has those that say what happened): who
-//! translates it translates one file. No page needs JavaScript, and none has any.
+//! translates it translates one file. No page needs JavaScript; the one script there is (`assets/time.js`) writes moments in the zone
+//! of whoever reads.
 //!
 //! Invariant: every byte that was not written by us is escaped by askama, which does so by default; `|safe` is not used.
 //! Invariant: nothing changes on GET, and nothing changes by a form or a call that was not made by a page or a program of
