@@ -5,7 +5,8 @@
 
 use super::FileOptions;
 use super::dir::{Dir, Kind};
-use super::listed::{Subscribed, keywords, subscribed};
+use super::found::{DEPTH_MAX, Found, TOO_DEEP};
+use super::listed::{keywords, subscribed};
 use super::mark_of;
 use crate::flags::of_words;
 use crate::imap::readable;
@@ -17,12 +18,10 @@ use std::path::Path;
 use store::Flags;
 use uidl_import::Format;
 
-/// Directories in directories, of a Maildir; what is deeper is not looked at.
-const DEPTH_MAX: usize = 16;
-/// Folders; a Maildir with more is not taken.
-const FOLDERS_MAX: usize = 5000;
 /// What stands between the parts of a folder's key.
 const SLASH: u8 = b'/';
+/// What each Maildir has.
+const OWN: [&[u8]; 3] = [b"cur", b"new", b"tmp"];
 /// Why a folder does not come.
 const IS_LINK: &str = "it is a symbolic link, which may lead anywhere; name the directory itself to take it";
 
@@ -111,11 +110,11 @@ impl Maildir {
 impl Source for Maildir {
     fn folders(&mut self) -> Result<Vec<Folder>, SourceError> {
         let subscribed = subscribed(&self.root)?;
-        let mut found = Found { folders: Vec::new(), subscribed };
+        let mut found = Found { subscribed, ..Found::default() };
         if is_maildir(&self.root) {
             found.add(&["INBOX".to_owned()], Vec::new(), None)?;
         }
-        found.below(&self.root, &[], &[])?;
+        below(&mut found, &self.root, &[], &[])?;
         if found.folders.iter().all(|folder| folder.left_out.is_some()) {
             let path = self.root.path_of(b"");
             return Err(SourceError::Refused(format!(
@@ -208,53 +207,46 @@ impl Open {
 const GZIP: &[u8] = &[0x1f, 0x8b, 8];
 const GONE: &str = "its file is not there any more";
 
-/// Folders as they are found.
-struct Found {
-    folders: Vec<Folder>,
-    subscribed: Option<Subscribed>,
+/// Folders in a directory: `.a.b` of Maildir++, where it is the root, and directories with Maildirs in them.
+fn below(found: &mut Found, dir: &Dir, key: &[Vec<u8>], levels: &[String]) -> Result<(), SourceError> {
+    let own: &[&[u8]] = if is_maildir(dir) { &OWN } else { &[] };
+    for name in dir.names()?.into_iter().filter(|name| !own.contains(&name.as_slice())) {
+        let is_link = match dir.kind(&name) {
+            Kind::Directory => false,
+            Kind::Link => true,
+            Kind::File { .. } | Kind::Other => continue,
+        };
+        let further = match name.strip_prefix(b".") {
+            Some(rest) if key.is_empty() => rest.split(|octet| *octet == b'.').map(readable).collect(),
+            Some(_) => continue,
+            None => [levels, &[readable(&name)]].concat(),
+        };
+        let path = [key, std::slice::from_ref(&name)].concat();
+        if is_link {
+            // A link to a file is nothing that a folder could be.
+            found.add(&further, path.join(&SLASH), Some(IS_LINK))?;
+            continue;
+        }
+        let below = dir.below(&name)?;
+        if is_maildir(&below) {
+            found.add(&further, path.join(&SLASH), None)?;
+        }
+        if name.starts_with(b".") {
+            continue;
+        }
+        if path.len() < DEPTH_MAX {
+            self::below(found, &below, &path, &further)?;
+        } else if has_directories(&below)? {
+            found.add(&[&further[..], &["…".to_owned()]].concat(), path.join(&SLASH), Some(TOO_DEEP))?;
+        }
+    }
+    Ok(())
 }
 
-impl Found {
-    /// Folders in a directory: `.a.b` of Maildir++, where it is the root, and directories with Maildirs in them.
-    fn below(&mut self, dir: &Dir, key: &[Vec<u8>], levels: &[String]) -> Result<(), SourceError> {
-        let own: &[&[u8]] = if is_maildir(dir) { &[b"cur", b"new", b"tmp"] } else { &[] };
-        for name in dir.names()?.into_iter().filter(|name| !own.contains(&name.as_slice())) {
-            let is_link = match dir.kind(&name) {
-                Kind::Directory => false,
-                Kind::Link => true,
-                Kind::File { .. } | Kind::Other => continue,
-            };
-            let further = match name.strip_prefix(b".") {
-                Some(rest) if key.is_empty() => rest.split(|octet| *octet == b'.').map(readable).collect(),
-                Some(_) => continue,
-                None => [levels, &[readable(&name)]].concat(),
-            };
-            let path = [key, std::slice::from_ref(&name)].concat();
-            if is_link {
-                // A link to a file is nothing that a folder could be.
-                self.add(&further, path.join(&SLASH), Some(IS_LINK))?;
-                continue;
-            }
-            let below = dir.below(&name)?;
-            if is_maildir(&below) {
-                self.add(&further, path.join(&SLASH), None)?;
-            }
-            if !name.starts_with(b".") && path.len() < DEPTH_MAX {
-                self.below(&below, &path, &further)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, levels: &[String], key: Vec<u8>, left_out: Option<&'static str>) -> Result<(), SourceError> {
-        if self.folders.len() == FOLDERS_MAX {
-            return Err(SourceError::Refused(format!("there are more than {FOLDERS_MAX} folders")));
-        }
-        let is_subscribed = self.subscribed.as_ref().is_none_or(|listed| listed.contains(levels));
-        let (name, levels) = (levels.join("/"), levels.to_vec());
-        self.folders.push(Folder { name, levels, role: None, is_subscribed, left_out, key });
-        Ok(())
-    }
+/// Whether there are directories in it, but for those of a Maildir.
+fn has_directories(dir: &Dir) -> Result<bool, SourceError> {
+    let is_other = |name: &Vec<u8>| !OWN.contains(&name.as_slice()) && dir.kind(name) == Kind::Directory;
+    Ok(dir.names()?.iter().any(is_other))
 }
 
 fn is_maildir(dir: &Dir) -> bool {

@@ -8,7 +8,8 @@ mod separator;
 
 use super::FileOptions;
 use super::dir::{Dir, Kind, unreadable};
-use super::listed::{Subscribed, subscribed};
+use super::found::{DEPTH_MAX, Found, TOO_DEEP};
+use super::listed::subscribed;
 use super::mark_of;
 use crate::imap::readable;
 use crate::source::{Content, Folder, Item, Opened, Source, SourceError, Unknown};
@@ -19,12 +20,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use store::{ContentDigest, Flags, Timestamp};
 
-/// Directories in directories, of mbox files; what is deeper is not looked at.
-const DEPTH_MAX: usize = 16;
-/// Folders; a directory with more mbox files is not taken.
-const FOLDERS_MAX: usize = 5000;
 /// An mbox file with more messages is not taken.
-const MESSAGES_MAX: usize = 1_000_000;
+const MESSAGES_MAX: usize = if cfg!(test) { 20 } else { 1_000_000 };
 /// So much of a line is looked at at once.
 const LINE_BYTES: u64 = 64 * 1024;
 const IS_LINK: &str = "it is a symbolic link, which may lead anywhere; name the file itself to take it";
@@ -96,13 +93,13 @@ impl Mbox {
 
 impl Source for Mbox {
     fn folders(&mut self) -> Result<Vec<Folder>, SourceError> {
-        let mut found = Found { folders: Vec::new(), subscribed: None };
+        let mut found = Found::default();
         if let Some((name, levels)) = &self.only {
             found.add(levels, name.clone(), None)?;
             return Ok(found.folders);
         }
         found.subscribed = subscribed(&self.dir)?;
-        found.below(&self.dir, &[], &[])?;
+        below(&mut found, &self.dir, &[], &[])?;
         if found.folders.iter().all(|folder| folder.left_out.is_some()) {
             let path = self.dir.path_of(b"");
             return Err(SourceError::Refused(format!("there is no mbox file in {}", path.display())));
@@ -290,42 +287,25 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// Folders as they are found.
-struct Found {
-    folders: Vec<Folder>,
-    subscribed: Option<Subscribed>,
-}
-
-impl Found {
-    /// Each file is a folder; those of a directory are below it, whether it is called `Work` or, as Thunderbird has it, `Work.sbd`.
-    fn below(&mut self, dir: &Dir, key: &[Vec<u8>], levels: &[String]) -> Result<(), SourceError> {
-        for name in dir.names()?.into_iter().filter(|name| !is_of_programs(name)) {
-            let path = [key, std::slice::from_ref(&name)].concat();
-            let further = [levels, &[level(&name)]].concat();
-            match dir.kind(&name) {
-                Kind::Directory if path.len() < DEPTH_MAX => self.below(&dir.below(&name)?, &path, &further)?,
-                Kind::File { bytes: 1.., .. } => {
-                    // Apple Mail has a directory for each folder, with a file of this name in it.
-                    let is_own = name == b"mbox" && !levels.is_empty();
-                    let why = (!begins_as_mbox(dir, &name)?).then_some(IS_NO_MBOX);
-                    self.add(if is_own { levels } else { &further }, path.join(&b'/'), why)?;
-                }
-                Kind::Link => self.add(&further, path.join(&b'/'), Some(IS_LINK))?,
-                Kind::Directory | Kind::File { .. } | Kind::Other => {}
+/// Each file is a folder; those of a directory are below it, whether it is called `Work` or, as Thunderbird has it, `Work.sbd`.
+fn below(found: &mut Found, dir: &Dir, key: &[Vec<u8>], levels: &[String]) -> Result<(), SourceError> {
+    for name in dir.names()?.into_iter().filter(|name| !is_of_programs(name)) {
+        let path = [key, std::slice::from_ref(&name)].concat();
+        let further = [levels, &[level(&name)]].concat();
+        match dir.kind(&name) {
+            Kind::Directory if path.len() < DEPTH_MAX => below(found, &dir.below(&name)?, &path, &further)?,
+            Kind::Directory => found.add(&further, path.join(&b'/'), Some(TOO_DEEP))?,
+            Kind::File { bytes: 1.., .. } => {
+                // Apple Mail has a directory for each folder, with a file of this name in it.
+                let is_own = name == b"mbox" && !levels.is_empty();
+                let why = (!begins_as_mbox(dir, &name)?).then_some(IS_NO_MBOX);
+                found.add(if is_own { levels } else { &further }, path.join(&b'/'), why)?;
             }
+            Kind::Link => found.add(&further, path.join(&b'/'), Some(IS_LINK))?,
+            Kind::File { .. } | Kind::Other => {}
         }
-        Ok(())
     }
-
-    fn add(&mut self, levels: &[String], key: Vec<u8>, left_out: Option<&'static str>) -> Result<(), SourceError> {
-        if self.folders.len() == FOLDERS_MAX {
-            return Err(SourceError::Refused(format!("there are more than {FOLDERS_MAX} folders")));
-        }
-        let is_subscribed = self.subscribed.as_ref().is_none_or(|listed| listed.contains(levels));
-        let (name, levels) = (levels.join("/"), levels.to_vec());
-        self.folders.push(Folder { name, levels, role: None, is_subscribed, left_out, key });
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Dovecot's `.imap`, Thunderbird's indexes and the like.

@@ -4,6 +4,7 @@
 //! read, and all that is read has a limit ([`dir`]).
 
 mod dir;
+mod found;
 mod listed;
 mod maildir;
 mod mbox;

@@ -172,3 +172,35 @@ fn a_place_without_mail_is_told() {
     assert_eq!(FileKind::parse("maildir:/a:b"), Some((FileKind::Maildir, "/a:b")));
     assert_eq!((FileKind::parse("imap://x"), FileKind::parse("/a")), (None, None));
 }
+
+#[test]
+fn what_lay_deep_in_directories_was_left_out_in_silence() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |depth: usize| {
+        place.path().join(["d"; 16][..depth.min(16)].join("/")).join(["e"; 9][..depth.saturating_sub(16)].join("/"))
+    };
+    maildir(&path(16));
+    let found = read(FileKind::Maildir, place.path());
+    assert_eq!(found, [(["d"; 16].join("/"), vec![])]);
+    maildir(&path(17));
+    let found = read(FileKind::Maildir, place.path());
+    assert_eq!(found[1], (["d"; 16].join("/") + "/…", vec![format!("left out: {}", found::TOO_DEEP)]));
+    fs::write(path(16).join("e/mail"), "From x\n\n").unwrap();
+    fs::write(path(15).join("mail"), "From x\n\n").unwrap();
+    let found = read(FileKind::Mbox, place.path());
+    assert!(found.iter().any(|(name, messages)| name.ends_with("d/mail") && messages.len() == 1), "{found:?}");
+    assert!(found.iter().any(|(_, why)| why[0] == format!("left out: {}", found::TOO_DEEP)), "{found:?}");
+}
+
+#[test]
+fn a_directory_has_a_limit() {
+    let place = tempfile::tempdir().unwrap();
+    maildir(place.path());
+    let file = |number: usize| fs::write(place.path().join(format!("cur/{number}.x")), "x").unwrap();
+    (0..30).for_each(file);
+    assert_eq!(read(FileKind::Maildir, place.path())[0].1.len(), 30);
+    file(30);
+    let mut source = FileKind::Maildir.open(place.path(), &OPTIONS).unwrap();
+    let inbox = source.folders().unwrap().remove(0);
+    assert!(matches!(source.open(&inbox), Err(SourceError::Refused(why)) if why.contains("more than 30 files")));
+}

@@ -105,3 +105,13 @@ fn a_line_that_is_longer_than_is_looked_at_at_once_is_one() {
     let entries = scan(format!("{FROM}A: b\n\n{long}").as_bytes()).unwrap();
     assert_eq!((entries.len(), entries[0].content_bytes), (1, 8 + long.len() as u64 + 1));
 }
+
+#[test]
+fn a_file_has_a_limit_of_messages() {
+    let text = |count: usize| format!("{FROM}A: b\n\n").repeat(count);
+    assert_eq!(opened(&text(MESSAGES_MAX)).2.len(), MESSAGES_MAX);
+    let (dir, mut mbox, _) = opened(&text(1));
+    fs::write(dir.path().join("Work.mbox"), text(MESSAGES_MAX + 1)).unwrap();
+    let folder = mbox.folders().unwrap().remove(0);
+    assert!(mbox.open(&folder).is_err_and(|error| error.to_string().contains("more than 20 messages")));
+}
