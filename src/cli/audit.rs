@@ -8,7 +8,7 @@ use super::place::Place;
 use super::show::Format;
 use super::{Outcome, say};
 
-/// Show what administrators did on the pages and by calls, and operators on the command line; who logged in, and who failed to
+/// Show what administrators and operators changed, who logged in, and who failed to
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Audit {
