@@ -9,6 +9,8 @@ mod policies;
 #[path = "internet/postfix.rs"]
 mod postfix;
 mod rig;
+#[path = "internet/verifier.rs"]
+mod verifier;
 #[path = "internet/zone.rs"]
 mod zone;
 
@@ -27,6 +29,7 @@ use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tempfile::TempDir;
+use verifier::{Author, Verifier, verify_message};
 use zone::Zone;
 
 /// Two servers, a host that does not behave, and the names of all of them.
@@ -653,5 +656,78 @@ fn a_test_goes_out_and_in_again_and_is_looked_at_as_mail_of_a_stranger() {
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
+    near.stop();
+}
+
+/// Another implementation signs as the host of an author, and says at the far end what is left of the proof.
+#[test]
+fn what_is_passed_on_proves_at_the_far_end_who_wrote_it_and_who_passed_it_on() {
+    let Some(verifier) = Verifier::find() else { return };
+    let dirs = [(); 4].map(|()| tempfile::tempdir().unwrap());
+    let [near_dir, far_dir, zone_dir, dir] = dirs.each_ref().map(TempDir::path);
+    let [port] = free_ports();
+    // What comes to the near server comes through a relay in front of it: nobody looks at who is on this machine.
+    let here = format!("listen.smtp = [\"{NEAR}:{port}\"]\nsender.trusted_relays = [\"127.0.0.1\"]\n");
+    let near = Serving::start(near_dir, &here);
+    near.says(&["domain", "add", "near.test"]);
+    near.says(&["account", "add", "alice@near.test", "--generate"]);
+    let records = near.says(&["domain", "records", "near.test"]);
+    near.stop();
+    let author = Author::new(dir);
+    let keys = records.lines().filter(|line| line.contains("._domainkey."));
+    let zone = keys.fold(author.records(), |zone, line| format!("{zone}{line}\n"))
+        + &format!(
+            "far.test. MX 10 mx.far.test.\nmx.far.test. A {FAR}\nnear.test. TXT \"v=spf1 ip4:127.0.0.1 -all\"\n"
+        );
+    let Some(zone) = Zone::start(zone_dir, &zone) else { return };
+    let delivery = format!("delivery.by = \"mx\"\ndelivery.port = {port}\n{}", zone.options());
+    let far = Serving::start(far_dir, &format!("listen.smtp = [\"{FAR}:{port}\"]\n{UNCHECKED}{delivery}"));
+    far.says(&["domain", "add", "far.test"]);
+    far.says(&["account", "add", "bob@far.test", "--generate"]);
+    let near = Serving::start(near_dir, &format!("{here}{delivery}"));
+    let of_bob = |at: usize, subject: &str| {
+        assert_eq!(far.logged("delivered")["to"], "bob@far.test");
+        let to = dir.join(format!("bob-{at}"));
+        far.says(&["export", to.to_str().unwrap(), "--account", "bob@far.test"]);
+        let files = ["new", "cur"].map(|name| fs::read_dir(to.join(name)).unwrap());
+        let mut messages = files.into_iter().flatten().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+        messages.find(|message| message.contains(&format!("\nSubject: {subject}"))).unwrap()
+    };
+    // A personal forward, once Bob has agreed to it, and an alias.
+    near.says(&["forward", "ask", "alice@near.test", "bob@far.test"]);
+    let letter = of_bob(0, "");
+    let code = letter.lines().map(str::trim).find(|line| {
+        line.len() == 11 && line.split_once('-').is_some_and(|(first, last)| first.len() == 5 && last.len() == 5)
+    });
+    near.says(&["forward", "confirm", "alice@near.test", code.unwrap_or_else(|| panic!("no code in {letter}"))]);
+    far.logged("delivered");
+    near.says(&["alias", "add", "choir@near.test", "bob@far.test"]);
+    for (at, to) in [(1, "alice@near.test"), (2, "choir@near.test")] {
+        author.send(&verifier, (NEAR, near.port("smtp")), to);
+        let received = of_bob(at, &format!("to {to}"));
+        let found = verifier.look(&zone, "127.0.0.1", &received);
+        let path = found["path"].as_str().unwrap();
+        assert!(path.starts_with("SRS0=") && path.ends_with("=out.test=ada@near.test"), "{found}");
+        let expected = serde_json::json!({
+            "path": path, "signed_by": ["out.test"], "spf": "pass", "policy": "reject", "dmarc": "pass",
+            "arc": "pass", "sealed_by": ["near.test"],
+        });
+        assert_eq!(found, expected, "{received}");
+        let sealed =
+            received.split_once("\nARC-Authentication-Results: i=1;").unwrap().1.split("\nARC-").next().unwrap();
+        for result in ["spf=pass smtp.mailfrom=out.test", "dkim=pass header.d=out.test", "dmarc=pass"] {
+            assert!(sealed.contains(result), "{result} is not in {sealed}");
+        }
+        // What this server would say in the place of the far one, and what is left when somebody changes it.
+        let ours = verify_message(&zone, (path, "127.0.0.1"), &received);
+        for result in ["spf=pass", "dkim=pass header.d=out.test", "arc=pass", "dmarc=pass"] {
+            assert!(ours.contains(result), "{result} is not in {ours}");
+        }
+        let changed = received.replace("Hello", "Hullo");
+        let found = verifier.look(&zone, "127.0.0.9", &changed);
+        assert_eq!((&found["arc"], &found["dmarc"], &found["spf"]), (&"fail".into(), &"fail".into(), &"fail".into()));
+        assert!(verify_message(&zone, (path, "127.0.0.9"), &changed).contains("dmarc=fail"));
+    }
+    far.stop();
     near.stop();
 }

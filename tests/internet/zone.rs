@@ -13,7 +13,8 @@ const UNSIGNED: &str = "plain.test.";
 /// A name server with a signed zone.
 pub struct Zone {
     child: Child,
-    port: u16,
+    /// Where it is asked, at 127.0.0.1.
+    pub port: u16,
     anchors: PathBuf,
 }
 
