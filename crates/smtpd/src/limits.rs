@@ -62,7 +62,18 @@ impl Default for Limits {
     }
 }
 
+/// RFC 9422 §4: a limit has six digits at most.
+const ANNOUNCED_MAX: u64 = 999_999;
+
 impl Limits {
+    /// RFC 9422: what whoever sends is told in advance. A larger number is as good as none, and how many domains the recipients
+    /// of a message are of is nobody's business here.
+    pub(crate) fn announced(&self) -> String {
+        let limits = [("MAILMAX", u64::from(self.messages_max)), ("RCPTMAX", self.recipients_max as u64)];
+        let told = limits.iter().filter(|(_, max)| (1..=ANNOUNCED_MAX).contains(max));
+        told.fold("LIMITS".to_owned(), |line, (name, max)| format!("{line} {name}={max}"))
+    }
+
     /// For a mail system on the same machine: it may keep its connection and send as much as it likes.
     #[must_use]
     pub fn trusted() -> Self {

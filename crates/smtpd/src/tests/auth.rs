@@ -11,7 +11,7 @@ fn login_comes_first() {
              C: AUTH PLAIN {ALICE}
              S: 503 5.5.1
              C: EHLO c
-             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
+             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-LIMITS\n S: 250-DELIVERBY
              S: 250-FUTURERELEASE 31622400 2027-09-22T14:13:20Z
              S: 250-STARTTLS
              S: 250 AUTH SCRAM-SHA-256 PLAIN LOGIN
@@ -38,7 +38,7 @@ fn login_comes_first() {
              C: AUTH PLAIN {ALICE}
              S: 503 5.5.1
              C: EHLO c
-             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
+             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-LIMITS\n S: 250-DELIVERBY
              S: 250-FUTURERELEASE
              S: 250 STARTTLS
              C: MAIL FROM:<alice@example.org>

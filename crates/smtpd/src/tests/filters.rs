@@ -118,7 +118,7 @@ fn mail_of_this_machine_and_over_lmtp_is_shown_to_no_filter() {
     let world = filtering(&says);
     Client::new(SmtpService::mx(world.common.clone()), "127.0.0.1", false)
         .play(&mail("alice@example.org", "250"), usize::MAX);
-    let hello = ["PIPE", "SIZE", "8BIT", "SMTPUTF8", "ENH", "CHUNK", "DSN", "STARTTLS"];
+    let hello = ["PIPE", "SIZE", "8BIT", "SMTPUTF8", "ENH", "CHUNK", "DSN", "LIMITS", "STARTTLS"];
     let hello: String = hello.iter().map(|_| "\n         S: 250").collect();
     let over_lmtp =
         mail("alice@example.org", "250").replace("HELO mail.client.example", &format!("LHLO client{hello}"));

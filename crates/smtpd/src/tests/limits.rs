@@ -28,6 +28,33 @@ fn messages() {
     assert_eq!(check_limits(limits, &script).counts(), (2, 0, 0));
 }
 
+/// RFC 9422.
+#[test]
+fn what_a_message_and_a_connection_may_have_is_told_and_so_it_is() {
+    let announced = |limits: Limits, begin: &dyn Fn(&World) -> Client, hello: &str| {
+        let mut client = begin(&world_with(limits));
+        client.session.receive(format!("{hello} c.example\r\n").as_bytes());
+        client.step();
+        let answer = String::from_utf8(std::mem::take(&mut client.output)).unwrap();
+        let line = answer.lines().find_map(|line| line.get(4..)?.strip_prefix("LIMITS").map(str::to_owned));
+        line.unwrap_or_else(|| panic!("{answer}"))
+    };
+    let few = Limits { messages_max: 2, recipients_max: 3, ..Limits::default() };
+    for (limits, expected) in [
+        (few, " MAILMAX=2 RCPTMAX=3"),
+        (Limits::default(), " MAILMAX=1000 RCPTMAX=100"),
+        (Limits { messages_max: 999_999, ..few }, " MAILMAX=999999 RCPTMAX=3"),
+        (Limits { messages_max: 1_000_000, ..few }, " RCPTMAX=3"),
+        (Limits::trusted(), " RCPTMAX=1000"),
+    ] {
+        assert_eq!(announced(limits, &World::mx, "EHLO"), expected);
+        assert_eq!(announced(limits, &World::submission, "EHLO"), expected);
+        assert_eq!(announced(limits, &World::lmtp, "LHLO"), expected);
+    }
+    let message = format!("{MAIL}{}C: RCPT TO:<alice@example.org>\n S: 452 4.5.3\n{MESSAGE}", RCPT.repeat(3));
+    check_limits(few, &format!("{HELO}{}C: MAIL FROM:<a@x>\n S: 421 4.7.0\n CLOSE", message.repeat(2)));
+}
+
 #[test]
 fn bad_commands() {
     let limits = Limits { bad_commands_max: 3, ..Limits::default() };

@@ -5,7 +5,7 @@ use store::sim::Fault;
 
 const BEGIN: &str = "S: 220 mail.example.org LMTP
     C: LHLO c
-    S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250 STARTTLS
+    S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-LIMITS\n S: 250 STARTTLS
     C: MAIL FROM:<a@x>
     S: 250\n";
 

@@ -15,7 +15,7 @@ fn a_message_arrives() {
          S: 250-8BITMIME
          S: 250-SMTPUTF8
          S: 250-ENHANCEDSTATUSCODES
-         S: 250-CHUNK\n S: 250-DSN
+         S: 250-CHUNK\n S: 250-DSN\n S: 250-LIMITS
          S: 250 STARTTLS
          C: MAIL FROM:<sender@x> SIZE=20 BODY=8BITMIME
          S: 250 2.1.0
@@ -68,7 +68,7 @@ fn helo_without_extensions() {
 fn nothing_is_relayed_not_even_for_this_machine() {
     let script = "S: 220
          C: EHLO c
-         S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250 STARTTLS
+         S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-LIMITS\n S: 250 STARTTLS
          C: MAIL FROM:<alice@example.org>
          S: 250
          C: RCPT TO:<somebody@example.net>

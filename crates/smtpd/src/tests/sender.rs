@@ -31,7 +31,7 @@ fn mail(from: &str, to: &str, author: &str, reply: &str) -> String {
          S: 250-8BIT
          S: 250-SMTPUTF8
          S: 250-ENH
-         S: 250-CHUNK\n S: 250-DSN
+         S: 250-CHUNK\n S: 250-DSN\n S: 250-LIMITS
          S: 250 STARTTLS
          C: MAIL FROM:<{from}>
          S: 250
@@ -282,7 +282,7 @@ fn whoever_looks_for_a_lost_mail_finds_what_was_refused() {
     // Nor is it told to anybody before somebody is named for whom it is, but to an administrator.
     let large = "S: 220\nC: HELO x\nS: 250\nC: MAIL FROM:<a@good.example> SIZE=99999999\nS: 552 5.3.4";
     world.mx().play(large, usize::MAX);
-    world.lmtp().play(&large.replace("HELO", "LHLO").replacen("S: 250", &"S: 250\n".repeat(9), 1), usize::MAX);
+    world.lmtp().play(&large.replace("HELO", "LHLO").replacen("S: 250", &"S: 250\n".repeat(10), 1), usize::MAX);
     let before = |world: &World| refused(world, None).iter().filter(|(to, ..)| to.is_empty()).count();
     assert_eq!((refused(&world, Some("alice")), before(&world)), (Vec::new(), 2));
     // Nor is a login that is missing.
@@ -291,7 +291,7 @@ fn whoever_looks_for_a_lost_mail_finds_what_was_refused() {
     // Who sends is told what was not sent.
     let refused_sender = format!(
         "S: 220\nC: EHLO x\n{}C: AUTH PLAIN {ALICE}\nS: 235\nC: MAIL FROM:<bob@example.org>\nS: 550",
-        "S: 250\n".repeat(12)
+        "S: 250\n".repeat(13)
     );
     world.submission().play(&refused_sender, usize::MAX);
     assert_eq!(refused(&world, Some("alice")), [(String::new(), 550, String::new())]);
@@ -567,7 +567,7 @@ fn whom_somebody_here_wrote_to_answers_without_waiting() {
     let write = format!(
         "S: 220\nC: EHLO x\n{}C: AUTH PLAIN {ALICE}\nS: 235\nC: MAIL FROM:<alice@example.org>\nS: 250\n\
          C: RCPT TO:<a@plain.example>\nS: 250\nC: DATA\nS: 354\nC: From: alice@example.org\nC:\nC: hello\nC: .\nS: 250",
-        "S: 250\n".repeat(12)
+        "S: 250\n".repeat(13)
     );
     world.submission().play(&write, usize::MAX);
     world.mx().play(&refused_at_rcpt("b@plain.example", "450 4.7.1"), usize::MAX);

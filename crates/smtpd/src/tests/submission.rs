@@ -463,7 +463,7 @@ fn what_cannot_be_held_as_its_sender_wants_is_refused_at_once() {
     check_in(full, World::submission, &(logged_in() + "C: MAIL FROM:<alice@example.org> HOLDFOR=60\nS: 552 5.7.17"));
     check(
         World::mx,
-        "S: 220\nC: EHLO c\nS: 250-mail\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-DSN\nS: 250 STARTTLS\nC: MAIL FROM:<a@b.example> HOLDFOR=60\nS: 555 5.5.4",
+        "S: 220\nC: EHLO c\nS: 250-mail\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-\nS: 250-DSN\nS: 250-LIMITS\nS: 250 STARTTLS\nC: MAIL FROM:<a@b.example> HOLDFOR=60\nS: 555 5.5.4",
     );
     check(
         World::submission_without_smarthost,

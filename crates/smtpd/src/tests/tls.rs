@@ -9,7 +9,7 @@ fn no_password_without_tls_over_a_network() {
         &format!(
             "S: 220
              C: EHLO c
-             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
+             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-LIMITS\n S: 250-DELIVERBY
              S: 250 STARTTLS
              C: AUTH PLAIN {ALICE}
              S: 538 5.7.11
@@ -21,7 +21,7 @@ fn no_password_without_tls_over_a_network() {
              C: MAIL FROM:<alice@example.org>
              S: 503 5.5.1
              C: EHLO c
-             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
+             S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-LIMITS\n S: 250-DELIVERBY
  S: 250-REQUIRETLS
              S: 250 AUTH SCRAM-SHA-256 PLAIN LOGIN
              C: STARTTLS
@@ -38,7 +38,7 @@ fn implicit_tls_offers_no_starttls() {
         |world| world.submission_from("192.0.2.1", true),
         "S: 220
          C: EHLO c
-         S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-DELIVERBY
+         S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT\n S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250-LIMITS\n S: 250-DELIVERBY
  S: 250-REQUIRETLS
          S: 250 AUTH SCRAM-SHA-256 PLAIN LOGIN",
     );
@@ -80,6 +80,6 @@ fn a_service_without_tls_says_so() {
         Client::new(SmtpService::mx(common), "192.0.2.1", false)
     };
     let script = "S: 220\n C: STARTTLS\n S: 502\n C: EHLO c\n S: 250-mail\n S: 250-PIPE\n S: 250-SIZE\n S: 250-8BIT
-                  S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250 DSN";
+                  S: 250-SMTPUTF8\n S: 250-ENH\n S: 250-CHUNK\n S: 250-DSN\n S: 250 LIMITS";
     check(connect, script);
 }

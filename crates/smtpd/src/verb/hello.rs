@@ -45,7 +45,8 @@ fn extended(session: &mut SmtpSession, name: String) -> Reply {
         .line("ENHANCEDSTATUSCODES")
         .line("CHUNKING")
         // RFC 3461 §3.
-        .line("DSN");
+        .line("DSN")
+        .line(session.limits.announced());
     if let Role::Submission { .. } = session.service.role {
         // RFC 2852 §3: without a shortest time.
         reply = reply.line("DELIVERBY");
