@@ -1,6 +1,7 @@
 //! The console of one account.
 
 use crate::error::Error;
+use directory::Directory;
 use posts::Posts;
 use queue::Queue;
 use store::device::Device;
@@ -14,13 +15,14 @@ pub struct AccountConsole {
     pub(crate) actor: Actor,
     pub(crate) queue: Option<Queue>,
     pub(crate) posts: Option<Posts>,
+    pub(crate) directory: Option<Directory>,
 }
 
 impl AccountConsole {
     /// The console of `account` for somebody who may use it: its owner, or an administrator.
     #[must_use]
     pub fn new(account: Account, actor: Actor) -> Self {
-        Self { account, actor, queue: None, posts: None }
+        Self { account, actor, queue: None, posts: None, directory: None }
     }
 
     /// With what was passed on, as the queue of the same server knows.
@@ -41,6 +43,12 @@ impl AccountConsole {
     #[must_use]
     pub fn with_posts(self, posts: Posts) -> Self {
         Self { posts: Some(posts), ..self }
+    }
+
+    /// With what became of the account in lists of the same server.
+    #[must_use]
+    pub fn with_directory(self, directory: Directory) -> Self {
+        Self { directory: Some(directory), ..self }
     }
 
     /// A device of the account, revoked or not.

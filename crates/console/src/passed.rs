@@ -1,4 +1,5 @@
-//! What was passed on of the mail for an account, what it has written to lists, and what became of it there, in words: in the timeline,
+//! What was passed on of the mail for an account, what it has written to lists and what became of it there, and of which lists it became
+//! a member, in words: in the timeline,
 //! in the story of a message, and where somebody looks for a mail of which the mailbox has no copy.
 
 use crate::account::AccountConsole;
@@ -7,6 +8,7 @@ use crate::moment::shown;
 use crate::names::{MessageLine, Names, shown as one_line};
 use crate::timeline::{StoryLine, Timeline, TimelineAsk, TimelineLine};
 use crate::words;
+use directory::Membership;
 use posts::Written;
 use queue::{Passed, RecipientState};
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,7 @@ pub struct PassedLine {
 enum Told {
     Passed(Passed),
     Written(Written),
+    Membership(Membership),
 }
 
 /// Lines that stand beside those of the journal, newest first, each with its number: when it was, and a counter within the moment.
@@ -86,7 +89,9 @@ impl AccountConsole {
     /// All that stands beside the journal, newest first, each with its number.
     fn told(&self) -> Result<Vec<(u64, Told)>, Error> {
         let passed = self.passed_on()?.into_iter().map(|(_, passed)| Told::Passed(passed));
-        let mut told: Vec<Told> = passed.chain(self.written()?.into_iter().map(Told::Written)).rev().collect();
+        let written = self.written()?.into_iter().map(Told::Written);
+        let memberships = self.memberships()?.into_iter().map(Told::Membership);
+        let mut told: Vec<Told> = passed.chain(written).chain(memberships).rev().collect();
         told.sort_by_key(Told::at);
         let (mut moment, mut counter) = (Timestamp(0), 0);
         let mut number = |told: Told| {
@@ -102,6 +107,12 @@ impl AccountConsole {
     /// What the account has written to lists, newest first.
     fn written(&self) -> Result<Vec<Written>, Error> {
         Ok(self.posts.as_ref().map(|posts| posts.written(self.account.id())).transpose()?.unwrap_or_default())
+    }
+
+    /// Of which lists the account became a member, and of which it is none any more, newest first.
+    fn memberships(&self) -> Result<Vec<Membership>, Error> {
+        let known = self.directory.as_ref().map(|known| known.memberships(self.account.id(), self.actor.now));
+        Ok(known.transpose()?.unwrap_or_default())
     }
 
     /// What stands in the story of a message that was written to a list.
@@ -217,6 +228,7 @@ impl Told {
         match self {
             Self::Passed(passed) => passed.at,
             Self::Written(written) => written.at(),
+            Self::Membership(membership) => membership.at,
         }
     }
 
@@ -228,13 +240,15 @@ impl Told {
                 let said = words::written_of(written);
                 [&written.message_id, &said].iter().any(|known| known.to_lowercase().contains(text))
             }
+            Self::Membership(membership) => words::membership(membership).to_lowercase().contains(text),
         }
     }
 
     fn line(&self, names: &Names<'_>) -> Result<TimelineLine, Error> {
-        let (text, email) = match self {
-            Self::Passed(passed) => (words::passed(passed), passed.about.email()),
-            Self::Written(written) => (words::written_of(written), None),
+        let (text, email, protocol) = match self {
+            Self::Passed(passed) => (words::passed(passed), passed.about.email(), Protocol::Smtp),
+            Self::Written(written) => (words::written_of(written), None, Protocol::Smtp),
+            Self::Membership(membership) => (words::membership(membership), None, Protocol::Server),
         };
         let messages: Vec<MessageLine> = email.map(|email| names.message(email)).transpose()?.into_iter().collect();
         Ok(TimelineLine {
@@ -243,7 +257,7 @@ impl Told {
             first_at: None,
             device_id: 0,
             device: words::THE_SERVER.to_owned(),
-            protocol: words::protocol(Protocol::Smtp).to_owned(),
+            protocol: words::protocol(protocol).to_owned(),
             text,
             count: 1,
             messages,

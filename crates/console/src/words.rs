@@ -1,5 +1,6 @@
 //! Every word that the console says, in one place, so that it can be said in another language.
 
+mod membership;
 mod passed;
 mod sender;
 mod size;
@@ -17,6 +18,7 @@ use store::{
     OfPop, Protocol, SystemFlag, Timestamp, UndoReport,
 };
 
+pub(crate) use membership::membership;
 pub(crate) use passed::{passed, passed_on, passed_to};
 pub(crate) use sender::examined;
 pub use size::bytes;

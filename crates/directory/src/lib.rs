@@ -69,7 +69,7 @@ pub use forwards::{FORWARD_CODE_CHARS, Forward, ForwardState};
 pub use host_certificate::{HostCertificate, HostKey};
 pub use links::{LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
 pub use listing::{AccountsFound, AccountsWanted};
-pub use lists::{Approval, Bounced, Invited, List, Member, MemberInfo, Posting, Whose};
+pub use lists::{Approval, Bounced, By, Invited, List, Member, MemberInfo, Membership, Posting, Whose};
 pub use options::{DirectoryOptions, Limits, PasswordCost};
 use password::Hasher;
 pub use password::{PASSWORD_BYTES_MAX, check_password};

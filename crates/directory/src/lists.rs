@@ -7,6 +7,7 @@
 //! Invariant: who is invited is no member until they say so.
 
 mod invitations;
+mod memberships;
 mod row;
 mod rules;
 
@@ -17,6 +18,7 @@ use crate::domains::{is_local, must_be_local};
 use crate::error::Error;
 use crate::record::{self, key, read_name};
 pub use invitations::Invited;
+pub use memberships::{By, Membership};
 pub use rules::Approval;
 use rules::POSTS_PER_HOUR;
 use std::sync::Arc;
@@ -280,10 +282,11 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Refused`]: no such list.
-    pub fn remove_list(&self, address: &str) -> Result<(), Error> {
+    pub fn remove_list(&self, address: &str, now: Timestamp) -> Result<(), Error> {
         let address = Address::parse(address).map_err(Error::Refused)?.text();
         self.0.table.change(|tx| {
-            List::read(tx, &address)?;
+            let list = List::read(tx, &address)?;
+            memberships::note(tx, &address, (&list.members, &[]), (By::Removal, now))?;
             tx.delete(&key(record::LIST, &address));
             Ok(())
         })
@@ -315,8 +318,8 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Refused`]: no such list, no address, one in a local domain that is not an account, too many members.
-    pub fn join_list(&self, address: &str, member: &str) -> Result<(), Error> {
-        self.join_list_among(address, member, (LIST_MEMBERS_MAX, &|_| true))
+    pub fn join_list(&self, address: &str, member: &str, turn: (By, Timestamp)) -> Result<(), Error> {
+        self.join_list_among(address, member, (LIST_MEMBERS_MAX, &|_| true), turn)
     }
 
     /// The same, unless it has so many members already with addresses elsewhere in domains of which a rule says that they count.
@@ -328,8 +331,9 @@ impl Directory {
         address: &str,
         member: &str,
         (max, counts): (usize, &dyn Fn(&str) -> bool),
+        turn: (By, Timestamp),
     ) -> Result<(), Error> {
-        self.change_list(address, |tx, list| {
+        self.change_members(address, turn, |tx, list| {
             let whose = whose(tx, member)?;
             let is_counted = |member: &&Member| match &member.whose {
                 Whose::Outside(address) => address.rsplit_once('@').is_some_and(|(_, domain)| counts(domain)),
@@ -356,8 +360,8 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Refused`]: no such list, no such member.
-    pub fn leave_list(&self, address: &str, member: &str) -> Result<(), Error> {
-        self.change_list(address, |tx, list| {
+    pub fn leave_list(&self, address: &str, member: &str, turn: (By, Timestamp)) -> Result<(), Error> {
+        self.change_members(address, turn, |tx, list| {
             let whose = whose(tx, member)?;
             if !list.has(&whose) {
                 return Err(Error::refused(format!("{member} is no member of {address}")));
@@ -372,10 +376,10 @@ impl Directory {
     ///
     /// # Errors
     /// Faults.
-    pub fn leave_by_token(&self, list: &List, token: &str) -> Result<Option<String>, store::Error> {
+    pub fn leave_by_token(&self, list: &List, token: &str, now: Timestamp) -> Result<Option<String>, store::Error> {
         let Some(member) = self.member_of_token(list, token)?.cloned() else { return Ok(None) };
         let address = self.address_of(&member.whose)?;
-        let left = self.change_list(&list.address, |_, list| {
+        let left = self.change_members(&list.address, (By::Member, now), |_, list| {
             list.members.retain(|known| !is_same(&known.whose, &member.whose));
             Ok(())
         });
@@ -440,10 +444,25 @@ impl Directory {
         Ok(list.members.iter().find(|member| self.list_token(list, member).eq_ignore_ascii_case(token)))
     }
 
+    /// Changes a list, and writes down who is a member since then, or none any more, and who wanted it so.
+    fn change_members<T>(
+        &self,
+        address: &str,
+        turn: (By, Timestamp),
+        mut change: impl FnMut(&TableTx<'_>, &mut List) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.change_list(address, |tx, list| {
+            let before = list.members.clone();
+            let changed = change(tx, list)?;
+            memberships::note(tx, &list.address, (&before, &list.members), turn)?;
+            Ok(changed)
+        })
+    }
+
     fn change_list<T>(
         &self,
         address: &str,
-        mut change: impl FnMut(&TableTx<'_>, &mut List) -> Result<T, Error>,
+        mut change: impl FnMut(&mut TableTx<'_>, &mut List) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let address = Address::parse(address).map_err(Error::Refused)?.text();
         self.0.table.change(|tx| {
@@ -469,6 +488,7 @@ pub(crate) fn remove_from_lists(tx: &mut TableTx<'_>, id: AccountId) -> Result<(
             list.write(tx);
         }
     }
+    memberships::forget(tx, id)?;
     Ok(())
 }
 
@@ -536,14 +556,14 @@ mod tests {
             directory.add_list("x@example.org", "a \"b\"", Posting::Members, &owners),
             directory.add_list("x@example.org", "", Posting::Members, &["ada@example.com"]),
             directory.add_list("x@example.com", "", Posting::Members, &owners),
-            directory.join_list("choir@example.org", "nobody@example.org"),
-            directory.leave_list("choir@example.org", "ada@example.com"),
+            directory.join_list("choir@example.org", "nobody@example.org", (By::Owner, NOW)),
+            directory.leave_list("choir@example.org", "ada@example.com", (By::Owner, NOW)),
             directory.remove_domain("example.org"),
         ] {
             assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
         }
         for member in ["alice@example.org", "Ada@Example.com", "ada@example.com"] {
-            directory.join_list("choir@example.org", member).unwrap();
+            directory.join_list("choir@example.org", member, (By::Owner, NOW)).unwrap();
         }
         let members = |directory: &Directory| {
             let list = directory.list("choir@example.org").unwrap().unwrap();
@@ -551,15 +571,15 @@ mod tests {
         };
         assert_eq!(members(&directory), ["alice@example.org", "ada@example.com"]);
         assert_eq!(members(&start(&engine)), ["alice@example.org", "ada@example.com"]);
-        directory.join_list("choir@example.org", "bob@example.org").unwrap();
+        directory.join_list("choir@example.org", "bob@example.org", (By::Owner, NOW)).unwrap();
         directory.remove_account("alice@example.org").unwrap();
-        directory.leave_list("choir@example.org", "bob@example.org").unwrap();
+        directory.leave_list("choir@example.org", "bob@example.org", (By::Owner, NOW)).unwrap();
         assert_eq!(directory.check().unwrap(), [""; 0]);
         let list = directory.list("choir@example.org").unwrap().unwrap();
         assert!(!list.has(&Whose::Account(alice)) && list.owners.is_empty());
-        directory.leave_list("choir@example.org", "ADA@example.com").unwrap();
+        directory.leave_list("choir@example.org", "ADA@example.com", (By::Owner, NOW)).unwrap();
         assert_eq!(members(&directory), [""; 0]);
-        directory.remove_list("choir@example.org").unwrap();
+        directory.remove_list("choir@example.org", NOW).unwrap();
         assert_eq!((directory.lists().unwrap(), start(&engine).lists().unwrap()), (Vec::new(), Vec::new()));
     }
 
@@ -568,17 +588,17 @@ mod tests {
         let (_, directory, _) = server();
         for list in ["one@example.org", "two@example.org"] {
             directory.add_list(list, "", Posting::Anybody, &["alice@example.org"]).unwrap();
-            directory.join_list(list, "ada@example.com").unwrap();
-            directory.join_list(list, "bob@example.org").unwrap();
+            directory.join_list(list, "ada@example.com", (By::Owner, NOW)).unwrap();
+            directory.join_list(list, "bob@example.org", (By::Owner, NOW)).unwrap();
         }
         let of = |list: &str| directory.list(list).unwrap().unwrap();
         let token = directory.list_token(&of("one@example.org"), &of("one@example.org").members[0]);
         assert_eq!(token.len(), TOKEN_CHARS);
-        assert_eq!(directory.leave_by_token(&of("two@example.org"), &token), Ok(None));
-        assert_eq!(directory.leave_by_token(&of("one@example.org"), "a"), Ok(None));
+        assert_eq!(directory.leave_by_token(&of("two@example.org"), &token, NOW), Ok(None));
+        assert_eq!(directory.leave_by_token(&of("one@example.org"), "a", NOW), Ok(None));
         let token = token.to_ascii_uppercase();
-        assert_eq!(directory.leave_by_token(&of("one@example.org"), &token), Ok(Some("ada@example.com".into())));
-        assert_eq!(directory.leave_by_token(&of("one@example.org"), &token), Ok(None));
+        assert_eq!(directory.leave_by_token(&of("one@example.org"), &token, NOW), Ok(Some("ada@example.com".into())));
+        assert_eq!(directory.leave_by_token(&of("one@example.org"), &token, NOW), Ok(None));
         assert_eq!((of("one@example.org").members.len(), of("two@example.org").members.len()), (1, 2));
     }
 
@@ -586,7 +606,7 @@ mod tests {
     fn mail_that_comes_back_on_several_days_pauses_a_member() {
         let (_, directory, _) = server();
         directory.add_list("choir@example.org", "", Posting::Anybody, &["alice@example.org"]).unwrap();
-        directory.join_list("choir@example.org", "ada@example.com").unwrap();
+        directory.join_list("choir@example.org", "ada@example.com", (By::Owner, NOW)).unwrap();
         let list = || directory.list("choir@example.org").unwrap().unwrap();
         let token = directory.list_token(&list(), &list().members[0]);
         let bounce = |days| directory.note_bounce(&list(), &token, later(days)).unwrap().0;
@@ -594,7 +614,7 @@ mod tests {
         use Bounced::{Counted, Known, Paused};
         assert_eq!(days, [Counted, Known, Counted, Counted, Counted, Known, Paused, Known]);
         assert!(directory.members(&list()).unwrap()[0].is_paused);
-        directory.join_list("choir@example.org", "ada@example.com").unwrap();
+        directory.join_list("choir@example.org", "ada@example.com", (By::Owner, NOW)).unwrap();
         assert!(!directory.members(&list()).unwrap()[0].is_paused);
         assert_eq!(directory.note_bounce(&list(), "nonsense", NOW), Ok((Known, None)));
     }

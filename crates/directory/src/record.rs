@@ -8,6 +8,7 @@
 //! L address          an alias: the numbers of the accounts that it leads to, and addresses elsewhere
 //! M address          a list with its members (see `lists`)
 //! F number           where the owner of an account has mail forwarded to (see `forwards`)
+//! H number moment    an account became a member of a list, or is none any more (see `lists`)
 //! J number           the owner of an account has switched the junk filter off (see `junk_filter`)
 //! X number           an account that is to be removed (see `leaving`)
 //! K hash             a one-time link (see `links`)
@@ -38,6 +39,7 @@ pub(crate) const NAME: &[u8] = b"N";
 pub(crate) const ALIAS: &[u8] = b"L";
 pub(crate) const LIST: &[u8] = b"M";
 pub(crate) const FORWARD: &[u8] = b"F";
+pub(crate) const MEMBERSHIP: &[u8] = b"H";
 pub(crate) const WITHOUT_JUNK_FILTER: &[u8] = b"J";
 pub(crate) const LEAVING: &[u8] = b"X";
 pub(crate) const LINK: &[u8] = b"K";

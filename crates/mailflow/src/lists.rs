@@ -29,7 +29,7 @@ use crate::onward::outcome;
 use crate::outcome::{Got, ListRefusal, RecipientOutcome};
 use crate::route::{Door, Recipient, Route, ToList, Unroutable};
 use approval::{Standing, Verdict};
-use directory::{Bounced, List, Member, Posting, Resolution, Whose};
+use directory::{Bounced, By, List, Member, Posting, Resolution, Whose};
 use form::Author;
 use message::delivery_report::{Action, DeliveryReport, Reported};
 use message::structure::Structure;
@@ -132,7 +132,9 @@ impl MailFlow {
             // Whoever has a domain has as many addresses as they like.
             let own = site(&author.address.domain().to_string());
             let is_of_same = |domain: &str| site(domain) == own;
-            directory.join_list_among(&list.address, &member, (JOINED_PER_DOMAIN_MAX, &is_of_same)).map(|()| is_new)
+            let (of_site, turn) =
+                ((JOINED_PER_DOMAIN_MAX, &is_of_same as &dyn Fn(&str) -> bool), (By::Member, put.now));
+            directory.join_list_among(&list.address, &member, of_site, turn).map(|()| is_new)
         });
         match joined {
             Ok(is_new) => {
@@ -175,7 +177,7 @@ impl MailFlow {
     }
 
     fn leave(&self, list: &List, token: &str, now: Timestamp) -> Result<(), Error> {
-        if let Some(member) = self.auth.directory().leave_by_token(list, token)? {
+        if let Some(member) = self.auth.directory().leave_by_token(list, token, now)? {
             info!(list = list.address, member, "left a list");
             let _is_sent = self.send_letter(&member, &letters::left(list, &member, &self.hostname, now), now);
         }

@@ -70,7 +70,10 @@ impl Caller {
     pub(crate) fn console(&self) -> Result<AccountConsole, Problem> {
         let posts = Posts::of(self.site.auth().store());
         let console = AccountConsole::new(self.own()?.mail.clone(), self.actor());
-        Ok(console.with_queue(self.site.queue().clone()).with_posts(posts))
+        Ok(console
+            .with_queue(self.site.queue().clone())
+            .with_posts(posts)
+            .with_directory(self.site.auth().directory().clone()))
     }
 
     /// The console of another account, for whoever may administer it.

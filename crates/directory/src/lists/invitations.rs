@@ -3,7 +3,7 @@
 //! An owner names an address; whoever reads its mail gets a letter with a token and is a member once they say so. Who does not answer
 //! is none, and is not asked again before the invitation is over.
 
-use super::{LIST_MEMBERS_MAX, List, Member, Whose, is_same, whose};
+use super::{By, LIST_MEMBERS_MAX, List, Member, Whose, is_same, whose};
 use crate::Directory;
 use crate::error::Error;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ impl Directory {
     /// [`Error::Refused`]: too many members.
     pub fn accept_invitation(&self, list: &List, token: &str, now: Timestamp) -> Result<Option<String>, Error> {
         let Some(invited) = self.invitation_of(list, token, now).cloned() else { return Ok(None) };
-        self.change_list(&list.address, |tx, list| {
+        self.change_members(&list.address, (By::Member, now), |tx, list| {
             let Some(place) = list.invited.iter().position(|known| *known == invited) else { return Ok(None) };
             // An account that has gone since.
             let Ok((address, whose)) = member_of(tx, &invited.address) else { return Ok(None) };
@@ -149,8 +149,8 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Refused`]: no such list.
-    pub fn leave_own_list(&self, address: &str, account: AccountId) -> Result<(), Error> {
-        self.change_list(address, |_, list| {
+    pub fn leave_own_list(&self, address: &str, account: AccountId, now: Timestamp) -> Result<(), Error> {
+        self.change_members(address, (By::Member, now), |_, list| {
             list.members.retain(|known| known.whose != Whose::Account(account));
             Ok(())
         })
@@ -222,18 +222,18 @@ mod tests {
         let (engine, directory, [_, bob]) = server();
         directory.add_list(CHOIR, "", Posting::Members, &["alice@example.org"]).unwrap();
         assert!(matches!(directory.rest_from_list(CHOIR, bob, true), Err(Error::Refused(_))));
-        directory.join_list(CHOIR, "bob@example.org").unwrap();
+        directory.join_list(CHOIR, "bob@example.org", (By::Owner, NOW)).unwrap();
         directory.rest_from_list(CHOIR, bob, true).unwrap();
         let rests = |directory: &Directory| {
             let list = directory.list(CHOIR).unwrap().unwrap();
             (list.members[0].is_paused(), list.members[0].rests)
         };
         assert_eq!(rests(&start(&engine)), (true, true));
-        directory.join_list(CHOIR, "bob@example.org").unwrap();
+        directory.join_list(CHOIR, "bob@example.org", (By::Owner, NOW)).unwrap();
         assert_eq!(rests(&directory), (true, true), "an owner says so, and not Bob");
         directory.rest_from_list(CHOIR, bob, false).unwrap();
         assert_eq!((rests(&directory), directory.lists_of(bob).unwrap().len()), ((false, false), 1));
-        directory.leave_own_list(CHOIR, bob).unwrap();
+        directory.leave_own_list(CHOIR, bob, NOW).unwrap();
         assert!(directory.lists_of(bob).unwrap().is_empty());
     }
 }

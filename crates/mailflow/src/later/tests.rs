@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::{World, world};
 use auth::Attempt;
-use directory::Posting;
+use directory::{By, Posting};
 use queue::{Limits, Policy, Queue, RecipientState, Via, Ways};
 use smtp_proto::{Return, ReversePath};
 use std::net::{IpAddr, Ipv4Addr};
@@ -143,7 +143,7 @@ fn one_recipient_who_could_not_have_it_kept_it_from_all_others() {
     let desk = desk();
     let directory = desk.world.flow.auth.directory();
     directory.add_list("choir@example.org", "", Posting::Owners, &["carol@example.org"]).unwrap();
-    directory.join_list("choir@example.org", "bob@example.org").unwrap();
+    directory.join_list("choir@example.org", "bob@example.org", (By::Owner, NOW)).unwrap();
     drop(desk.submit(&["bob@example.org", "choir@example.org", "carol@example.org", "dave@example.net"]));
     let bob = directory.account("bob@example.org").unwrap().unwrap().id;
     let quota = |bytes| {

@@ -30,7 +30,7 @@ fn choir(posting: Posting) -> (World, Queue) {
     directory.make_signing_keys("example.org", NOW).unwrap();
     directory.add_list(CHOIR, "The Choir", posting, &["alice@example.org"]).unwrap();
     for member in ["bob@example.org", "ada@far.example", "eve@other.example"] {
-        directory.join_list(CHOIR, member).unwrap();
+        directory.join_list(CHOIR, member, (By::Owner, NOW)).unwrap();
     }
     let queue = Queue::open(world.flow.auth.store(), Policy::default());
     let flow = MailFlow { queue: Some(queue.clone()), pages: Some("https://mail.example.org".into()), ..world.flow };
@@ -214,8 +214,8 @@ fn what_the_queue_does_not_take_now_is_tried_again_and_nobody_waits_for_it() {
 fn one_member_who_could_not_be_served_ended_the_round_for_all() {
     let (world, queue) = choir(Posting::Members);
     let directory = world.flow.auth.directory();
-    directory.join_list(CHOIR, "carol@example.org").unwrap();
-    directory.leave_list(CHOIR, "ada@far.example").unwrap();
+    directory.join_list(CHOIR, "carol@example.org", (By::Owner, NOW)).unwrap();
+    directory.leave_list(CHOIR, "ada@far.example", (By::Owner, NOW)).unwrap();
     let post = MESSAGE.replace("ada@far.example", "carol@example.org");
     assert_eq!(deliver(&world, "carol@example.org", CHOIR, &post).worst(), OK);
     // Its account goes between the answer and the copy.
@@ -234,7 +234,7 @@ fn one_member_who_could_not_be_served_ended_the_round_for_all() {
 fn a_client_waited_for_as_many_commits_as_a_list_has_members() {
     let (world, mut queue) = choir(Posting::Members);
     for number in 0..98 {
-        world.flow.auth.directory().join_list(CHOIR, &format!("m{number}@far.example")).unwrap();
+        world.flow.auth.directory().join_list(CHOIR, &format!("m{number}@far.example"), (By::Owner, NOW)).unwrap();
     }
     let commits = |world: &World| {
         let table = |id| world.flow.auth.store().table(id).version().unwrap().0;
@@ -758,7 +758,7 @@ fn an_owner_whose_mailbox_is_full_kept_the_others_from_being_asked() {
     let (world, _) = choir(Posting::Members);
     let directory = world.flow.auth.directory();
     directory.add_list("duo@example.org", "", Posting::Members, &["carol@example.org", "alice@example.org"]).unwrap();
-    directory.join_list("duo@example.org", "bob@example.org").unwrap();
+    directory.join_list("duo@example.org", "bob@example.org", (By::Owner, NOW)).unwrap();
     directory.set_approval("duo@example.org", Approval::Others).unwrap();
     let carol = directory.account("carol@example.org").unwrap().unwrap().id;
     let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: NOW };
@@ -825,8 +825,8 @@ fn a_post_to_a_list_whose_domain_stood_in_u_labels_was_refused() {
     let directory = world.flow.auth.directory();
     directory.add_domain("bücher.example").unwrap();
     directory.add_list("lesen@bücher.example", "", Posting::Members, &["alice@example.org"]).unwrap();
-    directory.join_list("lesen@bücher.example", "bob@example.org").unwrap();
-    directory.join_list("lesen@bücher.example", "ada@größe.example").unwrap();
+    directory.join_list("lesen@bücher.example", "bob@example.org", (By::Owner, NOW)).unwrap();
+    directory.join_list("lesen@bücher.example", "ada@größe.example", (By::Owner, NOW)).unwrap();
     for (number, to) in [(1, "lesen@bücher.example"), (2, "lesen@xn--bcher-kva.example")] {
         let content = numbered(number).replace("To: choir@example.org", &format!("To: {to}"));
         let content = content.replace("ada@far.example", "ada@größe.example");

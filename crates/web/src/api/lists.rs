@@ -8,10 +8,11 @@ use console::{
     Act, Done, InvitedLine, ListLine, MemberLine, MembershipLine, PostLine, answer_post, invitation, shown,
     waiting_posts,
 };
-use directory::{Approval, List, Member, Posting, Whose};
+use directory::{Approval, By, List, Member, Posting, Whose};
 use posts::Posts;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use store::Timestamp;
 
 type Waiting = BTreeMap<String, usize>;
 
@@ -121,7 +122,7 @@ pub(crate) fn remove(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     caller.administration()?;
     let list = fields.text("list");
     let known = caller.site.auth().directory().list(list)?;
-    caller.site.auth().directory().remove_list(list)?;
+    caller.site.auth().directory().remove_list(list, caller.now)?;
     // Another list of the same address has other owners.
     if let Some(known) = known {
         let posts = Posts::of(caller.site.auth().store());
@@ -142,15 +143,23 @@ pub(crate) fn join(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     if !is_here && !members.iter().any(|known| known.address.eq_ignore_ascii_case(member)) {
         caller.administration()?;
     }
-    directory.join_list(list, member)?;
+    directory.join_list(list, member, turn(caller, member)?)?;
     Ok(Done::new(format!("{member} gets what is written to {list}.")))
 }
 
 pub(crate) fn leave(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let (list, member) = (fields.text("list"), fields.text("member"));
     keeps(caller, list)?;
-    caller.site.auth().directory().leave_list(list, member)?;
+    caller.site.auth().directory().leave_list(list, member, turn(caller, member)?)?;
     Ok(Done::new(format!("{member} gets nothing of {list} any more.")))
+}
+
+/// Who makes a member, or none any more, and when.
+fn turn(caller: &Caller, member: &str) -> Result<(By, Timestamp), Problem> {
+    let account = caller.site.auth().directory().account(member)?.map(|account| account.address);
+    let own = caller.own.as_ref().map(|own| &own.address);
+    let by = if account.is_some() && account.as_ref() == own { By::Member } else { By::Owner };
+    Ok((by, caller.now))
 }
 
 /// Asks an address whether it wants to be a member: whoever reads its mail answers.
@@ -210,7 +219,7 @@ pub(crate) fn decide(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
             format!("You get what is written to {list} from now on.")
         }
         "leave" => {
-            directory.leave_own_list(list, account)?;
+            directory.leave_own_list(list, account, caller.now)?;
             format!("You get nothing of {list} any more.")
         }
         _ => return Err(Problem::bad("The wish is “pause”, “resume” or “leave”.")),

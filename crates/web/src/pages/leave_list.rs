@@ -33,7 +33,7 @@ fn show(visit: &Visit, _: &Fields) -> Outcome {
 fn leave(visit: &Visit) -> Outcome {
     let directory = visit.site.auth().directory();
     let list = list(visit)?;
-    directory.leave_by_token(&list, visit.parameter("token"))?;
+    directory.leave_by_token(&list, visit.parameter("token"), visit.site.now())?;
     page(visit, true)
 }
 

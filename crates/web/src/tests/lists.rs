@@ -2,7 +2,8 @@
 
 use crate::testing::{ALICE, Browser, World};
 use axum::http::StatusCode;
-use directory::Posting;
+use directory::{By, Posting};
+use store::sim::SIM_EPOCH as NOW;
 use store::{Actor, DeviceId, Flags, NewMessage, Protocol, Target};
 
 const CHOIR: &str = "choir@example.org";
@@ -14,7 +15,7 @@ fn world() -> World {
     let world = World::new();
     let directory = world.auth.directory();
     directory.add_list(CHOIR, "Our choir", Posting::Members, &[BOB]).unwrap();
-    directory.join_list(CHOIR, ADA).unwrap();
+    directory.join_list(CHOIR, ADA, (By::Owner, NOW)).unwrap();
     world
 }
 
@@ -50,7 +51,7 @@ fn one_click_leaves_a_list_and_looking_does_not() {
     assert_eq!(members(&world), [""; 0]);
     // Twice is once, and the button of the page does the same.
     assert!(one_click(&mut browser, &path).is_success());
-    directory.join_list(CHOIR, ADA).unwrap();
+    directory.join_list(CHOIR, ADA, (By::Owner, NOW)).unwrap();
     let answer = browser.post(&path, &[("List-Unsubscribe", "One-Click")]);
     assert!(answer.text.contains("nothing of this list any more"), "{}", answer.text);
     assert_eq!(members(&world), [""; 0]);
@@ -331,9 +332,40 @@ fn an_owner_invites_and_whoever_has_the_letter_is_a_member_when_they_say_so() {
 }
 
 #[test]
+fn who_joins_and_leaves_lists_reads_it_in_their_timeline_with_who_wanted_it() {
+    let world = world();
+    let mut alice = world.alice();
+    let texts = |browser: &mut Browser<'_>, query: &str| -> Vec<String> {
+        let timeline = browser.get(&format!("/api/v1/timeline?{query}")).json();
+        let lines = timeline["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned());
+        lines.filter(|text| text.contains("the list")).collect()
+    };
+    let mut bob = world.browser();
+    bob.log_in(BOB, crate::testing::PASSWORD);
+    let token = bob.get("/account/forward").csrf();
+    bob.extra.push(("x-csrf-token", token));
+    let joined = bob.call("/api/v1/lists/join", &format!(r#"{{"list": "{CHOIR}", "member": "{ALICE}"}}"#));
+    assert!(joined.status.is_success());
+    let made = "this account was made a member of the list choir@example.org, by an owner of it or an administrator";
+    assert_eq!(texts(&mut alice, ""), [made]);
+    assert!(alice.get("/timeline").text.contains(made));
+    let list = world.auth.directory().list(CHOIR).unwrap().unwrap();
+    let own = list.members.iter().find(|member| matches!(member.whose, directory::Whose::Account(_))).unwrap();
+    let token = world.auth.directory().list_token(&list, own);
+    world.wait_millis(1000);
+    assert!(one_click(&mut world.browser(), &format!("/lists/{CHOIR}/leave/{token}")).is_success());
+    let left = "this account left the list choir@example.org";
+    assert_eq!(texts(&mut alice, ""), [left, made]);
+    assert_eq!(texts(&mut alice, "search=LEFT%20the"), [left]);
+    assert_eq!(texts(&mut alice, "removals=true"), [""; 0]);
+    // It is nobody else's.
+    assert_eq!(texts(&mut bob, ""), [""; 0]);
+}
+
+#[test]
 fn a_member_sees_what_lists_there_are_and_pauses_and_leaves() {
     let world = world();
-    world.auth.directory().join_list(CHOIR, ALICE).unwrap();
+    world.auth.directory().join_list(CHOIR, ALICE, (By::Owner, NOW)).unwrap();
     let mut alice = world.alice();
     let page = alice.get("/lists").text;
     assert!(page.contains("mailto:choir@example.org") && page.contains("Send me nothing for a while"), "{page}");
