@@ -19,9 +19,9 @@ pub(super) struct Certificate {
 }
 
 const EXAMPLES: &str = "\
-It is renewed without this, at two thirds of its life. What the authority refuses is tried again later and later, up to a day;
-when the reason is mended, `renew` has it tried at once. Mind that authorities count: Let's Encrypt refuses a host name after
-five failures within an hour, and after five certificates for the same names within a week.
+It is renewed without this, at two thirds of its life. What the authority refuses is tried again later and later, up
+to a day; when the reason is mended, `renew` has it tried at once. Mind that authorities count: Let's Encrypt refuses
+a host name after five failures within an hour, and after five certificates for the same names within a week.
 
 Examples:
   pillarbox certificate          names, days that are left, the next renewal, the last error, its keys

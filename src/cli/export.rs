@@ -27,11 +27,12 @@ pub(super) struct Export {
 }
 
 const EXAMPLES: &str = "\
-Folders are those of Maildir++ (`.Work.Drafts` beside `cur`); flags stand in the names of files, keywords beside them as Dovecot
-has them (26 in a folder), the date of a message is that of its file, subscriptions are in `subscriptions`. `pillarbox import
-maildir:DIR` brings all of it back. Nothing is changed here. The files belong to whoever runs the command.
+Folders are those of Maildir++ (`.Work.Drafts` beside `cur`); flags stand in the names of files, keywords beside them
+as Dovecot has them (26 in a folder), the date of a message is that of its file, subscriptions are in `subscriptions`.
+`pillarbox import maildir:DIR` brings all of it back. Nothing is changed here. The files belong to whoever runs the
+command.
 
-Example:
+Examples:
   pillarbox export /backup/alice --account alice";
 
 impl Export {

@@ -37,9 +37,9 @@ pub(super) struct Find {
 }
 
 const EXAMPLES: &str = "\
-Newest first. What was removed is kept for a while (30 days by default) and comes back with its flags where it was; what lies
-in Junk or Trash comes back to INBOX. Mail that never came in: `pillarbox refused`. What happened to a message: `pillarbox timeline
---message`.
+Newest first. What was removed is kept for a while (30 days by default) and comes back with its flags where it was;
+what lies in Junk or Trash comes back to INBOX. Mail that never came in: `pillarbox refused`. What happened to a
+message: `pillarbox timeline --message`.
 
 Examples:
   pillarbox find alice invoice march

@@ -29,10 +29,10 @@ pub(super) struct Import {
     /// Whose mail it is there, if not as in the address
     #[arg(long, conflicts_with = "csv")]
     user: Option<String>,
-    /// Many accounts: on each line the account here, a comma, the user there, and without --master a comma and the password
+    /// Many accounts: on each line `account here,user there`, and without --master `,password`
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// A file whose first line is the password there; without it the password is asked for, or read from standard input
+    /// A file whose first line is the password there; without it: asked for, or standard input
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// The password is that of a master user of the other server
@@ -47,7 +47,7 @@ pub(super) struct Import {
     /// The mailbox that a single mbox file goes into, if not one of the file's name
     #[arg(long, value_name = "MAILBOX")]
     into: Option<String>,
-    /// How Dovecot made the UIDLs of a Maildir with a dovecot-uidlist [default: %08Xu%08Xv]; none: they stay behind
+    /// How Dovecot made the UIDLs of a Maildir [default: %08Xu%08Xv]; none: they stay behind
     #[arg(long, value_name = "FORMAT")]
     uidl_format: Option<String>,
     /// Trust these certificates (PEM) instead of those of the system
@@ -62,12 +62,14 @@ pub(super) struct Import {
 }
 
 const EXAMPLES: &str = "\
-Folders, flags, keywords, dates and subscriptions come along; folders for sent mail, drafts, junk and the like go where they are
-here. Run it again whenever you like, until you switch: what is new there comes, flags that changed there change here; what was
-removed there stays here. A run that broke off goes on where it stopped, and no message comes twice.
+Folders, flags, keywords, dates and subscriptions come along; folders for sent mail, drafts, junk and the like go
+where they are here. Run it again whenever you like, until you switch: what is new there comes, flags that changed
+there change here; what was removed there stays here. A run that broke off goes on where it stopped, and no message
+comes twice.
 
-Files are read by the server where one runs, as the user that it runs as; without one, by this command. A message is known by the
-name of its file (Maildir) or by its content (mbox). docs/migration.md says what comes along of which program's files.
+Files are read by the server where one runs, as the user that it runs as; without one, by this command. A message is
+known by the name of its file (Maildir) or by its content (mbox). docs/migration.md says what comes along of which
+program's files.
 
 Each source is a device of the account: the timeline tells what it brought, and `pillarbox undo` takes it back. To bring
 everything once more, revoke that device first.

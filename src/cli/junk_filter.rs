@@ -10,12 +10,18 @@ use super::show::Format;
 
 /// Show and switch whether mail of an account is put into Junk
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct JunkFilter {
     #[command(flatten)]
     format: Format,
     #[command(subcommand)]
     verb: Verb,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  pillarbox junk-filter show alice
+  pillarbox junk-filter off alice      her programs do it themselves";
 
 #[derive(Debug, Subcommand)]
 enum Verb {

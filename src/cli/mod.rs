@@ -8,6 +8,7 @@ mod backup;
 mod certificate;
 mod check;
 mod check_config;
+mod completion;
 mod device;
 mod doctor;
 mod domain;
@@ -21,8 +22,10 @@ mod import_uidl;
 mod invite;
 mod junk_filter;
 mod list;
+mod man;
 mod move_store;
 mod offer;
+mod owner;
 mod password;
 mod place;
 mod queue;
@@ -48,7 +51,7 @@ mod verify_message;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use failure::Failure;
 use place::Place;
@@ -88,7 +91,8 @@ Examples:
   pillarbox backup /mnt/backup/mail            a copy of everything, while the server works
 
 All commands from account to backup work on a running server and without one. They find it by --config or --data-dir;
-without both they mean the one of `pillarbox try`, in $XDG_DATA_HOME/pillarbox if that is set.
+without both they mean the one of `pillarbox try`, in $XDG_DATA_HOME/pillarbox if that is set, or where there is none
+that of /etc/pillarbox.toml. Called by root without a running server, they work as the user that its data belong to.
 
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 a fault of the disk, the system or Pillarbox.
 `pillarbox COMMAND --help` tells more about a command.";
@@ -132,6 +136,67 @@ enum Command {
     Backup(backup::Backup),
     Restore(restore::Restore),
     MoveStore(move_store::MoveStore),
+    Completion(completion::Completion),
+    Man(man::Man),
+}
+
+impl Command {
+    /// Whether it may open the data of a server that does not run, and change them.
+    fn is_for_data(&self) -> bool {
+        !matches!(
+            self,
+            Self::Try(_)
+                | Self::Serve(_)
+                | Self::CheckConfig(_)
+                | Self::VerifyMessage(_)
+                | Self::Completion(_)
+                | Self::Man(_)
+        )
+    }
+
+    fn run(self, place: &Place) -> Outcome {
+        match self {
+            Self::Try(command) => command.run(place),
+            Self::Serve(command) => command.run(place),
+            Self::Setup(command) => command.run(place),
+            Self::CheckConfig(command) => command.run(place),
+            Self::Doctor(command) => command.run(place),
+            Self::Status(command) => command.run(place),
+            Self::VerifyMessage(command) => command.run(),
+            Self::Account(command) => command.run(place),
+            Self::Device(command) => command.run(place),
+            Self::Alias(command) => command.run(place),
+            Self::List(command) => command.run(place),
+            Self::JunkFilter(command) => command.run(place),
+            Self::Domain(command) => command.run(place),
+            Self::Certificate(command) => command.run(place),
+            Self::Request(command) => command.run(place),
+            Self::Invite(command) => command.run(place),
+            Self::Queue(command) => command.run(place),
+            Self::Timeline(command) => command.run(place),
+            Self::Refused(command) => command.run(place),
+            Self::Audit(command) => command.run(place),
+            Self::Reports(command) => command.run(place),
+            Self::TestMail(command) => command.run(place),
+            Self::Find(command) => command.run(place),
+            Self::Undo(command) => command.run(place),
+            Self::Offer(command) => command.run(place),
+            Self::Held(command) => command.run(place),
+            Self::Forward(command) => command.run(place),
+            Self::Share(command) => command.run(place),
+            Self::Scheduled(command) => command.run(place),
+            Self::Sending(command) => command.run(place),
+            Self::Import(command) => command.run(place),
+            Self::ImportUidl(command) => command.run(place),
+            Self::Export(command) => command.run(place),
+            Self::Check(command) => command.run(place),
+            Self::Backup(command) => command.run(place),
+            Self::Restore(command) => command.run(place),
+            Self::MoveStore(command) => command.run(place),
+            Self::Completion(command) => command.run(Arguments::command()),
+            Self::Man(command) => command.run(Arguments::command()),
+        }
+    }
 }
 
 /// What a subcommand ends with: nothing, or what the person at the terminal is told.
@@ -140,45 +205,8 @@ type Outcome = Result<(), Failure>;
 /// Runs what the command line asks for.
 pub(crate) fn run() -> ExitCode {
     let Arguments { place, command } = Arguments::parse();
-    let outcome = match command {
-        Command::Try(command) => command.run(&place),
-        Command::Serve(command) => command.run(&place),
-        Command::Setup(command) => command.run(&place),
-        Command::CheckConfig(command) => command.run(&place),
-        Command::Doctor(command) => command.run(&place),
-        Command::Status(command) => command.run(&place),
-        Command::VerifyMessage(command) => command.run(),
-        Command::Account(command) => command.run(&place),
-        Command::Device(command) => command.run(&place),
-        Command::Alias(command) => command.run(&place),
-        Command::List(command) => command.run(&place),
-        Command::JunkFilter(command) => command.run(&place),
-        Command::Domain(command) => command.run(&place),
-        Command::Certificate(command) => command.run(&place),
-        Command::Request(command) => command.run(&place),
-        Command::Invite(command) => command.run(&place),
-        Command::Queue(command) => command.run(&place),
-        Command::Timeline(command) => command.run(&place),
-        Command::Refused(command) => command.run(&place),
-        Command::Audit(command) => command.run(&place),
-        Command::Reports(command) => command.run(&place),
-        Command::TestMail(command) => command.run(&place),
-        Command::Find(command) => command.run(&place),
-        Command::Undo(command) => command.run(&place),
-        Command::Offer(command) => command.run(&place),
-        Command::Held(command) => command.run(&place),
-        Command::Forward(command) => command.run(&place),
-        Command::Share(command) => command.run(&place),
-        Command::Scheduled(command) => command.run(&place),
-        Command::Sending(command) => command.run(&place),
-        Command::Import(command) => command.run(&place),
-        Command::ImportUidl(command) => command.run(&place),
-        Command::Export(command) => command.run(&place),
-        Command::Check(command) => command.run(&place),
-        Command::Backup(command) => command.run(&place),
-        Command::Restore(command) => command.run(&place),
-        Command::MoveStore(command) => command.run(&place),
-    };
+    let as_owner = if command.is_for_data() { owner::become_owner(&place) } else { Ok(()) };
+    let outcome = as_owner.and_then(|()| command.run(&place));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

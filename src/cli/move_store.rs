@@ -19,15 +19,16 @@ pub(super) struct MoveStore {
 }
 
 const EXAMPLES: &str = "\
-Everything goes as it is: no mail program notices. All is read once more from where it went to, and
-compared, before the new place counts; until then nothing changes in the old one, and a move that was broken off goes on where it was
-when it is begun again. From the moment that it begins no server starts on the old place. What is left behind is for you to remove.
+Everything goes as it is: no mail program notices. All is read once more from where it went to, and compared, before
+the new place counts; until then nothing changes in the old one, and a move that was broken off goes on where it was
+when it is begun again. From the moment that it begins no server starts on the old place. What is left behind is for
+you to remove.
 
-Example:
-  systemctl stop pillarbox
+With `systemctl stop pillarbox` before, and afterwards `systemctl start pillarbox`:
+
+Examples:
   pillarbox move-store --config /etc/pillarbox.toml --to /etc/pillarbox-postgres.toml
-  mv /etc/pillarbox-postgres.toml /etc/pillarbox.toml
-  systemctl start pillarbox";
+  mv /etc/pillarbox-postgres.toml /etc/pillarbox.toml";
 
 impl MoveStore {
     pub(super) fn run(self, place: &Place) -> Outcome {

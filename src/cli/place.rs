@@ -81,8 +81,14 @@ impl Place {
     pub(super) fn load(&self) -> Result<Config, Failure> {
         match &self.config {
             Some(file) => Ok(Config::load(file)?),
+            None if self.is_installed() => Ok(Config::load(Path::new(CONFIG_FILE))?),
             None => Ok(Config::trial(self.trial_dir())),
         }
+    }
+
+    /// Whether nobody says which server is meant, and only the one of the usual configuration is there.
+    fn is_installed(&self) -> bool {
+        self.data_dir.is_none() && !self.trial_dir().exists() && Path::new(CONFIG_FILE).exists()
     }
 
     /// Calls the server, and gives each part of the answer to `part` as it comes.

@@ -22,7 +22,8 @@ pub(super) struct Reports {
 }
 
 const EXAMPLES: &str = "\
-Reports come by mail to the address that the published records name (rua), stay in its mailbox, and are read some seconds later.
+Reports come by mail to the address that the published records name (rua), stay in its mailbox, and are read some
+seconds later.
 
 Examples:
   pillarbox reports                      who sends as us, and is it signed?

@@ -17,15 +17,16 @@ pub(super) struct Restore {
     /// Which backup, by the name that `pillarbox backup DIRECTORY --list` shows [default: the newest]
     #[arg(long, value_name = "BACKUP")]
     backup: Option<String>,
-    /// Mail that waited for other servers comes back too, and is sent; what was sent since the backup is sent again
+    /// Mail that waited for other servers comes back too, and is sent; what was sent since is sent again
     #[arg(long)]
     with_queue: bool,
 }
 
 const EXAMPLES: &str = "\
-Everything is compared with its checksums on the way. Mail programs read their mailboxes anew once (the mailboxes get another
-UIDVALIDITY, since UIDs were given after the backup), and POP devices download nothing twice. Whoever was logged in on the pages logs in
-again. The configuration file is not in the backup: --config says where the data belongs.
+Everything is compared with its checksums on the way. Mail programs read their mailboxes anew once (the mailboxes get
+another UIDVALIDITY, since UIDs were given after the backup), and POP devices download nothing twice. Whoever was
+logged in on the pages logs in again. The configuration file is not in the backup: --config says where the data
+belongs.
 
 Examples:
   pillarbox restore /mnt/backup/mail --config /etc/pillarbox.toml

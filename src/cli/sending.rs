@@ -19,9 +19,9 @@ pub(super) struct Sending {
 }
 
 const EXAMPLES: &str = "\
-An account that writes within 24 hours to more than queue.hold_strangers people whom it never wrote to, and to more than three
-times as many as it ever did, is stopped: its mail to strangers is taken and waits, and the owner and the administrators get a
-message. Mail to people whom it has written to before goes on.
+An account that writes within 24 hours to more than queue.hold_strangers people whom it never wrote to, and to more
+than three times as many as it ever did, is stopped: its mail to strangers is taken and waits, and the owner and the
+administrators get a message. Mail to people whom it has written to before goes on.
 
 Examples:
   pillarbox sending show alice

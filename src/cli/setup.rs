@@ -7,6 +7,7 @@ use clap::Args;
 use server::{FirstSteps, first_steps};
 
 use super::failure::Failure;
+use super::owner::give_to_owner;
 use super::place::{CONFIG_FILE, Place};
 use super::{Outcome, say};
 
@@ -40,6 +41,12 @@ impl Setup {
         }
         let file = place.config.as_deref().unwrap_or(Path::new(CONFIG_FILE));
         let steps = first_steps(file, self.keep_in.as_deref(), &self.hostname, &self.address)?;
+        give_to_owner(&steps.data_dir).map_err(|error| {
+            let data_dir = steps.data_dir.display();
+            Failure::Fault(format!(
+                "what is in {data_dir} cannot be given to whom it belongs to: {error}; do it with chown"
+            ))
+        })?;
         say(&screen(file, &self.hostname, &steps));
         Ok(())
     }

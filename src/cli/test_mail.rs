@@ -19,9 +19,10 @@ pub(super) struct TestMail {
 }
 
 const EXAMPLES: &str = "\
-A test to an address elsewhere asks to be sent back, best as an attachment; then what the server there found out about it (SPF,
-DKIM, DMARC, TLS) is told, with what to do. A test to an address here goes out and in again through this server's own port 25, and
-is looked at as mail of a stranger. An account may send 10 in an hour; they are kept for 30 days.
+A test to an address elsewhere asks to be sent back, best as an attachment; then what the server there found out about
+it (SPF, DKIM, DMARC, TLS) is told, with what to do. A test to an address here goes out and in again through this
+server's own port 25, and is looked at as mail of a stranger. An account may send 10 in an hour; they are kept for 30
+days.
 
 Examples:
   pillarbox test-mail send alice                     out, and in again here

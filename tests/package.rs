@@ -1,0 +1,187 @@
+//! The Debian package, in a clean root of Debian's own packages: installed, set up and called by root, served by a user who is not
+//! root, removed without the mail.
+//!
+//! It needs root, mmdebstrap and Debian's archive; where one is missing it says so and passes.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+/// A root directory with nothing in it but Debian, and the package as it is made of this build.
+struct CleanRoot {
+    place: tempfile::TempDir,
+    package: String,
+}
+
+impl CleanRoot {
+    fn make() -> Option<Self> {
+        if !geteuid().is_root() {
+            println!("skipped: only root can make a root directory");
+            return None;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap_or("stable");
+        let made = Command::new("mmdebstrap")
+            .args(["--quiet", "--variant=minbase", "--include=adduser,ca-certificates,procps,systemd", suite])
+            .arg(place.path().join("root"))
+            .output();
+        match made {
+            Ok(made) if made.status.success() => {}
+            Ok(made) => {
+                println!("skipped: no clean root: {}", String::from_utf8_lossy(&made.stderr));
+                return None;
+            }
+            Err(error) => {
+                println!("skipped: mmdebstrap: {error}");
+                return None;
+            }
+        }
+        let made = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/deb"))
+            .args(["--binary", env!("CARGO_BIN_EXE_pillarbox")])
+            .arg(place.path().join("root"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let package = fs::read_dir(place.path().join("root")).unwrap().find_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            name.ends_with(".deb").then_some(name)
+        });
+        Some(Self { place, package: package.expect("a package") })
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.place.path().join("root").join(path)
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new("chroot");
+        // As somebody who has just logged in.
+        command.env_clear().envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("HOME", "/root"), ("LC_ALL", "C")]);
+        command.arg(self.path("")).args(words.split(' ')).stdin(Stdio::null());
+        command
+    }
+
+    /// What root's command `words` answers.
+    fn says(&self, words: &str) -> String {
+        let output = self.command(words).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words}: {text}");
+        text
+    }
+
+    /// Nothing below the data directory belongs to anybody but the server's user.
+    fn owned_by_one(&self) {
+        let data = self.path("var/lib/pillarbox");
+        let owner = fs::metadata(&data).unwrap().uid();
+        assert_ne!(owner, 0);
+        let mut left = vec![data];
+        let mut seen = 0;
+        while let Some(directory) = left.pop() {
+            for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+                let found = entry.metadata().unwrap();
+                assert_eq!(found.uid(), owner, "{}", entry.path().display());
+                seen += 1;
+                if found.is_dir() {
+                    left.push(entry.path());
+                }
+            }
+        }
+        assert!(seen > 5, "{seen} files");
+    }
+
+    /// Starts the server as the unit does, as far as can be done without systemd; its process, and its port for IMAP.
+    fn serve(&self) -> (Child, BufReader<ChildStderr>, String) {
+        let as_user = "setpriv --reuid pillarbox --regid pillarbox --clear-groups --no-new-privs";
+        let words = format!("{as_user} /usr/bin/pillarbox serve --config /etc/pillarbox.toml");
+        let mut server = self.command(&words).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(server.stderr.take().unwrap());
+        let (mut said, mut line, mut imap) = (String::new(), String::new(), None);
+        while !line.contains(" ready ") {
+            line.clear();
+            if log.read_line(&mut line).unwrap() == 0 {
+                let ended = server.wait().unwrap();
+                panic!("it ended before it was ready, {ended}: {said}");
+            }
+            if let Some((_, address)) = line.split_once("service=imap address=") {
+                imap = Some(address.trim().to_owned());
+            }
+            said += &line;
+        }
+        (server, log, imap.expect("a port for IMAP"))
+    }
+}
+
+fn stop(mut server: Child) {
+    kill_process(Pid::from_child(&server), Signal::TERM).unwrap();
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
+fn the_package_installs_serves_and_goes_without_the_mail() {
+    let Some(root) = CleanRoot::make() else { return };
+    root.says(&format!("dpkg --install /{}", root.package));
+    assert!(root.says("pillarbox --version").starts_with("pillarbox "));
+    for document in ["pillarbox", "pillarbox-undo", "pillarbox-account-add"] {
+        assert!(root.path(&format!("usr/share/man/man1/{document}.1.gz")).exists(), "{document}");
+    }
+    let completion = root.path("usr/share/bash-completion/completions/pillarbox");
+    assert!(fs::read_to_string(completion).unwrap().contains("complete -F _pillarbox"));
+    the_unit_is_sound(&root);
+
+    let steps = root.says("pillarbox setup mail.example.org you@example.org");
+    assert!(steps.contains("everything is kept in /var/lib/pillarbox"), "{steps}");
+    root.owned_by_one();
+    // Nobody out there is asked for a certificate, and the ports of this machine are left alone.
+    let services = ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "https"];
+    let listen: String = services.map(|service| format!("listen.{service} = [\"127.0.0.1:0\"]\n")).concat();
+    let config = root.path("etc/pillarbox.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.lines().filter(|line| !line.starts_with("tls.") && !line.starts_with("listen."));
+    fs::write(&config, text.map(|line| format!("{line}\n")).collect::<String>() + &listen).unwrap();
+
+    let again = root.says("pillarbox setup mail.example.org you@example.org");
+    assert!(again.contains("it was there and is as it was"), "{again}");
+    root.says("pillarbox domain add example.net");
+    root.owned_by_one();
+
+    let (server, _log, imap) = root.serve();
+    let mut client = BufReader::new(TcpStream::connect(imap).unwrap());
+    let mut greeting = String::new();
+    client.read_line(&mut greeting).unwrap();
+    assert!(greeting.starts_with("* OK "), "{greeting}");
+    client.get_mut().write_all(b"a LOGOUT\r\n").unwrap();
+    // Root, and the running server: without an option, since there is no other server.
+    root.says("pillarbox alias add office@example.org you@example.org");
+    assert!(root.says("pillarbox account list").contains("you@example.org"));
+    stop(server);
+    root.owned_by_one();
+    assert!(root.says("pillarbox alias list").contains("office@example.org"));
+    root.says("pillarbox check");
+    let (server, _log, _) = root.serve();
+    stop(server);
+
+    root.says("dpkg --remove pillarbox");
+    assert!(!root.path("usr/bin/pillarbox").exists());
+    let said = root.says("dpkg --purge pillarbox");
+    assert!(said.contains("The mail stays in /var/lib/pillarbox"), "{said}");
+    root.owned_by_one();
+    assert!(config.exists());
+}
+
+/// systemd knows every line of the unit, and how little the server may do.
+fn the_unit_is_sound(root: &CleanRoot) {
+    let unit = "/lib/systemd/system/pillarbox.service";
+    let said = root.says(&format!("systemd-analyze verify --man=no {unit}"));
+    assert!(!said.contains("pillarbox.service"), "{said}");
+    let enabled = root.path("etc/systemd/system/multi-user.target.wants/pillarbox.service");
+    assert!(fs::symlink_metadata(enabled).is_ok(), "it does not start with the machine");
+    // Tenths: 20 is “OK”, a unit without any limit has 96.
+    root.says(&format!("systemd-analyze security --offline=true --threshold=20 {unit}"));
+}
