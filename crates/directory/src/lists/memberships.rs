@@ -125,16 +125,16 @@ fn accounts(members: &[Member]) -> BTreeSet<AccountId> {
 fn put(tx: &mut TableTx<'_>, account: AccountId, mut membership: Membership) -> Result<(), Error> {
     let prefix = number_key(record::MEMBERSHIP, account);
     let kept = tx.scan_before(&prefix, &[], usize::MAX)?;
+    let key = |at: Timestamp| [&prefix[..], &at.0.to_be_bytes()].concat();
+    // Two of one moment are told one after the other.
+    while tx.get(&key(membership.at))?.is_some() {
+        membership.at.0 += 1;
+    }
     let too_many = (kept.len() + 1).saturating_sub(KEPT_MAX);
     for (place, row) in kept.iter().enumerate() {
         if place < too_many || Membership::of_row(row)?.is_old(membership.at) {
             tx.delete(&row.0);
         }
-    }
-    let key = |at: Timestamp| [&prefix[..], &at.0.to_be_bytes()].concat();
-    // Two of one moment are told one after the other.
-    while tx.get(&key(membership.at))?.is_some() {
-        membership.at.0 += 1;
     }
     tx.put(&key(membership.at), membership.encode());
     Ok(())
@@ -190,12 +190,14 @@ mod tests {
         let (_, directory, [_, bob]) = server();
         directory.add_list(CHOIR, "", Posting::Anybody, &["alice@example.org"]).unwrap();
         for number in 0..KEPT_MAX / 2 + 1 {
-            let turn = (By::Owner, Timestamp(NOW.0 + i64::try_from(number).unwrap() * 1000));
+            // Of one moment are those at the end, too.
+            let turn = (By::Owner, Timestamp(NOW.0 + i64::try_from(number).unwrap().min(90) * 1000));
             directory.join_list(CHOIR, "bob@example.org", turn).unwrap();
             directory.leave_list(CHOIR, "bob@example.org", turn).unwrap();
         }
         let told = directory.memberships(bob, NOW).unwrap();
         assert_eq!((told.len(), told.last().map(|oldest| oldest.at)), (KEPT_MAX, Some(Timestamp(NOW.0 + 1000))));
+        assert_eq!((told[0].joined, told[1].joined), (false, true), "the newest first");
     }
 
     #[test]
