@@ -659,6 +659,21 @@ fn a_test_goes_out_and_in_again_and_is_looked_at_as_mail_of_a_stranger() {
     near.stop();
 }
 
+/// What comes to the near server comes through a relay in front of it: nobody looks at who is on this machine.
+const BEHIND_A_RELAY: &str = "sender.trusted_relays = [\"127.0.0.1\"]\n";
+
+/// What near.test publishes of its keys, and the password of Alice; a server in `dir` starts for that and stops again.
+fn keys_and_password(dir: &Path, options: &str) -> (String, String) {
+    let near = Serving::start(dir, options);
+    near.says(&["domain", "add", "near.test"]);
+    let added = near.says(&["account", "add", "alice@near.test", "--generate", "--json"]);
+    let added: serde_json::Value = serde_json::from_str(&added).unwrap();
+    let records = near.says(&["domain", "records", "near.test"]);
+    near.stop();
+    let keys = records.lines().filter(|line| line.contains("._domainkey.")).map(|line| format!("{line}\n"));
+    (keys.collect(), added["password"].as_str().unwrap().to_owned())
+}
+
 /// Another implementation signs as the host of an author, and says at the far end what is left of the proof.
 #[test]
 fn what_is_passed_on_proves_at_the_far_end_who_wrote_it_and_who_passed_it_on() {
@@ -666,16 +681,11 @@ fn what_is_passed_on_proves_at_the_far_end_who_wrote_it_and_who_passed_it_on() {
     let dirs = [(); 4].map(|()| tempfile::tempdir().unwrap());
     let [near_dir, far_dir, zone_dir, dir] = dirs.each_ref().map(TempDir::path);
     let [port] = free_ports();
-    // What comes to the near server comes through a relay in front of it: nobody looks at who is on this machine.
-    let here = format!("listen.smtp = [\"{NEAR}:{port}\"]\nsender.trusted_relays = [\"127.0.0.1\"]\n");
-    let near = Serving::start(near_dir, &here);
-    near.says(&["domain", "add", "near.test"]);
-    near.says(&["account", "add", "alice@near.test", "--generate"]);
-    let records = near.says(&["domain", "records", "near.test"]);
-    near.stop();
+    let here = format!("listen.smtp = [\"{NEAR}:{port}\"]\n{BEHIND_A_RELAY}");
+    let (keys, _) = keys_and_password(near_dir, &here);
     let author = Author::new(dir);
-    let keys = records.lines().filter(|line| line.contains("._domainkey."));
-    let zone = keys.fold(author.records(), |zone, line| format!("{zone}{line}\n"))
+    let zone = author.records()
+        + &keys
         + &format!(
             "far.test. MX 10 mx.far.test.\nmx.far.test. A {FAR}\nnear.test. TXT \"v=spf1 ip4:127.0.0.1 -all\"\n"
         );
@@ -703,7 +713,7 @@ fn what_is_passed_on_proves_at_the_far_end_who_wrote_it_and_who_passed_it_on() {
     far.logged("delivered");
     near.says(&["alias", "add", "choir@near.test", "bob@far.test"]);
     for (at, to) in [(1, "alice@near.test"), (2, "choir@near.test")] {
-        author.send(&verifier, (NEAR, near.port("smtp")), to);
+        author.send(&verifier, (NEAR, near.port("smtp")), to, "");
         let received = of_bob(at, &format!("to {to}"));
         let found = verifier.look(&zone, "127.0.0.1", &received);
         let path = found["path"].as_str().unwrap();
@@ -729,5 +739,41 @@ fn what_is_passed_on_proves_at_the_far_end_who_wrote_it_and_who_passed_it_on() {
         assert!(verify_message(&zone, (path, "127.0.0.9"), &changed).contains("dmarc=fail"));
     }
     far.stop();
+    near.stop();
+}
+
+/// RFC 9477: a sender who has signed that they want it is told, with a signature, and of nothing but the message's name and mark.
+#[test]
+fn a_sender_who_asks_is_told_what_was_moved_into_junk() {
+    let Some(verifier) = Verifier::find() else { return };
+    let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [near_dir, zone_dir, dir] = dirs.each_ref().map(TempDir::path);
+    let [port] = free_ports();
+    let here = format!("listen.smtp = [\"{NEAR}:{port}\"]\n{BEHIND_A_RELAY}reports.complaints = true\n");
+    let (keys, password) = keys_and_password(near_dir, &here);
+    let author = Author::new(dir);
+    let zone = author.records() + &keys + &format!("out.test. MX 10 mx.out.test.\nmx.out.test. A {BAD}\n");
+    let Some(zone) = Zone::start(zone_dir, &zone) else { return };
+    let bad = BadHost::start(&format!("{BAD}:{port}"));
+    let delivery = format!("delivery.by = \"mx\"\ndelivery.port = {port}\n{}", zone.options());
+    let near = Serving::start(near_dir, &format!("{here}{delivery}"));
+    let fields = "CFBL-Address: fbl@out.test; report=arf\r\nCFBL-Feedback-ID: 7:of-alice\r\n";
+    author.send(&verifier, (NEAR, near.port("smtp")), "alice@near.test", fields);
+    assert_eq!(near.logged("delivered")["to"], "alice@near.test");
+    let mut imap = near.imap("alice@near.test", &password);
+    imap.ask("a SELECT INBOX", "a OK");
+    imap.ask("b MOVE 1 Junk", "b OK");
+    assert_eq!(near.logged("complaint sent")["to"], "fbl@out.test");
+    let mut report = bad.messages.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(report.pop().as_deref(), Some("."));
+    let report = report.join("\r\n") + "\r\n";
+    let found = verifier.look(&zone, "127.0.0.1", &report);
+    assert!(found["signed_by"].as_array().unwrap().contains(&"near.test".into()), "{found}: {report}");
+    for part in ["Feedback-Type: abuse", "Message-ID: <1.15@out.test>", "CFBL-Feedback-ID: 7:of-alice"] {
+        assert!(report.contains(&format!("\r\n{part}\r\n")), "{part} is not in {report}");
+    }
+    assert!(!report.contains("alice@near.test") && !report.contains("Hello"), "{report}");
+    let told = near.says(&["timeline", "alice@near.test"]);
+    assert!(told.contains("fbl@out.test was told that it was called junk"), "{told}");
     near.stop();
 }

@@ -1,6 +1,6 @@
 """Another implementation (Debian's python3-dkim) and the DNS of the small Internet.
 
-    verifier.py sign PEM SELECTOR DOMAIN < message      signs as the host of an author does
+    verifier.py sign PEM SELECTOR DOMAIN < message      signs the whole header, as the host of an author does
     verifier.py look PORT ADDRESS < message             what a host finds out that gets the message from ADDRESS, as JSON
 """
 import dkim, dns.resolver, ipaddress, json, re, sys
@@ -44,9 +44,9 @@ def spf(domain, address):
 def look(message, address):
     fields = message_from_bytes(message)
     author = parseaddr(fields["From"])[1].rpartition("@")[2]
-    path = fields["Return-Path"].strip("<>")
+    path = (fields["Return-Path"] or "").strip("<>")
     signers, chain = signed_by(message), dkim.arc_verify(message, dnsfunc=key)
-    [policy] = [text.decode() for text in texts(f"_dmarc.{author}")] or [""]
+    [policy] = [text.decode() for text in texts(f"_dmarc.{author}")] or ["p=none"]
     passes_spf = spf(path.rpartition("@")[2], address)
     # RFC 7489 §3.1, in the strict form.
     aligned = author in signers or passes_spf == "pass" and path.endswith("@" + author)
@@ -65,7 +65,9 @@ verb, *given = sys.argv[1:]
 message = sys.stdin.buffer.read()
 if verb == "sign":
     pem, selector, domain = given
-    sys.stdout.buffer.write(dkim.sign(message, selector.encode(), domain.encode(), open(pem, "rb").read()))
+    signed = [name.lower().encode() for name in message_from_bytes(message).keys()]
+    key = open(pem, "rb").read()
+    sys.stdout.buffer.write(dkim.sign(message, selector.encode(), domain.encode(), key, include_headers=signed))
 else:
     names = dns.resolver.Resolver(configure=False)
     names.nameservers, names.port = ["127.0.0.1"], int(given[0])

@@ -70,11 +70,12 @@ impl Author {
         )
     }
 
-    /// Writes to somebody; a relay brings it.
-    pub fn send(&self, verifier: &Verifier, server: (&str, u16), to: &str) {
+    /// Writes to somebody, with further fields; a relay brings it.
+    pub fn send(&self, verifier: &Verifier, server: (&str, u16), to: &str, fields: &str) {
         let message = format!(
             "From: Ada <ada@out.test>\r\nTo: <{to}>\r\nSubject: to {to}\r\nDate: Mon, 30 Nov 2026 08:00:00 +0000\r\n\
-             Message-ID: <{to}.1@out.test>\r\n\r\nHello.\r\n"
+             Message-ID: <1.{}@out.test>\r\n{fields}\r\nHello.\r\n",
+            to.len()
         );
         let field = verifier.run(&["sign", self.pem.to_str().unwrap(), "s", "out.test"], &message);
         let mut smtp = Lines::new(Box::new(TcpStream::connect(server).unwrap()));

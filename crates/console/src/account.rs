@@ -4,6 +4,7 @@ use crate::error::Error;
 use directory::Directory;
 use posts::Posts;
 use queue::Queue;
+use reports::OwnComplaints;
 use store::device::Device;
 use store::{Account, Actor, DeviceId};
 
@@ -16,13 +17,14 @@ pub struct AccountConsole {
     pub(crate) queue: Option<Queue>,
     pub(crate) posts: Option<Posts>,
     pub(crate) directory: Option<Directory>,
+    pub(crate) complaints: Option<OwnComplaints>,
 }
 
 impl AccountConsole {
     /// The console of `account` for somebody who may use it: its owner, or an administrator.
     #[must_use]
     pub fn new(account: Account, actor: Actor) -> Self {
-        Self { account, actor, queue: None, posts: None, directory: None }
+        Self { account, actor, queue: None, posts: None, directory: None, complaints: None }
     }
 
     /// With what was passed on, as the queue of the same server knows.
@@ -49,6 +51,12 @@ impl AccountConsole {
     #[must_use]
     pub fn with_directory(self, directory: Directory) -> Self {
         Self { directory: Some(directory), ..self }
+    }
+
+    /// With what senders were told of what the account calls junk.
+    #[must_use]
+    pub fn with_complaints(self, complaints: OwnComplaints) -> Self {
+        Self { complaints: Some(complaints), ..self }
     }
 
     /// A device of the account, revoked or not.

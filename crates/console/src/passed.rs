@@ -1,5 +1,5 @@
 //! What was passed on of the mail for an account, what it has written to lists and what became of it there, and of which lists it became
-//! a member, in words: in the timeline,
+//! a member, which senders were told that it calls their mail junk, in words: in the timeline,
 //! in the story of a message, and where somebody looks for a mail of which the mailbox has no copy.
 
 use crate::account::AccountConsole;
@@ -11,6 +11,7 @@ use crate::words;
 use directory::Membership;
 use posts::Written;
 use queue::{Passed, RecipientState};
+use reports::OwnComplaint;
 use serde::{Deserialize, Serialize};
 use store::{DeviceId, EmailId, ModSeq, Protocol, TimelineQuery, Timestamp};
 
@@ -37,6 +38,7 @@ enum Told {
     Passed(Passed),
     Written(Written),
     Membership(Membership),
+    Complaint(OwnComplaint),
 }
 
 /// Lines that stand beside those of the journal, newest first, each with its number: when it was, and a counter within the moment.
@@ -91,7 +93,8 @@ impl AccountConsole {
         let passed = self.passed_on()?.into_iter().map(|(_, passed)| Told::Passed(passed));
         let written = self.written()?.into_iter().map(Told::Written);
         let memberships = self.memberships()?.into_iter().map(Told::Membership);
-        let mut told: Vec<Told> = passed.chain(written).chain(memberships).rev().collect();
+        let complaints = self.complaints()?.into_iter().map(Told::Complaint);
+        let mut told: Vec<Told> = passed.chain(written).chain(memberships).chain(complaints).rev().collect();
         told.sort_by_key(Told::at);
         let (mut moment, mut counter) = (Timestamp(0), 0);
         let mut number = |told: Told| {
@@ -113,6 +116,23 @@ impl AccountConsole {
     fn memberships(&self) -> Result<Vec<Membership>, Error> {
         let known = self.directory.as_ref().map(|known| known.memberships(self.account.id(), self.actor.now));
         Ok(known.transpose()?.unwrap_or_default())
+    }
+
+    /// What senders were told, newest first.
+    fn complaints(&self) -> Result<Vec<OwnComplaint>, Error> {
+        Ok(self.complaints.as_ref().map(|known| known.list(self.account.id())).transpose()?.unwrap_or_default())
+    }
+
+    /// What stands in the story of a message whose sender was told that it is called junk.
+    pub(crate) fn complained_in_story(&self, email: EmailId) -> Result<Vec<StoryLine>, Error> {
+        let line = |complaint: &OwnComplaint| StoryLine {
+            at: shown(complaint.at()),
+            device_id: 0,
+            device: words::THE_SERVER.to_owned(),
+            protocol: words::protocol(Protocol::Smtp).to_owned(),
+            text: words::complained(complaint),
+        };
+        Ok(self.complaints()?.iter().filter(|complaint| complaint.email() == email).map(line).collect())
     }
 
     /// What stands in the story of a message that was written to a list.
@@ -229,6 +249,7 @@ impl Told {
             Self::Passed(passed) => passed.at,
             Self::Written(written) => written.at(),
             Self::Membership(membership) => membership.at,
+            Self::Complaint(complaint) => complaint.at(),
         }
     }
 
@@ -241,6 +262,7 @@ impl Told {
                 [&written.message_id, &said].iter().any(|known| known.to_lowercase().contains(text))
             }
             Self::Membership(membership) => words::membership(membership).to_lowercase().contains(text),
+            Self::Complaint(complaint) => words::complained_of(complaint).to_lowercase().contains(text),
         }
     }
 
@@ -249,6 +271,7 @@ impl Told {
             Self::Passed(passed) => (words::passed(passed), passed.about.email(), Protocol::Smtp),
             Self::Written(written) => (words::written_of(written), None, Protocol::Smtp),
             Self::Membership(membership) => (words::membership(membership), None, Protocol::Server),
+            Self::Complaint(complaint) => (words::complained_of(complaint), Some(complaint.email()), Protocol::Smtp),
         };
         let messages: Vec<MessageLine> = email.map(|email| names.message(email)).transpose()?.into_iter().collect();
         Ok(TimelineLine {

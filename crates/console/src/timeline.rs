@@ -209,6 +209,7 @@ impl AccountConsole {
         }
         lines.extend(self.passed_in_story(&names, email)?);
         lines.extend(self.written_in_story(&names, email)?);
+        lines.extend(self.complained_in_story(email)?);
         lines.sort_by(|a, b| a.at.cmp(&b.at));
         Ok(MessageStory { message: names.message(email)?, now: self.is_now(email, &names)?, lines, examined })
     }

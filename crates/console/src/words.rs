@@ -1,5 +1,6 @@
 //! Every word that the console says, in one place, so that it can be said in another language.
 
+mod complaint;
 mod membership;
 mod passed;
 mod sender;
@@ -18,6 +19,7 @@ use store::{
     OfPop, Protocol, SystemFlag, Timestamp, UndoReport,
 };
 
+pub(crate) use complaint::{complained, complained_of};
 pub(crate) use membership::membership;
 pub(crate) use passed::{passed, passed_on, passed_to};
 pub(crate) use sender::examined;

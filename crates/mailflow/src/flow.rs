@@ -2,6 +2,7 @@
 
 use crate::decide::Policy;
 use crate::figures::Figures;
+use crate::junk::Complaining;
 use crate::outgoing::Signers;
 use auth::Auth;
 use metrics::Exposition;
@@ -34,6 +35,8 @@ pub struct MailFlow {
     pub(crate) filters_junk: bool,
     /// Who else is told what people say of their mail.
     pub(crate) teacher: Option<Arc<dyn Teacher>>,
+    /// Senders who ask for it are told what people call junk.
+    pub(crate) complaining: Option<Complaining>,
     pub(crate) counter: Arc<AtomicU32>,
     pub(crate) signers: Arc<Signers>,
     /// What follows from who a message comes from.
@@ -71,6 +74,7 @@ impl MailFlow {
             pages: None,
             filters_junk: true,
             teacher: None,
+            complaining: None,
             counter,
             signers,
             policy,
@@ -107,6 +111,13 @@ impl MailFlow {
     #[must_use]
     pub fn with_counts(self, counts: Counts) -> Self {
         Self { counts: Some(counts), ..self }
+    }
+
+    /// The same, which tells senders who ask for it what people call junk (RFC 9477); in the name of `from`, or else of a postmaster.
+    #[must_use]
+    pub fn with_complaints(self, from: Option<String>) -> Self {
+        let complaining = Complaining::new(self.auth.store(), from);
+        Self { complaining: Some(complaining), ..self }
     }
 
     /// What people say of their mail is told to somebody else, too.

@@ -16,6 +16,7 @@ mod counted;
 mod day;
 mod dmarc;
 mod letter;
+mod own_complaints;
 mod packed;
 mod received;
 mod recognised;
@@ -24,17 +25,20 @@ pub mod rua;
 mod strangers;
 mod test_mail;
 mod tls;
+mod wish;
 
 pub use acts::{ACTS_MAX, Act, Acts, Kept};
 pub use arf::Complaint;
 pub use counted::{Counts, Due, Matter, Reporter};
 pub use dmarc::{Row, Signature, SpfSeen};
 pub use letter::{Document, Letter};
+pub use own_complaints::{OwnComplaint, OwnComplaints};
 pub use received::{By, MailSeen, Received, Rejection, Source, TlsSeen, TlsTrouble};
 pub use recognised::is_report;
 pub use refused::{About, Listed, Refusal, Refusals, Wanted, Whose};
 pub use strangers::{Stranger, Strangers};
 pub use test_mail::{Action, Arrived, Came, HostSaid, NoTest, Seen, THE_SMARTHOST, TestMail, TestMails, Verdict, What};
+pub use wish::Wish;
 
 pub(crate) use day::Day;
 

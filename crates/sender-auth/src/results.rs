@@ -183,6 +183,27 @@ pub fn is_forged(field: &header::Field<'_>, name: &str) -> bool {
     field.is("Authentication-Results") && is_by(&String::from_utf8_lossy(&field.unfolded()), name)
 }
 
+/// A signature that held when a message came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Whose.
+    pub domain: String,
+    /// How it begins (`header.b`, RFC 6008): so it is told from others.
+    pub start: String,
+}
+
+/// The signatures that held when a message came; as the topmost field in our name says.
+#[must_use]
+pub fn held(content: &[u8], name: &str) -> Vec<Held> {
+    let methods = topmost(content, name).map(|value| read(&value)).unwrap_or_default();
+    let holds = |method: &&Method| method.name == "dkim" && method.result == DkimResult::Pass.name();
+    let signature = |method: &Method| Held {
+        domain: method.property("header.d").to_owned(),
+        start: method.property("header.b").to_owned(),
+    };
+    methods.iter().filter(holds).map(signature).collect()
+}
+
 /// What was found of the host that brought a message: whether its address has a name, and what it called itself; as the topmost
 /// field in our name says, if it says so.
 #[must_use]

@@ -137,6 +137,10 @@ impl Stores {
         let flow = flow.with_pages(&config.pages());
         let flow = if config.junk_filter { flow } else { flow.without_junk_filter() };
         let flow = if config.reports.send { flow.with_counts(Counts::new(&store)) } else { flow };
+        let flow = match config.reports.complaints {
+            true => flow.with_complaints(config.reports.from.clone()),
+            false => flow,
+        };
         let spool = Spool::new(path.join("spool"), spool_limits(config.message_bytes_max));
         if let Err(error) = spool.sweep() {
             // It takes space, nothing else.

@@ -5,6 +5,7 @@ use crate::site::Site;
 use auth::WebSession;
 use console::{AccountConsole, Act, Administration, Operations, Party, QueueConsole};
 use posts::Posts;
+use reports::OwnComplaints;
 use store::{Account, AccountId, Actor, DeviceId, Protocol, Timestamp};
 
 /// Who asks, and what for.
@@ -69,11 +70,13 @@ impl Caller {
     /// The console of that account.
     pub(crate) fn console(&self) -> Result<AccountConsole, Problem> {
         let posts = Posts::of(self.site.auth().store());
+        let complaints = OwnComplaints::of(self.site.auth().store());
         let console = AccountConsole::new(self.own()?.mail.clone(), self.actor());
         Ok(console
             .with_queue(self.site.queue().clone())
             .with_posts(posts)
-            .with_directory(self.site.auth().directory().clone()))
+            .with_directory(self.site.auth().directory().clone())
+            .with_complaints(complaints))
     }
 
     /// The console of another account, for whoever may administer it.

@@ -3,13 +3,15 @@
 
 use super::experience::Experience;
 use super::judge::{experience, facts_in};
-use super::lessons::{Said, lessons, read_in};
+use super::lessons::{Said, lessons, moved_into_junk, read_in};
 use crate::flow::{MailFlow, Teacher};
 use junk::{Class, Facts, Features, Learn, Verdict, start};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Account, AccountId, EmailId, Error, Lesson, MailboxId, MessageChange, ModSeq, Timestamp};
 use tracing::warn;
 
+/// Of what was moved into Junk longer ago than this no sender is told: it was before somebody switched that on, or the server stood still.
+const LATE_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// So many entries of the journal are read for a commit: all are in memory, and each can be of thousands of messages.
 const ENTRIES_PER_LESSON_MAX: usize = 100;
 /// A commit has at least what one entry teaches, and ends after so many messages.
@@ -41,16 +43,15 @@ impl MailFlow {
         if !self.auth.directory().filters_junk(id)? {
             return skip(&account, is_stopping).map(|()| Turn::default());
         }
-        if !self.filters_junk && self.teacher.is_none() {
+        if !self.filters_junk && self.teacher.is_none() && self.complaining.is_none() {
             return Ok(Turn::default());
         }
-        let before = Timestamp(now.0.saturating_sub(KEPT_MILLIS));
         let mut turn = Turn { messages: 0, is_behind: true };
         for _ in 0..LESSONS_PER_TURN_MAX {
             if is_stopping() {
                 break;
             }
-            match self.lesson(&account, before, is_stopping)? {
+            match self.lesson(&account, now, is_stopping)? {
                 Some(messages) => {
                     self.figures.learnt.add([], messages);
                     turn.messages += messages;
@@ -68,16 +69,20 @@ impl MailFlow {
     fn lesson(
         &self,
         account: &Account,
-        before: Timestamp,
+        now: Timestamp,
         is_stopping: &dyn Fn() -> bool,
     ) -> Result<Option<usize>, Error> {
         // Its own commits move the account's head, but write no entry.
         if !account.journal(account.learnt_to()?, 1)?.is_empty() {
-            let read_on = self.pupil(account)?.read_on(self.teacher.as_deref(), is_stopping)?;
+            let complain = |moved: &[EmailId]| self.complain(account, moved, now);
+            let complain = self.complaining.as_ref().map(|_| &complain as &dyn Fn(&[EmailId]) -> Result<(), Error>);
+            let late = Timestamp(now.0.saturating_sub(LATE_MILLIS));
+            let read_on = self.pupil(account)?.read_on(self.teacher.as_deref(), (complain, late), is_stopping)?;
             if read_on.is_some() {
                 return Ok(read_on);
             }
         }
+        let before = Timestamp(now.0.saturating_sub(KEPT_MILLIS));
         self.pupil(account)?.look_back(before, is_stopping)
     }
 
@@ -85,7 +90,15 @@ impl MailFlow {
         let experience = experience(account)?;
         let after = experience.learnt_to;
         let lesson = Lesson { after, learnt_to: after, ..Lesson::default() };
-        Ok(Pupil { account, hostname: &self.hostname, experience, lesson, taught: BTreeMap::new(), said: Vec::new() })
+        Ok(Pupil {
+            account,
+            hostname: &self.hostname,
+            experience,
+            lesson,
+            taught: BTreeMap::new(),
+            said: Vec::new(),
+            moved: Vec::new(),
+        })
     }
 }
 
@@ -101,6 +114,9 @@ fn skip(account: &Account, is_stopping: &dyn Fn() -> bool) -> Result<(), Error> 
     Ok(())
 }
 
+/// Tells senders of messages that were moved into Junk.
+type Complain<'a> = &'a dyn Fn(&[EmailId]) -> Result<(), Error>;
+
 struct Pupil<'a> {
     account: &'a Account,
     /// In whose name it stands in a message who it comes from.
@@ -111,6 +127,8 @@ struct Pupil<'a> {
     taught: BTreeMap<EmailId, Option<Taught>>,
     /// What people said, in its order.
     said: Vec<(EmailId, Class)>,
+    /// What they moved into Junk of late.
+    moved: Vec<EmailId>,
 }
 
 impl Pupil<'_> {
@@ -118,6 +136,7 @@ impl Pupil<'_> {
     fn read_on(
         mut self,
         teacher: Option<&dyn Teacher>,
+        (complain, late): (Option<Complain<'_>>, Timestamp),
         is_stopping: &dyn Fn() -> bool,
     ) -> Result<Option<usize>, Error> {
         let mailboxes = self.account.mailboxes()?;
@@ -129,20 +148,26 @@ impl Pupil<'_> {
             for (email, said) in lessons(entry, &mailboxes) {
                 self.hear(email, said)?;
             }
+            if complain.is_some() && entry.at >= late {
+                self.moved.extend(moved_into_junk(entry, &mailboxes));
+            }
             self.lesson.learnt_to = entry.modseq;
         }
         let learnt = self.lesson.taught.len();
         self.lesson.pages = self.experience.changed();
         // Entries that say nothing are read once more rather than written down for nothing.
-        let is_told = teacher.is_some() && !self.said.is_empty();
+        let is_told = teacher.is_some() && !self.said.is_empty() || !self.moved.is_empty();
         let says_nothing =
             learnt == 0 && !is_told && self.lesson.pages.is_empty() && entries.len() < ENTRIES_PER_LESSON_MAX;
         if says_nothing || self.lesson.learnt_to == self.lesson.after {
             return Ok(None);
         }
-        // What another has learnt meanwhile is where the next look begins.
+        // What another has learnt meanwhile is where the next look begins; they tell what follows.
         if !self.account.learn(std::mem::take(&mut self.lesson))? {
             return Ok(None);
+        }
+        if let Some(complain) = complain.filter(|_| !self.moved.is_empty()) {
+            complain(&self.moved)?;
         }
         if let Some(teacher) = teacher {
             self.pass_on(teacher, is_stopping)?;

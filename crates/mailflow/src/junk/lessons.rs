@@ -61,6 +61,19 @@ pub(super) fn lessons(entry: &JournalEntry, mailboxes: &Mailboxes) -> Vec<(Email
     }
 }
 
+/// The messages that somebody has moved into Junk. Flags say less: programs with a filter of their own set them, too.
+pub(super) fn moved_into_junk(entry: &JournalEntry, mailboxes: &Mailboxes) -> Vec<EmailId> {
+    let is_junk = |mailbox| mailboxes.by_id(mailbox).is_some_and(|mailbox| mailbox.role == Some(Role::Junk));
+    match &entry.change {
+        Change::Messages(OfMessages::Moved { from, to, messages })
+            if is_by_person(entry.protocol) && is_junk(*to) && !is_junk(*from) =>
+        {
+            messages.iter().take(LESSONS_PER_ENTRY_MAX).map(|moved| moved.before.email).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// The messages that an entry says were read where mail is kept, and where that is.
 pub(super) fn read_in(entry: &JournalEntry, mailboxes: &Mailboxes) -> Option<(MailboxId, Vec<EmailId>)> {
     let Change::Messages(OfMessages::Reflagged { mailbox, messages }) = &entry.change else { return None };

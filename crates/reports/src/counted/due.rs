@@ -4,6 +4,7 @@ use super::row::{self, Key, Kind, Policy, Sessions};
 use super::{Counts, Day};
 use crate::dmarc::{Aggregate, Row};
 use crate::tls::{DateRange, FAILURES_MAX, FailureDetail, POLICIES_MAX, PolicyFound, Summary, TlsPolicy, TlsReport};
+use directory::Directory;
 use queue::Promise;
 use std::collections::BTreeMap;
 use store::{Error, Timestamp};
@@ -44,6 +45,24 @@ pub struct Reporter {
     pub hostname: String,
     /// Where it can be asked.
     pub email: String,
+}
+
+impl Reporter {
+    /// Who reports: `from`, or the postmaster of the local domain that this server, `hostname`, is in, or of the first one; nobody where
+    /// there is none, because nobody would sign it.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn of(hostname: &str, from: Option<&str>, directory: &Directory) -> Result<Option<Self>, Error> {
+        let of = |email| Self { hostname: hostname.to_owned(), email };
+        if let Some(from) = from {
+            return Ok(Some(of(from.to_owned())));
+        }
+        let domains: Vec<String> = directory.domains()?.into_iter().map(|domain| domain.name).collect();
+        let is_around = |domain: &&String| format!(".{hostname}").ends_with(&format!(".{domain}"));
+        let domain = domains.iter().filter(is_around).max_by_key(|domain| domain.len()).or(domains.first());
+        Ok(domain.map(|domain| of(format!("postmaster@{domain}"))))
+    }
 }
 
 impl Due {

@@ -277,13 +277,15 @@ pub struct Sender {
 pub struct Reports {
     /// Whether they are.
     pub send: bool,
+    /// Whether senders who ask for it are told what people call junk.
+    pub complaints: bool,
     /// From which address; `None`: the postmaster's.
     pub from: Option<String>,
 }
 
 impl Default for Reports {
     fn default() -> Self {
-        Self { send: true, from: None }
+        Self { send: true, complaints: false, from: None }
     }
 }
 

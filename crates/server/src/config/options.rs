@@ -285,6 +285,7 @@ pub const OPTIONS: &[ConfigOption] = &[
     MILTERS,
     FILTERS_DOWN,
     reporting::SEND,
+    reporting::COMPLAINTS,
     reporting::FROM,
     searching::INDEX_BYTES_MAX,
     searching::ACCOUNT_INDEX_BYTES_MAX,

@@ -60,6 +60,7 @@ pub(crate) async fn learn_junk(
         let work = move || {
             if is_for_all {
                 accounts = all(&store);
+                flow.forget_complaints(Timestamp(clock.now().unix_millis));
             }
             learn(&flow, &accounts, Timestamp(clock.now().unix_millis), &|| *stopping.borrow())
         };

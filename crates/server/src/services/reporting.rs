@@ -119,7 +119,7 @@ impl Reporting {
         let (counts, directory, this) = (self.counts.clone(), directory.clone(), self.clone());
         let found = spawn_blocking(move || {
             counts.tidy(now)?;
-            Ok::<_, Error>((counts.due(now)?, this.reporter(&directory)?))
+            Ok::<_, Error>((counts.due(now)?, Reporter::of(&this.hostname, this.from.as_deref(), &directory)?))
         });
         let (due, reporter) = match found.await {
             Ok(Ok((due, Some(reporter)))) => (due, reporter),
@@ -133,18 +133,6 @@ impl Reporting {
             }
             self.tell_of(due, reporter.clone(), now).await;
         }
-    }
-
-    /// Who reports; nobody where there is no local domain, because nobody would sign it.
-    fn reporter(&self, directory: &Directory) -> Result<Option<Reporter>, Error> {
-        let of = |email| Reporter { hostname: self.hostname.clone(), email };
-        if let Some(from) = &self.from {
-            return Ok(Some(of(from.clone())));
-        }
-        let domains: Vec<String> = directory.domains()?.into_iter().map(|domain| domain.name).collect();
-        let is_around = |domain: &&String| format!(".{}", self.hostname).ends_with(&format!(".{domain}"));
-        let domain = domains.iter().filter(is_around).max_by_key(|domain| domain.len()).or(domains.first());
-        Ok(domain.map(|domain| of(format!("postmaster@{domain}"))))
     }
 
     /// Tells one domain of one day. Where the DNS gives no answer it comes again, for some days.

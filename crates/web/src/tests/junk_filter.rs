@@ -2,6 +2,8 @@
 
 use crate::testing::{ALICE, World};
 use axum::http::StatusCode;
+use reports::{OwnComplaint, OwnComplaints};
+use store::{Actor, DeviceId, Flags, NewMessage, Protocol, Target};
 
 #[test]
 fn an_owner_switches_the_junk_filter_off_and_on() {
@@ -20,4 +22,26 @@ fn an_owner_switches_the_junk_filter_off_and_on() {
     }
     assert_eq!(alice.submit("/account", "/account/junk-filter", &[("switch", "")]).status, StatusCode::BAD_REQUEST);
     assert!(is_on());
+}
+
+#[test]
+fn an_owner_reads_which_senders_were_told_that_it_calls_their_mail_junk() {
+    let world = World::new();
+    let account = world.account(ALICE);
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: world.now() };
+    let body = b"Subject: Sale\r\n\r\nx\r\n".to_vec();
+    let message = NewMessage { body, flags: Flags::default(), internal_date: world.now() };
+    let email = account.append(actor, Target::Inbox, message).unwrap().email;
+    let to = vec!["fbl@news.example".to_owned()];
+    let told = OwnComplaint { at_millis: world.now().0, email: email.0, subject: "<b>Sale</b>".to_owned(), to };
+    OwnComplaints::of(world.auth.store()).note(account.id(), &told).unwrap();
+    let mut alice = world.alice();
+    let line = alice.get("/api/v1/timeline?search=fbl").json()["lines"][0].clone();
+    let said = "fbl@news.example was told that it was called junk, because the message asks for that";
+    assert_eq!(
+        (&line["text"], &line["messages"][0]["id"]),
+        (&format!("“<b>Sale</b>”: {said}").into(), &email.text().into())
+    );
+    assert!(alice.get("/timeline").text.contains(said));
+    assert!(alice.get(&format!("/messages/{}", email.text())).text.contains(said));
 }

@@ -3,6 +3,8 @@ use super::*;
 use crate::testing::{World, world};
 use crate::{Arrival, Delivered, Envelope, Reach, Route, Source};
 use junk::{Counts, Seen};
+use queue::{Policy, Queue, Via, Ways};
+use reports::OwnComplaints;
 use smtp_proto::{ForwardPath, ReversePath};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -424,6 +426,59 @@ fn a_filter_beside_ours_is_told_what_people_say_even_where_ours_is_off() {
     listener.1.store(false, Ordering::Relaxed);
     world.learn("alice");
     assert!(told().is_empty());
+}
+
+/// RFC 9477.
+#[test]
+fn a_sender_who_proved_to_want_it_is_told_once_what_somebody_moves_into_junk() {
+    let world = world();
+    let queue = Queue::open(world.flow.auth.store(), Policy::default()).with_ways(Ways::all(Via::Mx));
+    let flow = MailFlow::new(world.flow.auth.clone(), "mail.example.org", Some(queue.clone()));
+    let flow = flow.without_junk_filter().with_complaints(None);
+    let world = World { engine: world.engine.clone(), flow };
+    let account = world.owner("alice");
+    let from = |domain: &str, result: &str| {
+        format!(
+            "x@{domain}>\r\nCFBL-Address: fbl@{domain}\r\nCFBL-Feedback-ID: 7:me\r\nAuthentication-Results: \
+             mail.example.org; dkim={result} header.d={domain} header.b=AbCdEfGh\r\nDKIM-Signature: v=1; d={domain}; \
+             h=From:CFBL-Address:CFBL-Feedback-ID; b=AbCdEfGhIj\r\nX: <x"
+        )
+    };
+    // A mail system of ours, whose results are believed.
+    let come = |from: &str| world.come_by(Protocol::Lmtp, "127.0.0.1", "alice", from, "cheap pills").1;
+    let told = || OwnComplaints::of(world.flow.auth.store()).list(account.id()).unwrap();
+    let sent = || -> Vec<String> {
+        let entries = queue.list(None, 100).unwrap().into_iter();
+        entries.map(|entry| entry.recipients[0].address.clone()).collect()
+    };
+    let unproven = come(&from("spam.example", "fail"));
+    let proven = come(&from("news.example", "pass"));
+    assert!(sent().is_empty());
+    world.shift("alice", unproven, Role::Inbox, Role::Junk);
+    let uid = world.shift("alice", proven, Role::Inbox, Role::Junk);
+    world.learn("alice");
+    assert_eq!(sent(), ["fbl@news.example"]);
+    assert_eq!(
+        (told().len(), &told()[0].to[..], told()[0].subject.as_str()),
+        (1, &["fbl@news.example".to_owned()][..], "cheap pills")
+    );
+    // Out and in again is no new complaint.
+    let uid = world.shift("alice", uid, Role::Junk, Role::Inbox);
+    world.learn("alice");
+    world.shift("alice", uid, Role::Inbox, Role::Junk);
+    world.learn("alice");
+    assert_eq!((sent().len(), told().len()), (1, 1));
+    // What was moved long before the server looks is nobody's news.
+    let old = come(&from("old.example", "pass"));
+    world.shift("alice", old, Role::Inbox, Role::Junk);
+    world.learn_at("alice", Timestamp(NOW.0 + LATE_MILLIS + 1));
+    assert_eq!(sent().len(), 1);
+    // Nor is it where that is switched off, by the owner of the server or of the account.
+    let again = come(&from("again.example", "pass"));
+    world.flow.auth.directory().set_filters_junk(account.id(), false).unwrap();
+    world.shift("alice", again, Role::Inbox, Role::Junk);
+    world.learn("alice");
+    assert_eq!(sent().len(), 1);
 }
 
 #[test]

@@ -11,6 +11,16 @@ pub(super) const SEND: ConfigOption = ConfigOption {
     set: |config, value| put(&mut config.reports.send, value.boolean()?),
 };
 
+pub(super) const COMPLAINTS: ConfigOption = ConfigOption {
+    key: "reports.complaints",
+    kind: "true or false",
+    default: Some("false"),
+    text: "Whether senders who ask for it with a signed field of the message (`CFBL-Address`, RFC 9477) are told that somebody has moved \
+           it into Junk: the name of the message and the sender's own mark in it, by which the sender finds out whose mailbox it is. At \
+           most 20 messages of an account a day; each stands in its timeline.",
+    set: |config, value| put(&mut config.reports.complaints, value.boolean()?),
+};
+
 pub(super) const FROM: ConfigOption = ConfigOption {
     key: "reports.from",
     kind: TEXT,

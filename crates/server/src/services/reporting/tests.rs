@@ -102,7 +102,7 @@ async fn owners_of_domains_are_told_once_and_nobody_else_is() {
 #[tokio::test]
 async fn a_report_comes_from_the_domain_that_this_host_is_in() {
     let world = world();
-    let reporter = world.reporting.reporter(world.stores.auth.directory()).unwrap().unwrap();
+    let reporter = Reporter::of(&world.reporting.hostname, None, world.stores.auth.directory()).unwrap().unwrap();
     assert_eq!((reporter.hostname.as_str(), reporter.email.as_str()), ("mail.example.org", "postmaster@example.org"));
 }
 
@@ -145,7 +145,7 @@ async fn a_crash_between_sending_and_forgetting_sends_no_second_report() {
     world.count_mail("own.example", "mailto:d@own.example");
     let now = Timestamp(NOW.0 + 17 * HOUR_MILLIS);
     let due = world.reporting.counts.due(now).unwrap().remove(0);
-    let reporter = world.reporting.reporter(world.stores.auth.directory()).unwrap().unwrap();
+    let reporter = Reporter::of(&world.reporting.hostname, None, world.stores.auth.directory()).unwrap().unwrap();
     let to = BTreeSet::from([Address("d@own.example".into(), None)]);
     // Its receipts are not answered, as if the process had died.
     drop(send(&world.stores.flow, &world.reporting.counts, &due, &reporter, &to, now).unwrap());
