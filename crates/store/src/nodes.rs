@@ -121,8 +121,13 @@ impl Node {
             let beat = rows.get(&me).map_or(1, |row| row.beat + 1);
             put(tx, me, &Row { beat, name: name.clone() });
             rows.entry(me).or_insert(Row { beat, name: name.clone() });
-            // Who has just come, or come back, begins nothing.
-            let leads = if *number == Some(me) && !*has_resigned { lead(tx, me, &rows)? } else { None };
+            let leads = match *number == Some(me) {
+                // It may have failed before.
+                true if *has_resigned => give_up(tx, me).map(|()| None)?,
+                true => lead(tx, me, &rows)?,
+                // Who has just come, or come back, begins nothing.
+                false => None,
+            };
             let nodes = rows.values().map(|row| row.name.clone()).collect();
             let was_away = number.is_some_and(|number| number != me);
             Ok::<_, Error>((me, rows, Standing { leads, nodes, gone, was_away }))
@@ -136,17 +141,11 @@ impl Node {
     /// once for all.
     ///
     /// # Errors
-    /// Faults; then others lead when it has left, or they find out by themselves that it is gone.
+    /// Faults; then it does so with its next beat.
     pub fn resign(&mut self) -> Result<(), Error> {
         self.has_resigned = true;
         let Some(me) = self.number else { return Ok(()) };
-        self.table.change(|tx| {
-            let leader = leader(tx)?.filter(|leader| leader.node == me);
-            if let Some(Leader { term, .. }) = leader {
-                tx.put(LEADER, Leader { term, node: NOBODY }.encode());
-            }
-            Ok(())
-        })
+        self.table.change(|tx| give_up(tx, me))
     }
 
     /// Says that it stops: nobody waits for it.
@@ -194,6 +193,14 @@ fn lead(tx: &mut TableTx<'_>, me: NodeNumber, rows: &BTreeMap<NodeNumber, Row>) 
     };
     tx.put(LEADER, Leader { term, node: me }.encode());
     Ok(Some(term))
+}
+
+/// Nobody leads, if this node did.
+fn give_up(tx: &mut TableTx<'_>, me: NodeNumber) -> Result<(), Error> {
+    if let Some(Leader { term, .. }) = leader(tx)?.filter(|leader| leader.node == me) {
+        tx.put(LEADER, Leader { term, node: NOBODY }.encode());
+    }
+    Ok(())
 }
 
 fn leader(tx: &TableTx<'_>) -> Result<Option<Leader>, Error> {

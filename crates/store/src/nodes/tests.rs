@@ -55,6 +55,20 @@ fn who_gives_up_the_lead_stays_and_another_leads_with_its_next_beat() {
     assert_eq!(one.beat(at(6)).unwrap().nodes.len(), 3, "what else it does goes on");
 }
 
+/// The database takes nothing just then, and the server drains its connections for a while.
+#[test]
+fn a_lead_that_could_not_be_given_up_was_kept_until_the_server_had_left() {
+    let engine = SimEngine::new();
+    let (mut one, mut two) = (Node::join(&store(&engine), "one"), Node::join(&store(&engine), "two"));
+    leads(&mut one, 0);
+    assert_eq!((leads(&mut one, 2), leads(&mut two, 2)), (Some(1), None));
+    engine.set_read_only(Some(crate::sim::ReadOnly::Now));
+    one.resign().unwrap_err();
+    engine.set_read_only(None);
+    assert_eq!((leads(&mut one, 4), leads(&mut two, 4)), (None, Some(2)));
+    assert_eq!((leads(&mut one, 6), leads(&mut two, 6)), (None, Some(2)), "what another one has is not given up");
+}
+
 /// The lock of a name is free when the connection of its server is cut, and that may lead on until its lease is over.
 #[test]
 fn a_second_server_of_a_name_led_beside_the_first() {
