@@ -143,11 +143,17 @@ impl Sender {
     }
 
     /// Stops, at once and without waiting, because another server may lead soon: connections are cut. The threads end when what is known
-    /// of mail that went out is written down, however long that takes.
-    pub fn leave(self) {
+    /// of mail that went out is written down, however long that takes, also when this is dropped; [`Sender::stop`] waits for them.
+    pub fn leave(&self) {
         self.shared.lock().leaves = true;
         self.shared.begin_to_stop();
         self.shared.cut();
+    }
+
+    /// Whether all threads have ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.shared.lock().threads_alive == 0
     }
 
     /// Stops: no new attempts; those that run have `grace` to end, then their connections are cut. What was not settled

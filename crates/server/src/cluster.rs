@@ -59,6 +59,8 @@ struct State {
     /// The number of the term in which it is to lead.
     term: Option<u64>,
     leads: Option<(u64, Leading)>,
+    /// What it did for all in earlier terms: its threads may still write down what hosts have said.
+    left: Vec<Leading>,
     /// Until then what it does as the one that leads is valid.
     valid_until: Option<Instant>,
 }
@@ -66,6 +68,13 @@ struct State {
 impl State {
     fn may_resign(&self) -> bool {
         self.is_to_resign && !self.begins
+    }
+
+    /// Another one leads, or may soon: what was done for all ends at once, and nobody waits for it before this server stops.
+    fn leave(&mut self, leading: Leading) {
+        leading.leave();
+        self.left.retain(|leading| !leading.outbound.has_ended());
+        self.left.push(leading);
     }
 }
 
@@ -76,8 +85,8 @@ impl Leading {
         self.outbound.stop_within(grace);
     }
 
-    /// Another one leads, or may soon: at once. What is known already of mail that went out is written down all the same.
-    fn leave(self) {
+    /// At once and without waiting. What is known already of mail that went out is written down all the same.
+    fn leave(&self) {
         self.stop.send_replace(true);
         self.outbound.leave();
     }
@@ -100,15 +109,16 @@ impl Cluster {
     }
 
     /// Ends what it does for all, in good order, and gives up the lead: another one has it with its next beat, whatever else is still to
-    /// end here.
+    /// end here. Waits for what it left before as well: what a host has taken would be sent again.
     pub(crate) fn retire(&self, grace: Duration) {
-        let leading = {
+        let until = Instant::now() + grace;
+        let (leading, left) = {
             let mut state = self.shared.lock();
             state.is_retiring = true;
-            state.leads.take()
+            (state.leads.take(), mem::take(&mut state.left))
         };
-        if let Some((_, leading)) = leading {
-            leading.end(grace);
+        for leading in leading.map(|(_, leading)| leading).into_iter().chain(left) {
+            leading.end(until.saturating_duration_since(Instant::now()));
         }
         self.shared.lock().is_to_resign = true;
         self.shared.changed.notify_all();
@@ -132,6 +142,9 @@ impl Drop for Cluster {
             // One that panicked has said so.
             let _ = thread.join();
         }
+        // What was just beginning.
+        let left = mem::take(&mut self.shared.lock().left);
+        left.into_iter().for_each(|leading| leading.end(Duration::ZERO));
     }
 }
 
@@ -174,7 +187,7 @@ impl Shared {
                 }
                 self.lock().is_to_resign = false;
                 if let Err(error) = node.resign() {
-                    warn!(%error, "the others wait for this server to stop before one of them leads");
+                    warn!(%error, "this server does not lead any more, and the others do not know yet; it is tried again");
                 }
             }
             if self.lock().is_stopping {
@@ -206,12 +219,11 @@ impl Shared {
                 state = self.wait(state);
                 continue;
             }
-            let ended = state.leads.take();
+            if let Some((_, leading)) = state.leads.take() {
+                state.leave(leading);
+            }
             state.begins = term.is_some();
             drop(state);
-            if let Some((_, leading)) = ended {
-                leading.leave();
-            }
             state = match term {
                 Some(term) => self.begin(term),
                 None => self.lock(),
@@ -227,9 +239,8 @@ impl Shared {
         match begun {
             // It may have taken longer than the lease.
             Ok(leading) if state.term != Some(term) || state.is_retiring => {
-                drop(state);
-                leading.leave();
-                self.lock()
+                state.leave(leading);
+                state
             }
             Ok(leading) => {
                 info!(
@@ -266,13 +277,11 @@ impl Shared {
             state = match left {
                 Some(Duration::ZERO) => {
                     state.term = None;
-                    let leading = state.leads.take();
-                    drop(state);
-                    if let Some((_, leading)) = leading {
+                    if let Some((_, leading)) = state.leads.take() {
                         warn!("this server leads no more: it could not show the others in time that it is alive");
-                        leading.leave();
+                        state.leave(leading);
                     }
-                    self.lock()
+                    state
                 }
                 Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.wait(state),

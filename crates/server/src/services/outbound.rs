@@ -70,11 +70,16 @@ impl Outbound {
         }
     }
 
-    /// As [`Self::stop`], at once and without waiting; what is known of mail that went out is written down all the same.
-    pub(crate) fn leave(self) {
-        if let Some(sender) = self.0 {
+    /// At once and without waiting; what is known of mail that went out is written down all the same. [`Self::stop_within`] waits for it.
+    pub(crate) fn leave(&self) {
+        if let Some(sender) = &self.0 {
             sender.leave();
         }
+    }
+
+    /// Nothing of it is under way any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.as_ref().is_none_or(Sender::has_ended)
     }
 
     /// Has it looked what is new in the queue: somebody else has changed it.
@@ -87,6 +92,11 @@ impl Outbound {
     #[cfg(test)]
     pub(crate) fn none() -> Self {
         Self(None)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(sender: Sender) -> Self {
+        Self(Some(sender))
     }
 }
 

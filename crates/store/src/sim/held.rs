@@ -5,6 +5,10 @@ use crate::engine::{Commit, CommitError, Engine, EngineError, Snapshot};
 use crate::ids::AccountId;
 use crate::table_id::TableId;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A commit that is to wait comes before.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A [`SimEngine`] for one process, of which the commits to an account can be held. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,7 +20,8 @@ pub struct HeldEngine {
 #[derive(Debug, Default)]
 struct Held {
     account: Option<AccountId>,
-    waiting: usize,
+    /// Whose commits wait, or pass just now.
+    waiting: Vec<AccountId>,
 }
 
 impl HeldEngine {
@@ -38,17 +43,26 @@ impl HeldEngine {
     }
 
     /// Returns when a commit waits.
+    ///
+    /// # Panics
+    /// None does for a long time.
     pub fn until_one_waits(&self) {
         let held = self.held.0.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.held.1.wait_while(held, |held| held.waiting == 0));
+        let nobody_waits = |held: &mut Held| !held.account.is_some_and(|account| held.waiting.contains(&account));
+        let waited =
+            self.held.1.wait_timeout_while(held, PATIENCE, nobody_waits).unwrap_or_else(PoisonError::into_inner);
+        drop(waited.0);
+        assert!(!waited.1.timed_out(), "no commit waits");
     }
 
     fn pass(&self, account: AccountId) {
         let mut held = self.held.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.waiting += 1;
+        held.waiting.push(account);
         self.held.1.notify_all();
         let waited = self.held.1.wait_while(held, |held| held.account == Some(account));
-        waited.unwrap_or_else(PoisonError::into_inner).waiting -= 1;
+        let waiting = &mut waited.unwrap_or_else(PoisonError::into_inner).waiting;
+        let at = waiting.iter().position(|waits| *waits == account);
+        at.map(|at| waiting.swap_remove(at));
     }
 }
 
