@@ -179,7 +179,7 @@ impl MailFlow {
             Err(error) => {
                 warn!(id = arrival.id, %account, %error, "not forwarded");
                 // What limits forbid they forbid the next time, too: mail for here does not wait for that.
-                if matches!(error, queue::Error::Store(_)) {
+                if matches!(error, queue::Error::Store(_) | queue::Error::Damaged(_)) {
                     got.0 = outcome(&error);
                 }
             }

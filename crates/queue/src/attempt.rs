@@ -18,14 +18,16 @@ use smtp_proto::{MailReports, Message};
 use std::net::TcpStream;
 use std::time::Duration;
 use store::{Claim, Timestamp};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Of another server's words so many bytes are logged.
 const LOGGED_BYTES_MAX: usize = 200;
 /// So long a message is waited for that threads of an earlier term have in their hands.
 const HANDS_WAIT: Duration = Duration::from_secs(5);
-/// After a fault of the store, where something has happened outside that is not written down.
+/// After a fault of the store, where something has happened outside that is not written down; each further time twice as long.
 const KEEP_PAUSE: Duration = Duration::from_secs(1);
+/// That is tried again after so long at the latest: a server that takes over has seen silence for 8 s, and would send it again.
+const KEEP_PAUSE_MAX: Duration = Duration::from_secs(4);
 /// So much of a message is read for a report on it, which has less of it.
 const REPORTED_BYTES_MAX: u64 = 512 * 1024;
 
@@ -57,9 +59,22 @@ impl Shared {
             Err(error) => return Err(error),
         };
         // It may have changed since it was let in.
-        if entry.held || entry.next_at > (self.clock)() {
+        if entry.held || !entry.is_due((self.clock)()) {
             return Ok(Attempt::Ended(None));
         }
+        let due = Due::of(&entry);
+        match self.attempt_now(job, (entry, first, hand), place) {
+            Err(Error::Damaged(why)) => self.set_aside(&due, &why).map(|()| Attempt::Ended(None)),
+            ended => ended,
+        }
+    }
+
+    fn attempt_now(
+        &self,
+        job: &Job,
+        (entry, first, hand): (Entry, Option<Vec<u8>>, Hand),
+        place: &mut Place<'_>,
+    ) -> Result<Attempt, Error> {
         if job.destination == Destination::Back {
             return match entry.matter() {
                 Some(matter) => self.report(&entry, matter),
@@ -70,10 +85,7 @@ impl Shared {
         let groups = self.outgoing.groups(&entry, (self.clock)())?;
         match groups.into_iter().find(|(destination, _)| *destination == job.destination) {
             Some((Destination::Release, places)) => self.release(&entry, &places).map(Attempt::ended),
-            Some((_, places)) => match self.deliver((&entry, first, hand), &places, place) {
-                Err(Error::Damaged(why)) => self.set_aside(&Due::of(&entry), &why).map(|()| Attempt::Ended(None)),
-                ended => ended,
-            },
+            Some((_, places)) => self.deliver((&entry, first, hand), &places, place),
             None => Ok(Attempt::ended(Some(entry))),
         }
     }
@@ -175,19 +187,36 @@ impl Shared {
             hands.push(hand);
             let entry = match self.queue.show(job.id) {
                 Ok(entry) => entry,
-                Err(Error::NoSuchEntry) => continue,
+                // One that cannot be read is set aside when it is looked for next.
+                Err(Error::NoSuchEntry | Error::Damaged(_)) => continue,
                 Err(error) => return Err(error),
             };
             let groups = self.outgoing.groups(&entry, now)?;
             let group = groups.into_iter().find(|(destination, _)| *destination == job.destination);
             let Some((_, places)) = group.filter(|_| !entry.held) else { continue };
+            if last.is_some() && self.forgive_where_asked(&entry, &job.destination, &places) {
+                // It was changed since it was let in, and is looked at again for that.
+                continue;
+            }
             let fate = Fate::Postponed { last: last.cloned(), until: *until };
-            postponed.push((job.id, places.into_iter().map(|place| (place, fate.clone())).collect::<Settled>()));
+            let settled: Settled = places.into_iter().map(|place| (place, fate.clone())).collect();
+            postponed.push((Due::of(&entry), settled));
         }
-        let postponed: Vec<_> = postponed.iter().map(|(id, settled)| (*id, settled)).collect();
-        let entries = self.persist(|| self.queue.settle_all(&postponed, now))?;
-        entries.iter().flatten().for_each(|entry| self.lock().look_again_at(entry.next_at));
-        Ok(())
+        self.settle_all(&postponed, now)
+    }
+
+    /// Writes down several with one commit, or, where one of them is damaged, each by itself.
+    fn settle_all(&self, settled: &[(Due, Settled)], now: Timestamp) -> Result<(), Error> {
+        let all: Vec<_> = settled.iter().map(|(due, settled)| (due.id, settled)).collect();
+        match (self.persist(|| self.queue.settle_all(&all, now)), settled) {
+            (Ok(entries), _) => {
+                entries.iter().flatten().for_each(|entry| self.lock().look_again_at(entry.next_at));
+                Ok(())
+            }
+            (Err(Error::Damaged(why)), [(due, _)]) => self.set_aside(due, &why),
+            (Err(Error::Damaged(_)), _) => settled.chunks(1).try_for_each(|one| self.settle_all(one, now)),
+            (Err(error), _) => Err(error),
+        }
     }
 
     /// Tells the sender of a message one thing; what else there is to tell has a turn of its own.
@@ -232,36 +261,58 @@ impl Shared {
     pub(crate) fn set_aside(&self, due: &Due, why: &str) -> Result<(), Error> {
         let now = (self.clock)();
         self.queue.set_aside(due, why, now)?;
-        match (self.report)(Notice::of_damage(due.id, why, now)) {
-            Ok(claims) => claims.into_iter().for_each(Claim::answered),
-            Err(ReportError::Later(error) | ReportError::Never(error)) => {
-                warn!(id = %due.id, %error, "the administrators were not told of a damaged message");
-            }
-        }
+        self.tell_of_damage(due.id, why, now);
         Ok(())
     }
 
+    /// What a host has said of a message can never be written down: it is set aside, and the administrators are told.
+    pub(crate) fn put_away(&self, job: &Job, why: &str) {
+        let now = (self.clock)();
+        let why =
+            format!("{why}; a host has it, or has refused it, and that could not be written down: the log says which");
+        match self.queue.put_away(job.id, job.turn, &why, now) {
+            Ok(()) => self.tell_of_damage(job.id, &why, now),
+            Err(error) => error!(id = %job.id, %error, why, "a message could not be set aside, and may be sent again"),
+        }
+    }
+
+    fn tell_of_damage(&self, id: QueueId, why: &str, now: Timestamp) {
+        match (self.report)(Notice::of_damage(id, why, now)) {
+            Ok(claims) => claims.into_iter().for_each(Claim::answered),
+            Err(ReportError::Later(error) | ReportError::Never(error)) => {
+                warn!(%id, %error, "the administrators were not told of a damaged message");
+            }
+        }
+    }
+
     /// Writes down what has happened outside: until it is durable, or the server stops. That another server leads by now, or that this one
-    /// must not lead any more, is no reason to forget it.
+    /// must not lead any more, is no reason to forget it. [`Error::Damaged`]: it can never be written.
     pub(crate) fn write_down(&self, id: QueueId, heard: &Heard) -> Result<Option<Entry>, Error> {
+        let (mut tries, mut pause) = (0_u32, KEEP_PAUSE);
         loop {
             let error = match self.queue.write_down(&[(id, heard)], (self.clock)()) {
                 Ok(entries) => return Ok(entries.into_iter().next().flatten()),
                 Err(error) => error,
             };
-            if self.lock().is_ending() {
+            if matches!(error, Error::Damaged(_)) || self.lock().is_ending() {
                 return Err(error);
             }
-            warn!(%id, %error, "an outcome could not be written down; trying again");
-            self.pause_to_keep(KEEP_PAUSE);
+            tries = tries.saturating_add(1);
+            if tries.is_power_of_two() {
+                warn!(%id, %error, tries, "an outcome could not be written down; trying again");
+            }
+            self.pause_to_keep(pause);
+            pause = (pause * 2).min(KEEP_PAUSE_MAX);
         }
     }
 
-    /// Writes down what follows, as long as this server leads: until it is durable, or the server stops.
+    /// Writes down what follows, as long as this server leads: until it is durable, or the server stops, or can never do it
+    /// ([`Error::Damaged`]).
     pub(crate) fn persist<T>(&self, write: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
         loop {
             match write() {
                 Ok(result) => return Ok(result),
+                Err(error @ Error::Damaged(_)) => return Err(error),
                 Err(error) if self.lock().stopping || self.is_superseded(&error) => return Err(error),
                 Err(error) => {
                     warn!(%error, "an outcome could not be written down; trying again");

@@ -211,12 +211,19 @@ impl Destinations {
         }
     }
 
-    /// All are asked anew: an operator wants it.
-    pub(crate) fn forgive(&mut self) {
-        for known in self.0.values_mut() {
-            known.trouble.ask_again_at = Timestamp(0);
-            known.ways.values_mut().for_each(|way| way.trouble.ask_again_at = Timestamp(0));
+    /// Somebody wanted at that time that it is asked anew: what was found out before keeps nobody from that. Whether there was something.
+    pub(crate) fn forgive(&mut self, destination: &Destination, wanted_at: Timestamp) -> bool {
+        let known = destination.place().and_then(|(place, tls)| Some((self.0.get_mut(place)?, tls)));
+        let Some((known, tls)) = known else { return false };
+        let of_way = known.ways.get_mut(&tls).map(|way| &mut way.trouble);
+        let mut is_forgiven = false;
+        for trouble in of_way.into_iter().chain([&mut known.trouble]) {
+            if trouble.failures > 0 && trouble.last.as_ref().is_some_and(|last| last.at <= wanted_at) {
+                trouble.ask_again_at = Timestamp(0);
+                is_forgiven = true;
+            }
         }
+        is_forgiven
     }
 
     fn forget_one(&mut self) {
@@ -291,10 +298,16 @@ mod tests {
         let (mut known, dead) = (Destinations::default(), domain("dead.example"));
         admit(&mut known, &dead, 1, Timestamp(0));
         ended(&mut known, &dead, refused(), Timestamp(0));
-        known.forgive();
+        let other = domain("other.example");
+        admit(&mut known, &other, 1, Timestamp(0));
+        ended(&mut known, &other, refused(), Timestamp(0));
+        assert!(!known.forgive(&dead, Timestamp(-1)), "it was found out since");
+        assert!(matches!(admit(&mut known, &dead, 1, Timestamp(1)), Admission::Blocked { .. }));
+        assert!(known.forgive(&dead, Timestamp(1)));
         assert_eq!(admit(&mut known, &dead, 1, Timestamp(1)), Admission::Go);
         known.leave(&dead, Timestamp(1));
         assert_eq!(admit(&mut known, &dead, 1, Timestamp(1)), Admission::Go);
+        assert!(matches!(admit(&mut known, &other, 1, Timestamp(1)), Admission::Blocked { .. }), "nobody spoke of it");
     }
 
     #[test]

@@ -444,6 +444,11 @@ impl Entry {
         self.later.as_ref().map_or(self.enqueued_at, |later| later.at.max(self.enqueued_at))
     }
 
+    /// Whether its time has come. What was to be tried at once when it came is due, whatever the clock says of the server that took it.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.next_at <= now || (self.attempts == 0 && self.later.is_none() && self.next_at == self.enqueued_at)
+    }
+
     /// Something that the sender is to be told.
     pub(crate) fn matter(&self) -> Option<Matter> {
         self.recipients.iter().find_map(Recipient::to_report)

@@ -23,7 +23,7 @@ pub enum Error {
     Superseded,
     /// Stored bytes are not what was written: which. It is logged.
     Damaged(String),
-    /// The store's answer.
+    /// The store's answer, but that something is damaged.
     Store(store::Error),
 }
 
@@ -55,6 +55,10 @@ impl std::error::Error for Error {}
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
-        Self::Store(error)
+        match error {
+            // Logged where it was found.
+            store::Error::Damaged(what) => Self::Damaged(what),
+            error => Self::Store(error),
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! Lets what is due into the window, as far as there is room, one thread at a time: sender by sender, or, where messages have come and
 //! nothing else has happened, only those.
 
-use crate::entry::{Entry, QueueId};
+use crate::entry::{Entry, QueueId, Recipient};
 use crate::error::Error;
 use crate::outgoing::Destination;
 use crate::sender::{Look, Shared};
-use crate::turns::{Due, DueNow};
+use crate::turns::{Due, DueNow, Turn};
 use store::Timestamp;
 
 /// So many messages are read at a time.
@@ -54,19 +54,24 @@ impl Shared {
         if entry.held {
             return Ok(());
         }
-        if entry.next_at > now {
+        if !entry.is_due(now) {
             self.lock().look_again_at(entry.next_at);
             return Ok(());
         }
         let due = Due::of(entry);
         {
             let mut state = self.lock();
-            // It comes behind what is due and not here; or it is here already.
-            if !state.window.wants_new(due.turn) || state.window.has(due.id) {
+            let Some(begin) = state.window.wants_from(due.turn) else { return Ok(()) };
+            if state.window.has(due.id) {
                 return Ok(());
             }
+            if state.window.has_more(due.turn) {
+                // It comes behind what is due and not here, and there is room for that by now.
+                drop(state);
+                return self.load_of(due.turn, begin, now);
+            }
         }
-        let destinations = self.destinations_now(entry, now)?;
+        let Some(destinations) = self.destinations_of(&due, Ok(entry.clone()), now)? else { return Ok(()) };
         let mut state = self.lock();
         if state.window.add(due.turn, due.id, destinations) {
             state.window.see(due.id, due.at);
@@ -79,13 +84,6 @@ impl Shared {
     fn load_all(&self, now: Timestamp) -> Result<(), Error> {
         // Before anything is looked at: what comes meanwhile is new.
         let newest = self.queue.newest()?;
-        {
-            let mut state = self.lock();
-            if newest.zip(state.newest()).is_some_and(|(newest, before)| newest.were_changed_since(&before)) {
-                // Somebody, perhaps on another server, may want a message to be tried.
-                state.destinations.forgive();
-            }
-        }
         self.load_all_senders(now)?;
         self.lock().note_newest(newest);
         Ok(())
@@ -106,21 +104,21 @@ impl Shared {
             }
             let begin = self.lock().window.wants_from(first.turn);
             if let Some(begin) = begin {
-                self.load_of(&first, begin, now)?;
+                self.load_of(first.turn, begin, now)?;
             }
         }
         Ok(())
     }
 
-    /// Lets in what is due of the sender of `first`, piece by piece: whichever thread does it keeps no more memory for it than that.
-    fn load_of(&self, first: &Due, begin: Timestamp, now: Timestamp) -> Result<(), Error> {
+    /// Lets in what is due of a sender, piece by piece: whichever thread does it keeps no more memory for it than that.
+    fn load_of(&self, turn: Turn, begin: Timestamp, now: Timestamp) -> Result<(), Error> {
         let (mut from, mut to) = ((begin, QueueId(0)), now);
         let (is_full, next_at) = loop {
-            let DueNow { messages, next_at, has_more } = self.queue.due_now(first.turn, from, AT_ONCE, now)?;
+            let DueNow { messages, next_at, has_more } = self.queue.due_now(turn, from, AT_ONCE, now)?;
             if let Some(last) = messages.last() {
                 (from, to) = (last.next(), last.at);
             }
-            let is_full = self.let_in(first, messages, now)?;
+            let is_full = self.let_in(turn, messages, now)?;
             if is_full || !has_more {
                 break (is_full, next_at);
             }
@@ -128,7 +126,7 @@ impl Shared {
         let mut state = self.lock();
         // What had no room comes from the beginning again.
         let to = if is_full { begin } else { Timestamp(to.0.saturating_sub(OVERLAP_MILLIS)) };
-        state.window.loaded(first.turn, to, is_full);
+        state.window.loaded(turn, to, is_full);
         if let Some(at) = next_at {
             state.look_again_at(at);
         }
@@ -136,7 +134,7 @@ impl Shared {
     }
 
     /// Lets some in, but for those that are here already; whether there was no room for all.
-    fn let_in(&self, first: &Due, mut messages: Vec<Due>, now: Timestamp) -> Result<bool, Error> {
+    fn let_in(&self, turn: Turn, mut messages: Vec<Due>, now: Timestamp) -> Result<bool, Error> {
         {
             let mut state = self.lock();
             messages.iter().for_each(|due| state.window.see(due.id, due.at));
@@ -153,7 +151,7 @@ impl Shared {
             }
         }
         let mut state = self.lock();
-        let is_full = !jobs.into_iter().all(|(id, destinations)| state.window.add(first.turn, id, destinations));
+        let is_full = !jobs.into_iter().all(|(id, destinations)| state.window.add(turn, id, destinations));
         messages.iter().for_each(|due| state.window.see(due.id, due.at));
         drop(state);
         self.wake_all();
@@ -174,10 +172,14 @@ impl Shared {
             Err(error) => return Err(error),
         };
         // It was found in a look at the queue that may be out of date.
-        if entry.held || entry.next_at > now {
+        if entry.held || !entry.is_due(now) {
             return self.queue.forget_due(due).map(|()| None);
         }
-        self.destinations_now(&entry, now).map(Some)
+        match self.destinations_now(&entry, now) {
+            // An address that this version does not understand.
+            Err(Error::Damaged(why)) => self.set_aside(due, &why).map(|()| None),
+            found => found.map(Some),
+        }
     }
 
     fn destinations_now(&self, entry: &Entry, now: Timestamp) -> Result<Vec<Destination>, Error> {
@@ -185,6 +187,20 @@ impl Shared {
         if groups.is_empty() {
             return Ok(vec![Destination::Back]);
         }
+        for (destination, places) in &groups {
+            self.forgive_where_asked(entry, destination, places);
+        }
         Ok(groups.into_iter().map(|(destination, _)| destination).collect())
+    }
+
+    /// Somebody, perhaps on another server, wants a message to be tried now: where its destination could not be reached before, it is
+    /// asked anew. Whether it is.
+    pub(crate) fn forgive_where_asked(&self, entry: &Entry, destination: &Destination, places: &[usize]) -> bool {
+        // It has waited, and has no time of its own any more.
+        let is_asked_for = |recipient: &Recipient| {
+            recipient.is_waiting() && recipient.last_reply().is_some() && recipient.next_at.is_none()
+        };
+        let mut recipients = places.iter().filter_map(|place| entry.recipients.get(*place));
+        recipients.any(is_asked_for) && self.lock().destinations.forgive(destination, entry.next_at)
     }
 }

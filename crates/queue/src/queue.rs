@@ -18,7 +18,6 @@ use crate::share::{self, Limits, Wanted};
 use crate::turns::{self, Due, DueNow, Turn};
 use metrics::{Counts, Exposition};
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
 
@@ -54,7 +53,6 @@ const TOTALS_KEY: &[u8] = b"s";
 pub struct Queue {
     table: Table,
     claims: Arc<Claims>,
-    asked: Arc<AtomicU64>,
     news: Arc<News>,
     policy: Policy,
     limits: Limits,
@@ -83,7 +81,6 @@ impl Queue {
         Self {
             table,
             claims: Arc::default(),
-            asked: Arc::default(),
             news: Arc::default(),
             policy,
             limits: Limits::DEFAULT,
@@ -286,8 +283,6 @@ impl Queue {
     /// # Errors
     /// [`Error::NoSuchEntry`], [`Error::Held`], [`store::Error::NoSpace`], faults.
     pub fn retry(&self, id: QueueId, now: Timestamp) -> Result<(), Error> {
-        // First, because the change wakes the sender.
-        self.asked.fetch_add(1, Ordering::Relaxed);
         self.change(id, |entry| {
             if entry.held {
                 return Err(Error::Held);
@@ -296,11 +291,6 @@ impl Queue {
             due_now(entry, now);
             Ok(())
         })
-    }
-
-    /// Counts how often an operator had a message tried: then destinations that could not be reached are asked anew.
-    pub(crate) fn asked(&self) -> u64 {
-        self.asked.load(Ordering::Relaxed)
     }
 
     /// Keeps a message from being tried until [`Queue::release`]. An attempt that runs is not broken off.
@@ -348,6 +338,20 @@ impl Queue {
         self.change_table(|tx| {
             tx.delete(&due.key());
             tx.put(&damage::key(due.id), damage::encode(why, due.turn.account(), now)?);
+            Ok(())
+        })
+    }
+
+    /// Sets a message aside of which a host has said what can never be written down, whoever leads by now: or it would be sent again.
+    pub(crate) fn put_away(&self, id: QueueId, turn: Turn, why: &str, now: Timestamp) -> Result<(), Error> {
+        self.table.change(|tx| {
+            match entry(tx, id) {
+                Ok(Some(entry)) => tx.delete(&turns::key(&entry)),
+                Ok(None) => return Ok(()),
+                Err(Error::Damaged(_)) => turns::forget(tx, turn, id)?,
+                Err(error) => return Err(error),
+            }
+            tx.put(&damage::key(id), damage::encode(why, turn.account(), now)?);
             Ok(())
         })
     }
@@ -496,7 +500,7 @@ fn count_anew(tx: &TableTx<'_>, now: Timestamp) -> Result<Totals, Error> {
     let mut totals = Totals::default();
     // What lies behind damage is not counted: the queue takes a few more then.
     match count(tx, &mut totals, QueueId(0)) {
-        Err(Error::Store(store::Error::Damaged(_))) => {}
+        Err(Error::Damaged(_)) => {}
         counted => counted?,
     }
     let Totals { entries, bytes, .. } = totals;

@@ -47,9 +47,6 @@ impl Shared {
         let released = match self.queue.content_of(entry, u64::MAX) {
             Ok(content) => (self.release)(entry, content),
             Err(Error::NoSuchEntry) => return Ok(None),
-            Err(Error::Damaged(why)) => {
-                return self.set_aside(&crate::turns::Due::of(entry), &why).map(|()| None);
-            }
             Err(error) => return Err(error),
         };
         let now = (self.clock)();

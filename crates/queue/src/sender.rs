@@ -329,10 +329,7 @@ impl Shared {
             if state.stopping {
                 return None;
             }
-            let (now, news, asked) = ((self.clock)(), self.queue.news(), self.queue.asked());
-            if std::mem::replace(&mut state.asked, asked) != asked {
-                state.destinations.forgive();
-            }
+            let (now, news) = ((self.clock)(), self.queue.news());
             if let Some(look) = state.wants_load(news, now) {
                 state.begin_load(look, news);
                 return Some(Task::Load(look));
@@ -434,6 +431,10 @@ impl Shared {
         let Err(note) = writing.wait() else { return };
         let again = match self.write_down(note.job.id, &note.heard) {
             Ok(entry) => self.is_due_again(entry.as_ref()),
+            Err(Error::Damaged(why)) => {
+                self.put_away(&note.job, &why);
+                false
+            }
             Err(error) => {
                 warn!(id = %note.job.id, %error, "an outcome was not written down");
                 true

@@ -3,7 +3,10 @@
 //! [`crate::window`].
 
 use crate::entry::{Entry, QueueId};
-use store::{Error, Row, Table, Timestamp};
+use store::{Error, Row, Table, TableTx, Timestamp};
+
+/// So many rows are read at a time where all of a sender's are.
+const LOOKED_AT_AT_ONCE: usize = 1000;
 
 /// A sender: 0 is the server itself, others are one more than the number of their account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,6 +90,21 @@ pub(crate) fn first_after(table: &Table, after: Option<Turn>) -> Result<Option<D
         Some(Turn(turn)) => prefix(Turn(turn + 1)),
     };
     Ok(table.scan(b"t", &from, 1)?.pop().as_ref().map(due))
+}
+
+/// Takes away what says when a message of a sender is tried, where nobody can tell any more when that is. Looks at all of the sender's.
+pub(crate) fn forget(tx: &mut TableTx<'_>, turn: Turn, id: QueueId) -> Result<(), Error> {
+    let mut from = Vec::new();
+    loop {
+        let rows = tx.scan_before(&prefix(turn), &from, LOOKED_AT_AT_ONCE)?;
+        for (key, _) in rows.iter().filter(|(key, _)| key.ends_with(&id.0.to_be_bytes())) {
+            tx.delete(key);
+        }
+        match rows.last() {
+            Some((last, _)) if rows.len() >= LOOKED_AT_AT_ONCE => from = [&last[..], &[0]].concat(),
+            Some(_) | None => return Ok(()),
+        }
+    }
 }
 
 /// The key of the row that says when a message is tried.

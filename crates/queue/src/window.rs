@@ -16,6 +16,8 @@ use store::Timestamp;
 /// So many jobs wait here, of each sender no more than a part of the places that are free of them ...
 const MANY: usize = 32 * 1024;
 const PART: usize = 8;
+/// Where there was no room at all there is some again when so many have gone: each look at the queue lets many in.
+const CROWD: usize = MANY / PART;
 /// ... and so many of each sender in any case, also where there are many already.
 const FEW: usize = 16;
 /// There are never more, but for the last message's other destinations.
@@ -38,6 +40,8 @@ pub(crate) struct Window {
     /// Who was served last.
     last: Turn,
     is_low: bool,
+    /// There was no room at all for somebody.
+    is_crowded: bool,
 }
 
 /// What is here of a sender.
@@ -77,6 +81,7 @@ impl Window {
     pub(crate) fn wants_from(&mut self, turn: Turn) -> Option<Timestamp> {
         let max = self.max();
         let Some(lane) = self.lanes.get_mut(&turn) else {
+            self.is_crowded |= max == 0;
             return (max > 0).then_some(Timestamp(0));
         };
         if lane.count > max / 2 {
@@ -86,9 +91,9 @@ impl Window {
         Some(lane.loaded_to)
     }
 
-    /// Whether a message that has come, and is due, is to be let in: what is here of its sender is all that is due, and there is room.
-    pub(crate) fn wants_new(&mut self, turn: Turn) -> bool {
-        self.wants_from(turn).is_some() && self.lanes.get(&turn).is_none_or(|lane| !lane.has_more)
+    /// Whether more of a sender is due than is here.
+    pub(crate) fn has_more(&self, turn: Turn) -> bool {
+        self.lanes.get(&turn).is_some_and(|lane| lane.has_more)
     }
 
     /// There was no room for a message of a sender.
@@ -217,6 +222,9 @@ impl Window {
         lane.under_way += 1;
         self.is_low |= lane.has_more && lane.count < low;
         self.waiting -= 1;
+        if self.waiting < JOBS_MAX - CROWD {
+            self.is_low |= std::mem::take(&mut self.is_crowded);
+        }
         self.last = turn;
         Some(Job { id, turn, destination })
     }

@@ -5,7 +5,6 @@ use crate::entry::{Entry, LastReply, QueueId, Recipient};
 use crate::error::Error;
 use crate::outgoing::Via;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::atomic::Ordering;
 use store::Timestamp;
 
 /// So many domains are told apart.
@@ -81,7 +80,6 @@ impl Queue {
     pub fn change_all(&self, domain: &str, wish: Wish, now: Timestamp) -> Result<u64, Error> {
         let domain = domain.to_lowercase();
         let mut changed = 0;
-        self.asked.fetch_add(u64::from(wish == Wish::Retry), Ordering::Relaxed);
         self.each(&mut |entries| {
             // What waits for a time of its own does not wait for a domain.
             let waits = |entry: &&Entry| {

@@ -86,11 +86,7 @@ impl<'a> Body<'a> {
     }
 
     fn read_row(&mut self, number: u32) -> Result<(), Error> {
-        let row = match self.queue.body_row(self.entry.id, number) {
-            // As a message that is too short: it is set aside, and the others go on.
-            Err(Error::Store(store::Error::Damaged(what))) => return Err(Error::Damaged(what)),
-            row => row?.unwrap_or_default(),
-        };
+        let row = self.queue.body_row(self.entry.id, number)?.unwrap_or_default();
         self.take_row(number, row)
     }
 

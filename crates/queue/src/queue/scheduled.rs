@@ -5,7 +5,6 @@ use super::{Queue, TOTALS_KEY, change_to, delete, due_now, entry, id_at_end, put
 use crate::entry::{Entry, QueueId};
 use crate::error::Error;
 use crate::share::{self, Wanted};
-use std::sync::atomic::Ordering;
 use store::{AccountId, TableTx, Timestamp};
 
 const PREFIX: &[u8] = b"f";
@@ -50,7 +49,6 @@ impl Queue {
     /// # Errors
     /// [`Error::NoSuchEntry`]: none of its number waits for a time; [`Error::Held`]: an operator holds it; faults.
     pub fn send_now(&self, account: AccountId, id: QueueId, now: Timestamp) -> Result<(), Error> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
         self.change_scheduled(account, id, |tx, before| {
             if before.held {
                 return Err(Error::Held);

@@ -626,5 +626,5 @@ fn what_is_damaged_of_one_message_hides_none_that_is_read_with_it() {
     engine.spoil(TableId::Queue, &entry_key(first));
     let shown = queue.show_all(&[second, gone, first]);
     assert_eq!((&shown[0], &shown[1]), (&Ok(entry), &Err(Error::NoSuchEntry)));
-    assert!(matches!(shown[2], Err(Error::Store(store::Error::Damaged(_)))), "{:?}", shown[2]);
+    assert!(matches!(shown[2], Err(Error::Damaged(_))), "{:?}", shown[2]);
 }

@@ -30,8 +30,6 @@ pub(crate) struct State {
     pub(crate) window: Window,
     pub(crate) destinations: Destinations,
     pub(super) loading: Loading,
-    /// What `Queue::asked` was when destinations were looked at last.
-    pub(super) asked: u64,
     /// By the number of their place.
     pub(super) sockets: HashMap<u64, TcpStream>,
     /// Places that there were.

@@ -19,6 +19,15 @@ fn until_known(world: &World, id: QueueId) {
     }
 }
 
+/// All threads but so many have nothing to do.
+fn until_at_rest(world: &World, but: usize) {
+    let end = Instant::now() + TIME;
+    while world.sender.shared.lock().resting + but < world.sender.shared.outgoing.connections_max() {
+        assert!(Instant::now() < end, "the threads do not come to rest");
+        thread::yield_now();
+    }
+}
+
 /// A host that takes connections and says nothing; how many.
 fn silent_host() -> (u16, Receiver<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -48,11 +57,7 @@ fn reads_beside(waiting: u32, senders: u32) -> u64 {
     ids.iter().filter(|_| are_due).for_each(|id| until_known(&world, *id));
     let held: Vec<TcpStream> =
         ids.iter().take(1).filter(|_| are_due).map(|_| sockets.recv_timeout(TIME).unwrap()).collect();
-    let end = Instant::now() + TIME;
-    while world.sender.shared.lock().resting + held.len() < world.sender.shared.outgoing.connections_max() {
-        assert!(Instant::now() < end, "the threads do not come to rest");
-        thread::yield_now();
-    }
+    until_at_rest(&world, held.len());
     let id = other.enqueue(of(senders, waiting), Timestamp(NOW)).unwrap().id;
     let before = engine.reads();
     world.sender.look_for_news();
@@ -100,6 +105,68 @@ fn what_was_to_be_tried_by_the_word_of_another_server_waited_for_a_destination_t
     other.retry(id, Timestamp(NOW)).unwrap();
     world.sender.look_for_news();
     hear(&lines, "S: 1");
+    world.until_empty();
+    world.sender.stop(TIME);
+}
+
+/// There was no room for all of it once; what is here goes to a host that hangs.
+#[test]
+fn a_message_of_a_sender_of_whom_much_waits_waited_half_a_minute() {
+    let engine = SimEngine::new();
+    let (port, sockets) = silent_host();
+    let (doors, other) = (open(&engine), open(&engine));
+    // More than a part of what there may be, or it is loaded for that.
+    let news: Vec<NewEntry> = (0..1100).map(|number| of(0, number)).collect();
+    let last = other.enqueue_all(&news, Timestamp(NOW)).unwrap().last().unwrap().id;
+    let world = start(doors.lead(1).unwrap(), smarthost(port), 0);
+    until_known(&world, last);
+    let _hangs = sockets.recv_timeout(TIME).unwrap();
+    until_at_rest(&world, 1);
+    world.sender.shared.lock().window.leave_out(Turn::of(Some(16)));
+    let id = other.enqueue(of(0, 1100), Timestamp(NOW)).unwrap().id;
+    world.sender.look_for_news();
+    until_known(&world, id);
+    world.sender.stop(Duration::ZERO);
+}
+
+/// Nobody is there; somebody holds a message.
+#[test]
+fn each_change_of_a_message_had_all_destinations_asked_anew() {
+    let engine = SimEngine::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (doors, other) = (open(&engine), open(&engine));
+    let add = || other.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap().id;
+    let first = add();
+    let world = start(doors.lead(1).unwrap(), smarthost(port), 0);
+    let is_put_off = |queue: &Queue, id| queue.show(id).unwrap().next_at.0 > NOW;
+    world.until(|queue| is_put_off(queue, first));
+    other.hold(first).unwrap();
+    let second = add();
+    world.sender.look_for_news();
+    world.until(|queue| is_put_off(queue, second));
+    world.queue.hold(second).unwrap();
+    let third = add();
+    world.sender.look_for_news();
+    world.until(|queue| is_put_off(queue, third));
+    let attempts = [first, second, third].map(|id| other.show(id).unwrap().attempts);
+    assert_eq!(attempts, [1, 0, 0], "the second and the third wait until it is asked again");
+    world.sender.stop(TIME);
+}
+
+/// Its clock is a minute ahead of that of the one that sends.
+#[test]
+fn what_a_server_took_whose_clock_is_ahead_waited_and_had_all_senders_looked_at() {
+    let engine = SimEngine::new();
+    let (port, lines) = serve(Script::default(), 2);
+    let (doors, other) = (open(&engine), open(&engine));
+    let world = start(doors.lead(1).unwrap(), smarthost(port), 0);
+    other.enqueue(message("me@x", &["a@y"], b"S: 1\r\n\r\n"), Timestamp(NOW)).unwrap();
+    world.sender.look_for_news();
+    world.until_empty();
+    until_at_rest(&world, 0);
+    other.enqueue(message("me@x", &["a@y"], b"S: 2\r\n\r\n"), Timestamp(NOW + 60_000)).unwrap();
+    world.sender.look_for_news();
+    hear(&lines, "S: 2");
     world.until_empty();
     world.sender.stop(TIME);
 }

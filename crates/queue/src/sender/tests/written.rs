@@ -93,6 +93,41 @@ fn an_outcome_that_cannot_be_written_holds_up_no_other() {
     assert!(messages(&lines).is_empty(), "none was sent again");
 }
 
+/// What is known of a message is damaged while a host takes it.
+#[test]
+fn an_outcome_that_could_never_be_written_kept_its_connection_for_ever() {
+    let (port, lines) = serve(Script::default(), 2);
+    let engine = SimEngine::new();
+    let (queue, table) = queue_in(&engine);
+    let ids = fill(&queue, 3);
+    let gate = hold_writers(table);
+    let world = start(queue, one_connection(port), 0);
+    hear(&lines, "S: 1");
+    engine.spoil(TableId::Queue, &[&b"e"[..], &ids[0].0.to_be_bytes()].concat());
+    drop(gate);
+    world.until(|queue| ids[1..].iter().all(|id| queue.show(*id) == Err(Error::NoSuchEntry)));
+    let letter = world.bounces.recv_timeout(TIME).unwrap();
+    assert!(letter.id == ids[0] && letter.text.contains("could not be written down"), "{letter:?}");
+    assert_eq!(world.queue.first_due_after(None).unwrap(), None, "it is not sent again");
+    world.queue.remove(ids[0]).unwrap();
+    world.sender.stop(TIME);
+    assert_eq!(messages(&lines), ["S: 2\r\n\r\n.\r\n", "S: 3\r\n\r\n.\r\n"]);
+}
+
+/// The engine finds a row damaged: that is no fault of the store that concerns all.
+#[test]
+fn a_message_whose_row_was_damaged_stalled_all_others() {
+    let (port, lines) = serve(Script::default(), 1);
+    let engine = SimEngine::new();
+    let (queue, _) = queue_in(&engine);
+    let ids = fill(&queue, 2);
+    engine.spoil(TableId::Queue, &[&b"e"[..], &ids[0].0.to_be_bytes()].concat());
+    let world = start(queue, one_connection(port), 0);
+    hear(&lines, "S: 2");
+    assert_eq!(world.bounces.recv_timeout(TIME).unwrap().id, ids[0]);
+    world.sender.stop(TIME);
+}
+
 /// RFC 5321 §6.1: who has them nobody knows then.
 #[test]
 fn a_crash_sends_again_what_was_not_written_and_nothing_else() {
