@@ -109,10 +109,7 @@ impl Directory {
     pub fn set_disabled(&self, address: &str, disabled: bool) -> Result<(), Error> {
         // Before it is given back: what a crash leaves is that guests are told of all once more.
         if let Some((id, _)) = self.who_logs_in(address)?.filter(|(_, record)| record.disabled && !disabled) {
-            match self.0.store.account(id).is_open_again() {
-                Ok(()) | Err(store::Error::NoSuchAccount) => {}
-                Err(error) => return Err(error.into()),
-            }
+            self.is_open_again(id)?;
         }
         let address = own_address(address)?.text();
         self.0.table.change(|tx| {
@@ -132,6 +129,15 @@ impl Directory {
             record.write(tx, id);
             Ok(())
         })
+    }
+
+    /// Guests are told of all anew: somebody may log in to an account again. Where its mail cannot be
+    /// read there is nothing to tell of.
+    pub(crate) fn is_open_again(&self, id: AccountId) -> Result<(), store::Error> {
+        match self.0.store.account(id).is_open_again() {
+            Ok(()) | Err(store::Error::NoSuchAccount | store::Error::Damaged(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes an account's owner an administrator, or no longer. An administrator does on the pages what an operator does
@@ -258,7 +264,7 @@ impl Directory {
     }
 
     /// Removes the mailbox of an account that is noted as unfinished. Does nothing for any other.
-    fn finish_removal(&self, id: AccountId) -> Result<(), Error> {
+    pub(crate) fn finish_removal(&self, id: AccountId) -> Result<(), Error> {
         let noted = self.0.table.change::<_, Error>(|tx| {
             let noted = Unfinished::read(tx, id)?;
             if noted == Some(Unfinished::Creating) {

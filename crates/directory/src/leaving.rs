@@ -6,7 +6,7 @@
 use crate::Directory;
 use crate::accounts::{must_be_account, own_address};
 use crate::error::Error;
-use crate::record::{self, AccountRecord, FORMAT, number_in, number_key};
+use crate::record::{self, AccountRecord, FORMAT, Unfinished, number_in, number_key};
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Row, TableTx, Timestamp};
 
@@ -16,6 +16,9 @@ const REMOVED_MAX: usize = 100;
 
 /// The address of an account whose time has come, and what became of it.
 type Removed = (String, Result<(), Error>);
+
+/// An account that is gone and of which mail was left, and what became of that.
+type Finished = (AccountId, Result<(), Error>);
 
 /// An account that is to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +59,7 @@ impl Directory {
     pub fn stay(&self, address: &str) -> Result<(), Error> {
         // As where the right to log in is given back: guests are told of all.
         if let Some((id, _)) = self.who_logs_in(address)? {
-            match self.0.store.account(id).is_open_again() {
-                Ok(()) | Err(store::Error::NoSuchAccount) => {}
-                Err(error) => return Err(error.into()),
-            }
+            self.is_open_again(id)?;
         }
         self.change_leaving(address, |tx, id, record| {
             let leaving = Leaving::read(tx, id)?.filter(|_| record.disabled);
@@ -101,6 +101,24 @@ impl Directory {
             removed.push((record.address.clone(), self.remove_if(&record.address, is_due)));
         }
         Ok(removed)
+    }
+
+    /// Goes on with removals that something has stopped half-way: their accounts are gone, and their mail is there still. Gives what became
+    /// of each. What cannot be removed now is tried again.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn finish_removals(&self) -> Result<Vec<Finished>, store::Error> {
+        let rows = self.0.table.scan(record::UNFINISHED, record::UNFINISHED, REMOVED_MAX)?;
+        let mut finished = Vec::new();
+        for (key, value) in rows {
+            // What is just being made is not touched.
+            if Unfinished::decode(&key, &value)? == Unfinished::Removing {
+                let id = number_in(&key)?;
+                finished.push((id, self.finish_removal(id)));
+            }
+        }
+        Ok(finished)
     }
 
     fn change_leaving(
@@ -154,6 +172,7 @@ mod tests {
     use super::*;
     use crate::testing::{self, NOW, options, server, server_with, start};
     use crate::{DirectoryOptions, Resolution};
+    use store::sim::Fault;
 
     const BOB: &str = "bob@example.org";
 
@@ -231,6 +250,25 @@ mod tests {
         );
         let again = next.add_account(BOB, testing::PASSWORD, "", NOW).unwrap();
         assert!(again != bob && next.goes_at(again).unwrap().is_none());
+    }
+
+    /// The disk was full for a moment.
+    #[test]
+    fn what_was_left_of_an_account_stayed_until_the_next_start() {
+        let (engine, directory, [alice, bob]) = server();
+        directory.leave(BOB, NOW).unwrap();
+        engine.plan(1, Fault::Full);
+        let removed = directory.remove_leavers(days(30)).unwrap();
+        assert!(matches!(&removed[..], [(address, Err(Error::Store(_)))] if address == BOB), "{removed:?}");
+        assert!(directory.account(BOB).unwrap().is_none());
+        assert_eq!(directory.store().accounts(), Ok(vec![alice, bob]));
+        // Another one is just being made.
+        let address = own_address("carol@example.org").unwrap();
+        let carol = directory.reserve(&address).unwrap();
+        directory.store().create_account(carol, NOW).unwrap();
+        assert_eq!(directory.finish_removals(), Ok(vec![(bob, Ok(()))]));
+        assert_eq!(directory.store().accounts(), Ok(vec![alice, carol]));
+        assert_eq!(directory.finish_removals(), Ok(vec![]));
     }
 
     #[test]

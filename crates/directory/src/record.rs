@@ -212,11 +212,14 @@ impl Counters {
 impl Unfinished {
     pub(crate) fn read(tx: &TableTx<'_>, id: AccountId) -> Result<Option<Self>, Error> {
         let key = number_key(UNFINISHED, id);
-        match tx.get(&key)?.as_deref() {
-            None => Ok(None),
-            Some([FORMAT, 0]) => Ok(Some(Self::Creating)),
-            Some([FORMAT, 1]) => Ok(Some(Self::Removing)),
-            Some(_) => Err(damaged(&key)),
+        tx.get(&key)?.map(|value| Self::decode(&key, &value)).transpose()
+    }
+
+    pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<Self, Error> {
+        match value {
+            [FORMAT, 0] => Ok(Self::Creating),
+            [FORMAT, 1] => Ok(Self::Removing),
+            _ => Err(damaged(key)),
         }
     }
 

@@ -179,6 +179,25 @@ mod tests {
     }
 
     #[test]
+    fn an_account_whose_mail_is_damaged_kept_its_address_and_could_not_be_let_in_again() {
+        let (engine, directory, [alice, bob]) = testing::server();
+        shared(&directory, [alice, bob]);
+        directory.set_disabled("alice@example.org", true).unwrap();
+        engine.spoil_mail(alice, b"A");
+        let directory = testing::start(&engine);
+        assert!(directory.store().account(alice).mailboxes().is_err());
+        directory.rename_account("alice@example.org", "anna@example.org", OldAddress::Stays, ACTOR).unwrap();
+        assert_eq!(leads_to(&directory, "alice@example.org"), [alice]);
+        directory.set_disabled("anna@example.org", false).unwrap();
+        directory.leave("anna@example.org", NOW).unwrap();
+        directory.stay("anna@example.org").unwrap();
+        // So are those with whom others share.
+        engine.spoil_mail(bob, b"A");
+        let directory = testing::start(&engine);
+        directory.rename_account("bob@example.org", "rob@example.org", OldAddress::Goes, ACTOR).unwrap();
+    }
+
+    #[test]
     fn a_crash_leaves_guests_with_the_name_that_there_is() {
         for commits_before in 0..4 {
             let (engine, directory, accounts) = testing::server();

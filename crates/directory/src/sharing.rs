@@ -81,8 +81,10 @@ impl Directory {
         let before = &record.address;
         let account = self.0.store.account(id);
         let mut guests = BTreeSet::new();
-        for mailbox in account.mailboxes()?.iter() {
-            guests.extend(mailbox.acl.iter().map(|(guest, _)| guest));
+        if let Some(mailboxes) = if_sound(account.mailboxes())? {
+            for mailbox in mailboxes.iter() {
+                guests.extend(mailbox.acl.iter().map(|(guest, _)| guest));
+            }
         }
         let mut all = Vec::new();
         for guest in guests {
@@ -90,7 +92,7 @@ impl Directory {
             let (before, now) = (name_of(before, &other.address), name_of(now, &other.address));
             all.push(Renamed { guest, before, now });
         }
-        for owner in account.owners()?.iter() {
+        for owner in if_sound(account.owners())?.iter().flat_map(|owners| owners.iter()) {
             let Some(owner) = self.record(*owner)? else { continue };
             let (before, now) = (name_of(&owner.address, before), name_of(&owner.address, now));
             all.push(Renamed { guest: id, before, now });
@@ -106,6 +108,15 @@ impl Directory {
             let (before, now) = (format!("{SHARED}{before}"), format!("{SHARED}{now}"));
             let _unchanged = self.0.store.account(*guest).rename_subscriptions(actor, (&before, &now), former);
         }
+    }
+}
+
+/// What can be read of an account. That something cannot, which is logged where it is found, is no reason to keep its address: whoever
+/// it shares with subscribes anew.
+fn if_sound<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(Error::Damaged(_)) => Ok(None),
+        read => read.map(Some),
     }
 }
 

@@ -57,7 +57,9 @@ impl MailFlow {
             start.eq_ignore_ascii_case(word).then(|| token.to_owned())
         };
         let door = if detail.is_some_and(|detail| detail.eq_ignore_ascii_case("owner")) {
-            let accounts = list.owners.clone();
+            // What is taken for one that leaves would be thrown away.
+            let leaves = |owner| self.auth.directory().goes_at(owner).is_ok_and(|at| at.is_some());
+            let accounts: Vec<AccountId> = list.owners.iter().copied().filter(|owner| !leaves(*owner)).collect();
             return match accounts.is_empty() {
                 true => Route::Refused(Unroutable::NoSuchUser),
                 false => Route::Local(Recipient { address, accounts, onward: None, list: None, reports }),

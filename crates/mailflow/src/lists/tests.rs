@@ -878,3 +878,24 @@ fn a_member_who_is_to_be_removed_was_given_copies_that_would_be_thrown_away() {
     assert_eq!(outcome_in(&world, deliver(&world, "ada@far.example", CHOIR, &MESSAGE.replace("<1@", "<2@"))), OK);
     assert_eq!((messages(&world, "bob"), queued(&queue).len()), (1, 4), "a member still");
 }
+
+#[test]
+fn an_owner_who_is_to_be_removed_was_given_letters_that_would_be_thrown_away() {
+    let (world, _) = choir(Posting::Owners);
+    let directory = world.flow.auth.directory();
+    directory.add_list("crew@example.org", "", Posting::Owners, &["alice@example.org", "bob@example.org"]).unwrap();
+    let write = |world: &World, number: u8| {
+        let message = MESSAGE.replace("<1@", &format!("<{number}@"));
+        let delivered = deliver(world, "ada@far.example", "crew+owner@example.org", &message);
+        (outcome_in(world, delivered), messages(world, "alice"), messages(world, "bob"))
+    };
+    assert_eq!(write(&world, 1), (OK, 1, 1));
+    directory.leave("alice@example.org", NOW).unwrap();
+    assert_eq!(write(&world, 2), (OK, 1, 2));
+    directory.leave("bob@example.org", NOW).unwrap();
+    let path = ForwardPath::Mailbox("crew+owner@example.org".parse().unwrap());
+    let route = world.flow.route(&path, Reach::Local, &ReversePath::Null, NOW).unwrap();
+    assert!(matches!(route, Route::Refused(Unroutable::NoSuchUser)), "{route:?}");
+    directory.stay("alice@example.org").unwrap();
+    assert_eq!(write(&world, 3), (OK, 2, 2));
+}
