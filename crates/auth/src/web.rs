@@ -259,6 +259,8 @@ impl Web<'_> {
     /// [`OwnerError::Login`]: the password or the code is wrong. [`OwnerError::Refused`]: the new one breaks a rule.
     pub fn change_password(&self, owner: &Owner<'_>, new: &str) -> Result<WebLogin, OwnerError> {
         directory::check_password(new)?;
+        // The old one may be known to be right; the new one has to be hashed.
+        owner.turn.ok_or(OwnerError::Login(LoginError::OutOfTurn))?;
         let account = self.prove(owner)?;
         self.0.directory().set_password(&owner.session.address, new)?;
         self.reopen(account, owner)

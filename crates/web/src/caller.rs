@@ -6,6 +6,7 @@ use auth::WebSession;
 use console::{AccountConsole, Act, Administration, Operations, Party, QueueConsole};
 use posts::Posts;
 use reports::OwnComplaints;
+use session::{Full, Job, Lost, Owner};
 use store::{Account, AccountId, Actor, DeviceId, Protocol, Timestamp};
 
 /// Who asks, and what for.
@@ -97,6 +98,17 @@ impl Caller {
     /// The console of the operator, if that is who asks.
     pub(crate) fn operations(&self) -> Result<Operations, Problem> {
         Ok(Operations::of(self.party(), self.site.auth().clone(), self.actor())?)
+    }
+
+    /// Does what hashes a password, in the line of those that are verified: whoever logs in meanwhile waits for one of them, and as many
+    /// processors are taken as for log-ins.
+    pub(crate) fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        let owner = Owner::Account(self.own.as_ref().map_or(0, |own| own.account.0.into()));
+        match Job::in_turn(self.site.jobs(), owner, |_turn| work()).map(Job::sit) {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(Lost)) => Err(Problem::fault("a password was not hashed in turn")),
+            Err(Full) => Err(Problem::hashing()),
+        }
     }
 
     /// Writes down what they did as an administrator or as the operator. It is done: that it cannot be written down is told in the

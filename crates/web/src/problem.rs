@@ -70,6 +70,10 @@ impl Problem {
     }
 
     /// Nobody's fault.
+    pub(crate) fn hashing() -> Self {
+        Self::new(Kind::TooOften, "Too many passwords are being verified at this moment: nothing was done; try again.")
+    }
+
     pub(crate) fn busy() -> Self {
         Self::new(
             Kind::TooOften,

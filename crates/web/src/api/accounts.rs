@@ -6,7 +6,6 @@ use crate::form::Fields;
 use crate::problem::Problem;
 use console::{AccountLine, AccountsAsk, AccountsPage, Act, BulkAnswer, BulkAsk, Done};
 use directory::{AccountInfo, OldAddress, ToHash};
-use session::{Full, Job, Lost, Owner};
 use store::Quota;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -39,13 +38,10 @@ pub(crate) fn page(caller: &Caller, fields: &Fields) -> Result<AccountsPage, Pro
 /// Makes the accounts of a list.
 pub(crate) fn import(caller: &Caller, fields: &Fields) -> Result<BulkAnswer, Problem> {
     let (first_line, dry_run) = (fields.number("first_line")?, fields.is_on("dry_run"));
-    let owner = Owner::Account(caller.own.as_ref().map_or(0, |own| own.account.0.into()));
-    // One after the other: whoever logs in meanwhile waits for one of them.
-    let in_turn =
-        |password: ToHash| match Job::in_turn(caller.site.jobs(), owner, |_turn| password.hash()).map(Job::sit) {
-            Ok(Ok(hashed)) => hashed,
-            Ok(Err(Lost)) | Err(Full) => Err(directory::Error::refused(BUSY)),
-        };
+    // One after the other.
+    let in_turn = |password: ToHash| {
+        caller.in_turn(|| password.hash()).unwrap_or_else(|_problem| Err(directory::Error::refused(BUSY)))
+    };
     let ask = BulkAsk { csv: fields.raw("csv"), first_line, dry_run };
     Ok(caller.administration()?.import(&ask, &in_turn)?)
 }
@@ -62,10 +58,10 @@ fn named(caller: &Caller) -> Result<AccountInfo, Problem> {
 /// An account that nobody knows the password of, and a link to choose it.
 pub(crate) fn add(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     caller.administration()?;
-    let directory = caller.site.auth().directory();
-    let address = fields.address("address", "domain");
-    let password = auth::generate_password()?;
-    directory.add_account(&address, &password, fields.text("name"), caller.now)?;
+    let directory = caller.site.auth().directory().clone();
+    let (address, name, now) = (fields.address("address", "domain"), fields.text("name").to_owned(), caller.now);
+    let (password, new) = (auth::generate_password()?, address.clone());
+    caller.in_turn(move || directory.add_account(&new, &password, &name, now))??;
     let text = format!("{address} was added. With this link its owner chooses the password, once, within 7 days:");
     password_link(caller, &address, text)
 }

@@ -10,14 +10,16 @@ use console::{AddedDevice, KeptUidl, UIDLS_MAX};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::post("/api/v1/operator/accounts", |caller, fields| {
-        let (address, name) = (fields.text("address"), fields.text("name"));
-        json(caller.operations()?.add_account(address, name, password(fields))?)
+        let (address, name) = (fields.text("address").to_owned(), fields.text("name").to_owned());
+        let (operations, password) = (caller.operations()?, password(fields));
+        json(caller.in_turn(move || operations.add_account(&address, &name, password.as_deref()))??)
     }),
     Endpoint::get("/api/v1/operator/accounts/{id}", |caller, _| {
         json(caller.operations()?.details(caller.parameter("id"))?)
     }),
     Endpoint::post("/api/v1/operator/accounts/{id}/password", |caller, fields| {
-        json(caller.operations()?.set_password(caller.parameter("id"), password(fields))?)
+        let (operations, id, password) = (caller.operations()?, caller.parameter("id").to_owned(), password(fields));
+        json(caller.in_turn(move || operations.set_password(&id, password.as_deref()))??)
     }),
     Endpoint::post("/api/v1/operator/accounts/{id}/remove", |caller, _| {
         json(caller.operations()?.remove_account(caller.parameter("id"))?)
@@ -40,8 +42,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// The password that was given; without one it is generated.
-fn password(fields: &Fields) -> Option<&str> {
-    Some(fields.raw("password")).filter(|_| fields.has("password"))
+fn password(fields: &Fields) -> Option<String> {
+    fields.has("password").then(|| fields.raw("password").to_owned())
 }
 
 /// A device with an application password, for a program that the operator sets up.

@@ -4,6 +4,7 @@ use super::{Endpoint, json};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
+use crate::site::Site;
 use console::{AcceptedRequest, Administration, Answering, DeclinedRequest, Done, LinkLine};
 
 /// An invitation is good for so long, unless it is said how long.
@@ -20,28 +21,46 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 
 /// Accepts a request. The link for the first password, and whether it went to who asked.
 pub(crate) fn accept(caller: &Caller, fields: &Fields) -> Result<AcceptedRequest, Problem> {
-    answer(caller, |administration, answering| {
-        Ok(administration.accept(caller.number("id")?, fields.optional("address"), answering)?)
-    })
+    let (number, address) = (caller.number("id")?, fields.optional("address").map(str::to_owned));
+    let desk = Desk::of(caller)?;
+    caller.in_turn(move || {
+        desk.answer(|administration, answering| administration.accept(number, address.as_deref(), answering))
+    })?
 }
 
 /// Declines a request. Whether who asked was told by a letter.
 pub(crate) fn decline(caller: &Caller, fields: &Fields) -> Result<DeclinedRequest, Problem> {
-    answer(caller, |administration, answering| {
-        Ok(administration.decline(caller.number("id")?, fields.text("reason"), answering)?)
-    })
+    let number = caller.number("id")?;
+    let decline = |administration: &Administration, answering: &Answering<'_>| {
+        administration.decline(number, fields.text("reason"), answering)
+    };
+    Desk::of(caller)?.answer(decline)
 }
 
-fn answer<T>(
-    caller: &Caller,
-    answer: impl FnOnce(&Administration, &Answering<'_>) -> Result<T, Problem>,
-) -> Result<T, Problem> {
-    let (password_url, send) = (
-        |token: &str| caller.url(&format!("/password/{token}")),
-        |to: &str, letter: &[u8]| caller.site.post(to, letter),
-    );
-    let answering = Answering { hostname: caller.site.hostname(), password_url: &password_url, send: &send };
-    answer(&caller.administration()?, &answering)
+/// Where requests are answered.
+struct Desk {
+    administration: Administration,
+    site: Site,
+    /// What links of the pages begin with.
+    origin: String,
+}
+
+impl Desk {
+    fn of(caller: &Caller) -> Result<Self, Problem> {
+        Ok(Self { administration: caller.administration()?, site: caller.site.clone(), origin: caller.url("") })
+    }
+
+    fn answer<T>(
+        &self,
+        answer: impl FnOnce(&Administration, &Answering<'_>) -> Result<T, console::Error>,
+    ) -> Result<T, Problem> {
+        let (password_url, send) = (
+            |token: &str| format!("{}/password/{token}", self.origin),
+            |to: &str, letter: &[u8]| self.site.post(to, letter),
+        );
+        let answering = Answering { hostname: self.site.hostname(), password_url: &password_url, send: &send };
+        Ok(answer(&self.administration, &answering)?)
+    }
 }
 
 /// Links that were made and not used yet.

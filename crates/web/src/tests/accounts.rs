@@ -118,6 +118,36 @@ fn passwords_of_a_list_were_hashed_beside_the_line_of_those_who_log_in() {
 }
 
 #[test]
+fn single_passwords_were_hashed_beside_the_line_of_those_who_log_in() {
+    let jobs = TestJobs::at_once();
+    let world = World::with_jobs(jobs.clone());
+    world.auth.directory().set_admin(ALICE, true).unwrap();
+    let mut alice = world.alice();
+    let token = alice.get("/api/v1/session").json()["csrf_token"].as_str().unwrap().to_owned();
+    alice.extra = vec![("x-csrf-token", token)];
+    let operate = |call: Call| world.site.operate(&call, &mut |_| Ok(()));
+    let add = |name: &str| Call::new("POST /api/v1/operator/accounts").with("address", format!("{name}@example.org"));
+    let set =
+        || Call::new("POST /api/v1/operator/accounts/{id}/password").at("id", BOB).with("password", "long enough");
+    jobs.refuse();
+    let said = alice.call("/api/v1/admin/accounts", r#"{"address": "carol@example.org", "name": ""}"#);
+    assert_eq!(said.status, StatusCode::TOO_MANY_REQUESTS, "{}", said.text);
+    for call in [add("dave"), set()] {
+        let said = operate(call).unwrap_err();
+        assert!(matches!(&said, crate::Failure::Refused(why) if why.contains("nothing was done")), "{said:?}");
+    }
+    assert!(
+        !["carol", "dave"].iter().any(|name| world.auth.directory().is_taken(&format!("{name}@example.org")).unwrap())
+    );
+    jobs.release();
+    let said = alice.call("/api/v1/admin/accounts", r#"{"address": "carol@example.org", "name": ""}"#);
+    assert_eq!(said.status, StatusCode::OK, "{}", said.text);
+    operate(add("dave")).unwrap();
+    operate(set()).unwrap();
+    assert_eq!(world.browser().log_in(BOB, "long enough").status, StatusCode::SEE_OTHER);
+}
+
+#[test]
 fn an_account_is_removed_with_its_address_typed_and_kept_by_a_button() {
     let world = world();
     let mut alice = world.alice();
