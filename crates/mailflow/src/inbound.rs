@@ -201,7 +201,9 @@ impl Arrival {
             }
             Decision::Loop => ("loop", String::new()),
         };
-        info!(target: STRANGERS, id, spf, dkim, dmarc, from, verdict, why, "sender examined");
+        let source = &self.envelope.source;
+        let (protocol, address) = (source.protocol.name(), source.client.to_canonical());
+        info!(target: STRANGERS, protocol, %address, id, spf, dkim, dmarc, from, verdict, why, "sender examined");
     }
 }
 

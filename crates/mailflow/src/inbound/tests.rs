@@ -433,3 +433,50 @@ fn a_large_message_was_copied_for_each_account() {
     let places = noting.1.lock().unwrap();
     assert!(places.len() == 3 && places.iter().all(|place| *place == places[0]), "{places:?}");
 }
+
+/// The fields of each line on who a message comes from.
+struct Fields(Arc<Mutex<Vec<Vec<&'static str>>>>);
+
+impl tracing::Subscriber for Fields {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        let names: Vec<&str> = event.metadata().fields().iter().map(|field| field.name()).collect();
+        if names.contains(&"spf") {
+            self.0.lock().unwrap().push(names.into_iter().filter(|name| *name != "message").collect());
+        }
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// A flood of one address took the lines of all others, and nobody could tell whose it was.
+#[test]
+fn the_line_on_who_a_message_comes_from_did_not_say_from_which_address_it_came() {
+    use sender_auth::{Claim, Digests, Lists, examine, testing::Table};
+    let claim = Claim {
+        address: "198.51.100.1".parse().unwrap(),
+        helo: "mail.other.example".into(),
+        mail_from: "me@x.example".into(),
+        receiver: "mail.example.org".into(),
+        unix_seconds: 0,
+    };
+    let digests = Digests::of(b"From: me@x.example\r\n\r\ntext\r\n");
+    let sender = futures::executor::block_on(examine(&Table::default(), &claim, &digests, &Lists::default()));
+    let arrival = Arrival { sender: Some(sender), ..arrival(Protocol::Smtp, Vec::new(), "") };
+    let lines = Arc::default();
+    let told = tracing::subscriber::set_default(Fields(Arc::clone(&lines)));
+    arrival.log_sender(&Decision::Deliver);
+    drop(told);
+    let document = include_str!("../../../../docs/log.md");
+    let row = document.lines().find_map(|line| line.strip_prefix("| `sender examined` | ")).unwrap();
+    let documented: Vec<&str> = row.trim_end_matches(" |").split(' ').collect();
+    assert_eq!(documented[..2], ["protocol", "address"]);
+    assert_eq!(*lines.lock().unwrap(), [documented]);
+}
