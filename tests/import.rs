@@ -197,15 +197,16 @@ fn mail_comes_from_dovecots_files_and_goes_back_into_such() {
     pop.until("+OK");
     pop.ask("USER alice", "+OK");
     pop.ask(&format!("PASS {PASSWORD}"), "+OK");
-    assert_eq!((uidls(&mut pop), before.len()), (before, 20));
+    assert_eq!((&uidls(&mut pop), before.len()), (&before, 20));
 
     // Into another account, and to another Dovecot.
     let other = Dovecot::start().unwrap();
     let told = serving.says(&["export", &other.maildir(), "--account", "alice"]);
     assert!(told.contains("Wrote 80 messages"), "{told}");
     let told = serving.says(&["import", &format!("maildir:{}", other.maildir()), "--account", "bob"]);
-    assert!(told.contains("Brought 80 messages"), "{told}");
+    assert!(told.contains("Brought 80 messages") && told.contains("20 messages with the UIDL"), "{told}");
     other.owns_its_mail();
+    assert_eq!(uidls(&mut other.pop3()), before);
     let (mut there, mut bob) = (other.imap(), serving.imap("bob", &format!("\"{PASSWORD}\"")));
     for (folder, mailbox) in BY_FILES {
         let mail_here = mail(&mut here, mailbox);

@@ -28,9 +28,9 @@ pub(super) struct Export {
 
 const EXAMPLES: &str = "\
 Folders are those of Maildir++ (`.Work.Drafts` beside `cur`); flags stand in the names of files, keywords beside them
-as Dovecot has them (26 in a folder), the date of a message is that of its file, subscriptions are in `subscriptions`.
-`pillarbox import maildir:DIR` brings all of it back. Nothing is changed here. The files belong to whoever runs the
-command.
+as Dovecot has them (26 in a folder), the date of a message is that of its file, subscriptions are in `subscriptions`,
+UIDs and the UIDLs of POP programs in `dovecot-uidlist`. `pillarbox import maildir:DIR` brings all of it back, but for
+UIDs. Nothing is changed here. The files belong to whoever runs the command.
 
 Examples:
   pillarbox export /backup/alice --account alice";
@@ -40,12 +40,14 @@ impl Export {
         let mut maildir = Maildir::create(&self.dir)?;
         let (mut total, mut unreadable) = (0, Vec::new());
         let mut take = |step: ExportStep| match step {
-            ExportStep::Mailbox { name, subscribed, messages } => {
+            ExportStep::Mailbox { name, subscribed, messages, uid_validity, uid_next } => {
                 progress(0, messages, &format!("messages of {name}"));
                 total += messages;
-                maildir.folder(&name, subscribed)
+                maildir.folder(&name, subscribed, (uid_validity, uid_next))
             }
-            ExportStep::Message { uid, id, flags, at, bytes } => maildir.message(Message { uid, id, flags, at, bytes }),
+            ExportStep::Message { uid, id, uidl, flags, at, bytes } => {
+                maildir.message(Message { uid, id, uidl, flags, at, bytes })
+            }
             ExportStep::Octets { base64 } => {
                 let octets = STANDARD.decode(base64);
                 let octets = octets.map_err(|error| Failure::Fault(format!("an answer is not understood: {error}")))?;

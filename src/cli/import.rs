@@ -170,6 +170,14 @@ fn text(step: &ImportStep) -> String {
         ImportStep::Folder { name, mailbox } if name == mailbox => format!("{name}\n"),
         ImportStep::Folder { name, mailbox } => format!("{name} goes into {mailbox}\n"),
         ImportStep::LeftOut { name, why } => format!("{name} is left out: {why}\n"),
+        ImportStep::Elsewhere { name, mailbox, messages: count } => {
+            let count = messages(*count);
+            let place = mailbox.as_ref().map_or_else(|| "a mailbox that is gone".to_owned(), |mailbox| mailbox.clone());
+            format!(
+                "  {name}: {count} came into {place} before and do not come again; move them, or revoke the device of this import \
+                 (`pillarbox device revoke`) to have all of it brought once more\n"
+            )
+        }
         ImportStep::Looked { .. } => String::new(),
         ImportStep::Refused { folder, message, why } => format!("  {folder}, {message}: {why}\n"),
         ImportStep::Waiting { why, seconds } => format!("  {why}; once more in {seconds} s\n"),

@@ -25,6 +25,10 @@ pub enum ExportStep {
         subscribed: bool,
         /// Messages.
         messages: usize,
+        /// UIDVALIDITY.
+        uid_validity: u32,
+        /// The UID of the next message that comes.
+        uid_next: u32,
     },
     /// A message of the last mailbox.
     Message {
@@ -32,6 +36,8 @@ pub enum ExportStep {
         uid: u32,
         /// EMAILID.
         id: String,
+        /// What POP3 programs know it by.
+        uidl: String,
         /// Flags and keywords, as IMAP has them.
         flags: Vec<String>,
         /// When it came, in seconds since 1970.
@@ -66,7 +72,8 @@ impl AccountConsole {
             let Ok(view) = self.account.view(id) else { continue };
             let mailbox = view.mailbox();
             let (name, subscribed, messages) = (mailbox.name.clone(), mailbox.subscribed, view.index().len());
-            step(ExportStep::Mailbox { name, subscribed, messages })?;
+            let (uid_validity, uid_next) = (mailbox.uid_validity.0, mailbox.uid_next.0);
+            step(ExportStep::Mailbox { name, subscribed, messages, uid_validity, uid_next })?;
             let entries: Vec<Entry> = view.index().iter().copied().collect();
             for piece in entries.chunks(PIECE) {
                 let reader = self.account.reader()?;
@@ -91,6 +98,7 @@ fn message(reader: &Reader<'_>, mailbox: &Mailbox, entry: &Entry, step: Steps<'_
     let system = SystemFlag::ALL.into_iter().filter(|flag| flags.system.has(*flag)).map(|flag| flag.name().to_owned());
     let flags = system.chain(flags.keywords).collect();
     let (id, at) = (entry.email.text(), entry.internal_date.unix_seconds());
-    step(ExportStep::Message { uid, id, flags, at, bytes: octets.len() })?;
+    let uidl = reader.uidl(entry.email)?;
+    step(ExportStep::Message { uid, id, uidl, flags, at, bytes: octets.len() })?;
     octets.chunks(OCTETS_MAX).try_for_each(|piece| step(ExportStep::Octets { base64: STANDARD.encode(piece) }))
 }

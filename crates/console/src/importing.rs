@@ -55,6 +55,15 @@ pub enum ImportStep {
         /// Why.
         why: String,
     },
+    /// Messages of a folder came into another mailbox before, and do not come again.
+    Elsewhere {
+        /// Its name there.
+        name: String,
+        /// The mailbox that they came into; none: it is gone.
+        mailbox: Option<String>,
+        /// How many.
+        messages: usize,
+    },
     /// So much of a folder is looked through.
     Looked {
         /// Its name there.
@@ -182,6 +191,7 @@ impl From<Event> for ImportStep {
         match event {
             Event::Folder { name, mailbox } => Self::Folder { name, mailbox },
             Event::LeftOut { name, why } => Self::LeftOut { name, why },
+            Event::Elsewhere { name, mailbox, messages } => Self::Elsewhere { name, mailbox, messages },
             Event::Looked { name, done, total } => Self::Looked { name, done, total },
             Event::Refused { folder, message, why } => Self::Refused { folder, message, why },
             Event::Waiting { why, seconds } => Self::Waiting { why, seconds },

@@ -190,7 +190,25 @@ impl Running<'_, '_> {
         let known = marks.iter().filter(|mark| imported.of(**mark).is_some()).count();
         self.report.known += known.saturating_sub(way.brought);
         self.report.vanished += vanished;
+        self.tell_of_elsewhere(way, &imported, &marks)?;
         self.keep_uidls(way, &imported)
+    }
+
+    /// Whoever wants them in this mailbox is to know why they are not.
+    fn tell_of_elsewhere(&mut self, way: &Way<'_>, imported: &Imported, marks: &[u64]) -> Result<(), Failure> {
+        let mut elsewhere: BTreeMap<MailboxId, usize> = BTreeMap::new();
+        for (place, _) in marks.iter().filter_map(|mark| imported.of(*mark)).filter(|at| at.0.mailbox != way.mailbox) {
+            *elsewhere.entry(place.mailbox).or_default() += 1;
+        }
+        if elsewhere.is_empty() {
+            return Ok(());
+        }
+        let mailboxes = self.import.account.mailboxes()?;
+        for (mailbox, messages) in elsewhere {
+            let mailbox = mailboxes.by_id(mailbox).map(|mailbox| mailbox.name.clone());
+            self.say(Event::Elsewhere { name: way.folder.name.clone(), mailbox, messages })?;
+        }
+        Ok(())
     }
 
     /// POP programs know messages by the UIDLs that these had there.

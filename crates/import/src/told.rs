@@ -21,6 +21,15 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// Messages of a folder came into another mailbox before, and do not come again.
+    Elsewhere {
+        /// Its name there.
+        name: String,
+        /// The mailbox that they came into; `None`: it is gone.
+        mailbox: Option<String>,
+        /// How many.
+        messages: usize,
+    },
     /// So much of a folder is looked through.
     Looked {
         /// Its name there.

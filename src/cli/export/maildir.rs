@@ -24,6 +24,7 @@ const NAME_BYTES_MAX: usize = 255;
 pub(super) struct Message {
     pub(super) uid: u32,
     pub(super) id: String,
+    pub(super) uidl: String,
     pub(super) flags: Vec<String>,
     pub(super) at: i64,
     pub(super) bytes: usize,
@@ -54,6 +55,8 @@ struct Folder {
     keywords: Vec<String>,
     /// Keywords for which there is no letter.
     without: BTreeSet<String>,
+    /// Dovecot's `dovecot-uidlist`: what messages are known by.
+    uids: String,
 }
 
 /// A message that is written.
@@ -91,7 +94,7 @@ impl Maildir {
     }
 
     /// The next messages are of this mailbox.
-    pub(super) fn folder(&mut self, name: &str, is_subscribed: bool) -> Outcome {
+    pub(super) fn folder(&mut self, name: &str, is_subscribed: bool, (uid_validity, uid_next): (u32, u32)) -> Outcome {
         self.end_folder()?;
         let below = if name == "INBOX" { String::new() } else { format!(".{}", self.storage_name(name)) };
         if is_subscribed {
@@ -105,7 +108,8 @@ impl Maildir {
         }
         self.done.folders += 1;
         let (keywords, without) = (Vec::new(), BTreeSet::new());
-        self.folder = Some(Folder { name: name.to_owned(), dir, keywords, without });
+        let uids = format!("3 V{uid_validity} N{uid_next}\n");
+        self.folder = Some(Folder { name: name.to_owned(), dir, keywords, without, uids });
         Ok(())
     }
 
@@ -131,9 +135,12 @@ impl Maildir {
     pub(super) fn message(&mut self, message: Message) -> Outcome {
         self.end_message()?;
         let Some(folder) = &mut self.folder else { return Err(out_of_turn()) };
-        let Message { uid, id, flags, at, bytes } = message;
+        let Message { uid, id, uidl, flags, at, bytes } = message;
         let letters = folder.letters(&flags);
         let name = format!("{uid:010}.{id}.pillarbox");
+        // POP3 knows INBOX, and no other folder.
+        let own = if folder.name == "INBOX" { format!(" P{uidl}") } else { String::new() };
+        folder.uids.push_str(&format!("{uid}{own} :{name}\n"));
         let (path, to) =
             (folder.dir.join("tmp").join(&name), folder.dir.join("cur").join(format!("{name}:2,{letters}")));
         let file = create(&path).map_err(|error| failed(&path, &error))?;
@@ -161,7 +168,8 @@ impl Maildir {
 
     fn end_folder(&mut self) -> Outcome {
         self.end_message()?;
-        let Some(Folder { name, dir, keywords, without }) = self.folder.take() else { return Ok(()) };
+        let Some(Folder { name, dir, keywords, without, uids }) = self.folder.take() else { return Ok(()) };
+        write(&dir.join("dovecot-uidlist"), uids.as_bytes())?;
         if !keywords.is_empty() {
             let lines: String = keywords.iter().enumerate().map(|(at, word)| format!("{at} {word}\n")).collect();
             write(&dir.join("dovecot-keywords"), lines.as_bytes())?;
@@ -282,7 +290,7 @@ mod tests {
 
     fn message(uid: u32, flags: &[&str], bytes: usize) -> Message {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        Message { uid, id: format!("M{uid}"), flags, at: 1_577_833_200, bytes }
+        Message { uid, id: format!("M{uid}"), uidl: format!("0000000{uid}4c0907b0"), flags, at: 1_577_833_200, bytes }
     }
 
     #[test]
@@ -290,14 +298,14 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().join("Maildir");
         let mut maildir = Maildir::create(&root).unwrap();
-        maildir.folder("INBOX", true).unwrap();
+        maildir.folder("INBOX", true, (1_275_660_208, 9)).unwrap();
         maildir.message(message(1, &["\\Seen", "Work", "$Forwarded", "\\Flagged"], 9)).unwrap();
         // A line's end in two parts; a bare CR stays.
         for part in [&b"a\r"[..], b"\nb\rc\r", b"\r"] {
             maildir.octets(part).unwrap();
         }
         maildir.octets(b"\n").unwrap();
-        maildir.folder("Work/Entwürfe & a.b", false).unwrap();
+        maildir.folder("Work/Entwürfe & a.b", false, (7, 3)).unwrap();
         maildir.message(message(2, &[], 0)).unwrap();
         let done = maildir.end().unwrap();
         assert_eq!((done.messages, done.folders), (2, 2));
@@ -308,7 +316,11 @@ mod tests {
         assert_eq!(changed.as_secs(), 1_577_833_200);
         assert_eq!(fs::read_to_string(root.join("dovecot-keywords")).unwrap(), "0 Work\n1 $Forwarded\n");
         assert_eq!(fs::read_to_string(root.join("subscriptions")).unwrap(), "INBOX\n");
-        assert!(root.join(".Work.Entw&APw-rfe &- a_b/cur/0000000002.M2.pillarbox:2,").exists());
+        let below = root.join(".Work.Entw&APw-rfe &- a_b");
+        assert!(below.join("cur/0000000002.M2.pillarbox:2,").exists());
+        let uids = |dir: &Path| fs::read_to_string(dir.join("dovecot-uidlist")).unwrap();
+        assert_eq!(uids(&root), "3 V1275660208 N9\n1 P000000014c0907b0 :0000000001.M1.pillarbox\n");
+        assert_eq!(uids(&below), "3 V7 N3\n2 :0000000002.M2.pillarbox\n");
         assert!(matches!(Maildir::create(&root), Err(Failure::Refused(why)) if why.contains("not empty")));
     }
 
@@ -317,7 +329,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let mut maildir = Maildir::create(&place.path().join("Maildir")).unwrap();
         let mut told = |name: &str| {
-            maildir.folder(name, false).unwrap();
+            maildir.folder(name, false, (1, 2)).unwrap();
             maildir.done.told.pop()
         };
         assert_eq!(told(&"a".repeat(NAME_BYTES_MAX - 1)), None);
@@ -335,7 +347,7 @@ mod tests {
     fn a_message_that_breaks_off_is_told() {
         let place = tempfile::tempdir().unwrap();
         let mut maildir = Maildir::create(&place.path().join("Maildir")).unwrap();
-        maildir.folder("INBOX", false).unwrap();
+        maildir.folder("INBOX", false, (1, 2)).unwrap();
         maildir.message(message(1, &[], 2)).unwrap();
         maildir.octets(b"a").unwrap();
         assert!(matches!(maildir.end(), Err(Failure::Fault(why)) if why.contains("broke off")));

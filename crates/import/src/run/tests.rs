@@ -29,6 +29,8 @@ struct Place {
     room: usize,
     /// Nothing readable is said of these.
     unreadable: Vec<u64>,
+    /// Where its folder is to go, if not into one of its name.
+    into: Option<&'static str>,
 }
 
 impl Place {
@@ -42,7 +44,7 @@ impl Source for Place {
     fn folders(&mut self) -> Result<Vec<Folder>, SourceError> {
         let folder = |name: &str| Folder {
             name: name.to_owned(),
-            levels: vec![name.to_owned()],
+            levels: vec![self.into.unwrap_or(name).to_owned()],
             is_subscribed: true,
             key: name.as_bytes().to_vec(),
             ..Folder::default()
@@ -360,4 +362,27 @@ fn pieces_are_as_large_as_a_commit_takes() {
     assert_eq!(sizes(&[max * 3, max * 3]), [1, 1]);
     assert_eq!(sizes(&[1; 2 * PIECE_MESSAGES_MAX + 1]), [PIECE_MESSAGES_MAX, PIECE_MESSAGES_MAX, 1]);
     assert_eq!(sizes(&[]), [0; 0]);
+}
+
+#[test]
+fn a_folder_that_was_to_go_into_another_mailbox_brought_nothing_and_nobody_was_told() {
+    let (mut world, mut place) = (World::new(), Place::with(3));
+    let elsewhere = |events: Vec<Event>| {
+        let of = |event: Event| match event {
+            Event::Elsewhere { mailbox, messages, .. } => Some((mailbox, messages)),
+            _ => None,
+        };
+        events.into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(elsewhere(world.import(&mut place).1), []);
+    place.into = Some("Old");
+    let (outcome, events) = world.import(&mut place);
+    assert_eq!(outcome.unwrap(), Report { known: 3, folders: 1, ..Report::default() });
+    assert_eq!(elsewhere(events), [(Some("Work".to_owned()), 3)]);
+    // As it is said there.
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: NOW };
+    world.account.revoke_device(actor, world.device).unwrap();
+    world.device = world.account.import_device(actor, "imap://old", "Import").unwrap();
+    let (outcome, events) = world.import(&mut place);
+    assert_eq!((outcome.unwrap().brought, elsewhere(events)), (3, vec![]));
 }

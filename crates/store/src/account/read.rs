@@ -13,6 +13,7 @@ use crate::key;
 use crate::objects::Objects;
 use crate::record::{AccountRecord, BodyRecord, Digest, EmailRecord, Mailbox};
 use crate::rights::Rights;
+use crate::shown::Shown;
 use crate::state::{self, AccountState, MailboxState};
 use crate::watch::Watch;
 use message::{Envelope, Summary, view};
@@ -341,6 +342,16 @@ impl Reader<'_> {
             }
             record => self.body_of(email, record).map(Body::here),
         }
+    }
+
+    /// The UIDL of a message (RFC 1939 §7), by which POP3 programs know it.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn uidl(&self, email: EmailId) -> Result<String, Error> {
+        let shown = self.snapshot.get(&key::shown(email))?.map(|row| Shown::decode(&row)).transpose();
+        let shown = shown.map_err(Error::corrupt("the record of what POP3 shows"))?;
+        Ok(shown.and_then(|shown| shown.uidl).unwrap_or_else(|| email.text()))
     }
 
     /// A message's header, to be read in pieces: [`Reader::header`] where that is kept apart, else a body with it.
