@@ -395,6 +395,21 @@ mod tests {
         assert_eq!(fill(senders), 0);
     }
 
+    #[test]
+    fn whoever_found_no_room_at_all_waited_half_a_minute_for_it() {
+        let mut window = Window::default();
+        let full = (0..).map(|account| Turn::of(Some(account))).find(|turn| {
+            let ids = (0..).map(|number| QueueId(u64::from(turn.account().unwrap()) << 32 | number));
+            ids.take_while(|id| window.add(*turn, *id, vec![to("a")])).count() == 0
+        });
+        assert_eq!(window.wants_from(Turn::of(Some(u32::MAX))), None, "after {full:?}");
+        for taken in 0..=CROWD {
+            assert!(!window.is_low(), "{taken}");
+            window.take_for(&to("a"), usize::MAX).unwrap();
+        }
+        assert!(window.take_low() && window.wants_from(Turn::of(Some(u32::MAX))).is_some());
+    }
+
     /// A sender whose part was filled while few waited had more than others may have, and less than it was to have then.
     #[test]
     fn whoever_had_enough_had_the_queue_looked_at_with_each_message_that_left() {
