@@ -6,6 +6,7 @@
 mod play;
 mod rig;
 
+use imapd::MessageLimit;
 use play::memory::MemoryWorld;
 use play::player::World;
 use play::real::{RealServer, RealWorld};
@@ -22,6 +23,8 @@ const STORIES_AT_ONCE: usize = 4;
 struct Story {
     name: String,
     lines: Vec<script::Line>,
+    /// Of the server on which it is played.
+    limit: MessageLimit,
 }
 
 impl Story {
@@ -30,7 +33,11 @@ impl Story {
         let text = fs::read_to_string(path).unwrap();
         assert!(text.starts_with("# RFC "), "{name} must cite the RFC first");
         let lines = script::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { name, lines }
+        let limit = lines.iter().find_map(|line| match line.action {
+            script::Action::Limit { limit } => Some(limit),
+            _ => None,
+        });
+        Self { name, lines, limit: limit.unwrap_or_default() }
     }
 
     fn play(&self, world: &mut dyn World, how: &str) -> Option<String> {
@@ -57,7 +64,7 @@ fn every_story_holds_in_memory_for_any_segments() {
     let mut failures = Vec::new();
     for story in stories() {
         for segment_bytes in [usize::MAX, 1, 7] {
-            let mut world = MemoryWorld::new(segment_bytes);
+            let mut world = MemoryWorld::new(segment_bytes, story.limit);
             failures.extend(story.play(&mut world, &format!("in segments of {segment_bytes}")));
             let findings = world.check();
             assert!(findings.is_empty(), "{}: {findings:?}", story.name);
@@ -68,12 +75,22 @@ fn every_story_holds_in_memory_for_any_segments() {
 
 #[test]
 fn every_story_holds_on_the_real_server() {
-    let (server, stories) = (RealServer::start(), stories());
+    let mut left = stories();
+    while let Some(first) = left.first() {
+        let limit = first.limit;
+        let (now, later): (Vec<Story>, Vec<Story>) = left.into_iter().partition(|story| story.limit == limit);
+        play_on_the_real_server(limit, &now);
+        left = later;
+    }
+}
+
+fn play_on_the_real_server(limit: MessageLimit, stories: &[Story]) {
+    let server = RealServer::start(limit);
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..STORIES_AT_ONCE {
             scope.spawn(|| {
-                while let Some((number, story)) = take(&next, &stories) {
+                while let Some((number, story)) = take(&next, stories) {
                     let failure = story.play(&mut RealWorld::new(&server, number), "on the real server");
                     failures.lock().unwrap().extend(failure);
                 }

@@ -40,7 +40,7 @@ struct Services {
 }
 
 impl Services {
-    fn new(auth: &Auth) -> Self {
+    fn new(auth: &Auth, messages: imapd::MessageLimit) -> Self {
         let hostname = String::from("mail.example.org");
         let common = smtpd::Common {
             hostname: hostname.clone(),
@@ -65,7 +65,7 @@ impl Services {
             spool: common.spool.clone(),
             indexes: None,
             sheets: Arc::default(),
-            limits: imapd::Limits::default(),
+            limits: imapd::Limits { messages, ..imapd::Limits::default() },
             commands: Default::default(),
         };
         Self {
@@ -118,8 +118,8 @@ struct MemoryLink {
 }
 
 impl MemoryWorld {
-    /// A world in which the client's bytes come in segments of so many bytes.
-    pub fn new(segment_bytes: usize) -> Self {
+    /// A world in which the client's bytes come in segments of so many bytes, and one command may be about so many messages.
+    pub fn new(segment_bytes: usize, messages: imapd::MessageLimit) -> Self {
         let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org".to_owned());
         let asks_owner = Some(Arc::new(console::Letterhead { hostname, pages }) as _);
         let options = StoreOptions { asks_owner, ..StoreOptions::default() };
@@ -130,7 +130,7 @@ impl MemoryWorld {
         auth.directory().add_domain("example.org").unwrap();
         let now = Timestamp(START.unix_millis);
         let account = auth.directory().add_account("alice@example.org", "a long main password", "Alice", now).unwrap();
-        let services = Services::new(&auth);
+        let services = Services::new(&auth, messages);
         let (clock, connections) = (Rc::new(Cell::new(START)), Rc::default());
         Self { store, auth, account, services, clock, connections, segment_bytes }
     }

@@ -124,7 +124,7 @@ fn step(
             world.choose(device, *setting, name);
             return Ok(());
         }
-        Action::Device { .. } => return Ok(()),
+        Action::Device { .. } | Action::Limit { .. } => return Ok(()),
         Action::Send { device, .. }
         | Action::Expect { device, .. }
         | Action::Never { device, .. }
@@ -164,6 +164,7 @@ fn step(
         | Action::Choose { .. }
         | Action::Given { .. }
         | Action::Quota { .. }
+        | Action::Limit { .. }
         | Action::Token { .. } => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use super::player::{Link, Whose, World};
 use super::script::{Protocol, Setting};
 use super::wire::Wire;
 use crate::rig::{Serving, Stream, tls};
+use imapd::MessageLimit;
 use serde_json::Value;
 use server::control::Client;
 use std::io::{ErrorKind, Read, Write};
@@ -44,11 +45,21 @@ struct RealLink {
 }
 
 impl RealServer {
-    pub fn start() -> Self {
+    /// On which one command may be about so many messages.
+    pub fn start(messages: MessageLimit) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let serving = Serving::start(directory.path(), "");
+        let more = match messages {
+            MessageLimit::None => String::new(),
+            MessageLimit::Every(max) => format!("limits.messages_per_command_max = {max}"),
+            MessageLimit::Saving(max) => format!("limits.messages_saved_per_command_max = {max}"),
+        };
+        let serving = Serving::start(directory.path(), &more);
         let server = Self { serving, _directory: directory };
         ask(&mut server.control(), &Call::new("POST /api/v1/admin/domains").with("domain", "example.org"));
+        // Whose account comes first has what is for the postmaster: that of no story.
+        let first =
+            Call::new("POST /api/v1/operator/accounts").with("address", "first@example.org").with("name", "A B");
+        ask(&mut server.control(), &first.with("password", PASSWORD));
         server
     }
 

@@ -10,6 +10,8 @@
 //! pc lists from: inbox            its scope
 //! phone has a token               from here on, another one than before
 //! quota: 4096, 3 messages         so much the mailboxes may hold from now on: octets, messages, or both
+//! limit: 1000 messages a command  so many messages one IMAP command may be about in this story
+//! limit: 1000 messages saved by a command    so many it may bring into a mailbox
 //! given inbox: "Hello" "Again"    messages in a mailbox before the story begins, one for each subject
 //! given inbox: 400 messages       so many
 //! pc    > DELE 1                  sends a line, in which
@@ -28,6 +30,7 @@
 //! pc    comes back                connects and logs in again
 //! ```
 
+use imapd::MessageLimit;
 use store::Quota;
 
 /// One line of a transcript.
@@ -39,17 +42,51 @@ pub struct Line {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    Device { name: String, protocol: Protocol, logs_in: bool },
-    Choose { device: String, setting: Setting, name: String },
-    Given { mailbox: String, subjects: Vec<String> },
-    Token { device: String },
-    Quota { quota: Quota },
-    Send { device: String, text: String },
-    Expect { device: String, pattern: String },
-    Never { device: String, pattern: String },
-    Compress { device: String },
-    Drop { device: String },
-    Return { device: String },
+    Device {
+        name: String,
+        protocol: Protocol,
+        logs_in: bool,
+    },
+    Choose {
+        device: String,
+        setting: Setting,
+        name: String,
+    },
+    Given {
+        mailbox: String,
+        subjects: Vec<String>,
+    },
+    Token {
+        device: String,
+    },
+    Quota {
+        quota: Quota,
+    },
+    /// Of the server, from the beginning on.
+    Limit {
+        limit: MessageLimit,
+    },
+    Send {
+        device: String,
+        text: String,
+    },
+    Expect {
+        device: String,
+        pattern: String,
+    },
+    Never {
+        device: String,
+        pattern: String,
+    },
+    Compress {
+        device: String,
+    },
+    Drop {
+        device: String,
+    },
+    Return {
+        device: String,
+    },
 }
 
 /// What is chosen for a POP3 device.
@@ -94,6 +131,9 @@ fn parse_line(line: &str) -> Option<Vec<Action>> {
     if let Some(device) = line.strip_suffix(" has a token").filter(|device| !device.contains(['<', '>', '!'])) {
         return Some(vec![Action::Token { device: device.to_owned() }]);
     }
+    if let Some(rest) = line.strip_prefix("limit:") {
+        return Some(vec![Action::Limit { limit: parse_limit(rest.trim())? }]);
+    }
     if let Some(rest) = line.strip_prefix("quota:") {
         return Some(vec![Action::Quota { quota: parse_quota(rest)? }]);
     }
@@ -124,6 +164,16 @@ fn parse_quota(text: &str) -> Option<Quota> {
         }
     }
     Some(quota)
+}
+
+fn parse_limit(text: &str) -> Option<MessageLimit> {
+    let (number, what) = text.split_once(' ')?;
+    let max = number.parse().ok()?;
+    match what {
+        "messages a command" => Some(MessageLimit::Every(max)),
+        "messages saved by a command" => Some(MessageLimit::Saving(max)),
+        _ => None,
+    }
 }
 
 fn parse_choice(device: String, text: &str) -> Option<Action> {
@@ -243,6 +293,9 @@ mod tests {
                 Action::Return { device: pc() },
             ]
         );
+        let limit = parse("limit: 1000 messages saved by a command").unwrap().remove(0).action;
+        assert_eq!(limit, Action::Limit { limit: MessageLimit::Saving(1000.try_into().unwrap()) });
+        assert!(parse("limit: 1000").is_err() && parse("limit: 0 messages a command").is_err());
         assert!(parse("pc = telnet").is_err() && parse("nonsense").is_err());
     }
 }

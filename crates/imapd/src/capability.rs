@@ -1,7 +1,6 @@
 //! What is announced (RFC 9051 §6.1.1): exactly what works, by the session's state.
 //!
-//! Known and left out, for the reasons in `docs/rfc.toml`: LOGIN-REFERRALS (RFC 2221), ANNOTATE (RFC 5257), CONVERT (RFC 5259), MESSAGELIMIT and
-//! SAVELIMIT (RFC 9738).
+//! Known and left out, for the reasons in `docs/rfc.toml`: LOGIN-REFERRALS (RFC 2221), ANNOTATE (RFC 5257), CONVERT (RFC 5259).
 
 use crate::service::ImapService;
 use session::Peer;
@@ -79,6 +78,7 @@ pub(crate) fn names(service: &ImapService, peer: &Peer, is_logged_in: bool) -> V
     let mut names: Vec<String> = ALWAYS.iter().map(|name| (*name).to_owned()).collect();
     // RFC 7889 §3
     names.push(format!("APPENDLIMIT={}", service.message_bytes_max));
+    names.extend(service.limits.messages.capability());
     if is_logged_in {
         return names;
     }

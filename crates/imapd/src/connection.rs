@@ -223,7 +223,7 @@ impl ImapSession {
     fn literal(&mut self, request: &LiteralRequest, output: &mut Vec<u8>) -> Turn {
         if let (State::Authenticated(user), Some(tag)) = (&self.state, &request.tag) {
             let before = self.upload.take().map(|upload| *upload);
-            match Upload::expect(before, &self.service.spool, (user, self.now), request) {
+            match Upload::expect(before, &self.service, (user, self.now), request) {
                 Ok(upload) => self.upload = upload.map(Box::new),
                 Err(refusal) => {
                     self.receiver.refuse_literal();
@@ -256,7 +256,7 @@ impl ImapSession {
 
     fn upload(&mut self) -> Option<&mut Upload> {
         let State::Authenticated(user) = &self.state else { return None };
-        let begin = || Box::new(Upload::begin(&self.service.spool, &user.account));
+        let begin = || Box::new(Upload::begin(&self.service, &user.account));
         Some(self.upload.get_or_insert_with(begin))
     }
 

@@ -22,7 +22,9 @@ mod context;
 mod enabled;
 mod fetch;
 mod located;
+mod message_limit;
 mod notify;
+mod positions;
 mod recent;
 mod render;
 mod resync;
@@ -39,4 +41,4 @@ mod user;
 mod work;
 
 pub use connection::ImapSession;
-pub use service::{ImapService, Limits};
+pub use service::{ImapService, Limits, MessageLimit};

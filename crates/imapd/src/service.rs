@@ -4,6 +4,7 @@ use auth::Auth;
 use metrics::Commands;
 use search::Sheets;
 use search_index::Indexes;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use store_objects::Spool;
 
@@ -44,6 +45,47 @@ pub struct Limits {
     pub stranger_commands_max: u32,
     /// The malformed or misplaced commands in a row after which a connection ends.
     pub bad_commands_max: u32,
+    /// How many messages one command may be about.
+    pub messages: MessageLimit,
+}
+
+/// How many messages one command may be about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessageLimit {
+    /// As many as there are, and nothing is announced.
+    #[default]
+    None,
+    /// So many, whatever the command does with them: MESSAGELIMIT.
+    Every(NonZeroU32),
+    /// So many, where it brings them into a mailbox (COPY, APPEND): SAVELIMIT.
+    Saving(NonZeroU32),
+}
+
+impl MessageLimit {
+    /// RFC 9738 §3: one of both is announced.
+    pub(crate) fn capability(self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Every(max) => Some(format!("MESSAGELIMIT={max}")),
+            Self::Saving(max) => Some(format!("SAVELIMIT={max}")),
+        }
+    }
+
+    /// For commands that do something with messages.
+    pub(crate) fn processed(self) -> Option<u32> {
+        match self {
+            Self::Every(max) => Some(max.get()),
+            Self::None | Self::Saving(_) => None,
+        }
+    }
+
+    /// For commands that bring messages into a mailbox.
+    pub(crate) fn saved(self) -> Option<u32> {
+        match self {
+            Self::Every(max) | Self::Saving(max) => Some(max.get()),
+            Self::None => None,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -55,6 +97,7 @@ impl Default for Limits {
             refresh_millis: 30_000,
             stranger_commands_max: 100,
             bad_commands_max: 50,
+            messages: MessageLimit::None,
         }
     }
 }

@@ -4,15 +4,16 @@
 //! each beside is bounded here.
 
 use crate::command::flags;
+use crate::message_limit::too_many;
+use crate::service::ImapService;
 use crate::tagged::Tagged;
 use crate::user::User;
 use imap_proto::command::{Append, AppendData, CatenatePart};
 use imap_proto::{Code, DateTime, LiteralRequest, LiteralRole, MailboxName};
 use session::Moment;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use store::{Account, Error, Flags};
-use store_objects::{Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken, Spool};
+use store_objects::{Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken};
 use tracing::error;
 
 /// The flags of all messages of a command, and what else is kept of each, have at most so many octets: some thousand messages.
@@ -27,6 +28,8 @@ pub(crate) struct Upload {
     /// Those that are all there.
     complete: Vec<Complete>,
     details_bytes: usize,
+    /// So many of them may come (RFC 9738).
+    messages_max: Option<u32>,
     /// More parts of the last one are to come.
     goes_on: bool,
 }
@@ -69,11 +72,12 @@ impl Part {
 
 impl Upload {
     /// One that was not announced.
-    pub(crate) fn begin(spool: &Arc<Spool>, account: &Account) -> Self {
+    pub(crate) fn begin(service: &ImapService, account: &Account) -> Self {
         Self {
-            content: Ok(spool.begin(Holder::Account(account.id()))),
+            content: Ok(service.spool.begin(Holder::Account(account.id()))),
             complete: Vec::new(),
             details_bytes: 0,
+            messages_max: service.limits.messages.saved(),
             goes_on: false,
         }
     }
@@ -82,7 +86,7 @@ impl Upload {
     /// the end of the command.
     pub(crate) fn expect(
         before: Option<Self>,
-        spool: &Arc<Spool>,
+        service: &ImapService,
         (user, now): (&User, Moment),
         request: &LiteralRequest,
     ) -> Result<Option<Self>, Tagged> {
@@ -96,7 +100,10 @@ impl Upload {
         if before.is_none() && is_short {
             return Ok(None);
         }
-        let mut upload = before.unwrap_or_else(|| Self::begin(spool, &user.account));
+        let mut upload = before.unwrap_or_else(|| Self::begin(service, &user.account));
+        if !upload.goes_on {
+            upload.count(upload.complete.len() + 1);
+        }
         match &mut upload.content {
             Ok(incoming) => incoming.reserve(incoming.len().saturating_add(request.bytes)).map_err(not_taken)?,
             // It is over already, and the client need not send more.
@@ -135,10 +142,18 @@ impl Upload {
                 DETAILS_BYTES + flags.keywords.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>();
             self.complete.push(Complete { flags, date: append.date, data: append.data, bytes, parts });
         }
+        self.count(self.complete.len());
         if self.details_bytes > DETAILS_BYTES_MAX {
             self.content = Err(Tagged::refused(Code::Limit, "Too many messages in one command"));
         } else if bytes == 0 && append.data != AppendData::Catenate {
             self.content = Err(nothing_appended());
+        }
+    }
+
+    /// RFC 9738 §3.1: where there are too many, none is appended.
+    fn count(&mut self, messages: usize) {
+        if let Some(max) = self.messages_max.filter(|max| messages > *max as usize) {
+            self.content = Err(too_many(max, "Too many messages in one command, try fewer"));
         }
     }
 

@@ -1,5 +1,5 @@
 //! SEARCH (RFC 9051 §6.4.4) with ESEARCH (RFC 4731), CONDSTORE (RFC 7162 §3.1.6), WITHIN (RFC 5032),
-//! FUZZY (RFC 6203) and OBJECTID (RFC 8474 §6).
+//! FUZZY (RFC 6203), OBJECTID (RFC 8474 §6), UIDAFTER and UIDBEFORE (RFC 9738 §3.2).
 
 use super::{PartialRange, store};
 use crate::cursor::{Cursor, Parse};
@@ -59,6 +59,10 @@ pub enum SearchKey {
     Sequence(MessageSet),
     /// `UID`
     Uid(MessageSet),
+    /// `UIDAFTER`: a higher UID than this.
+    UidAfter(u32),
+    /// `UIDBEFORE`: a lower one.
+    UidBefore(u32),
     /// `ANSWERED`, …, `KEYWORD k`: has the flag.
     Has(Flag),
     /// `UNANSWERED`, …, `UNKEYWORD k`: lacks the flag.
@@ -310,6 +314,8 @@ fn key_with_argument(name: &str, cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
         "FUZZY" => |c| Ok(SearchKey::Fuzzy(Box::new(c.nested(key)?))),
         "OR" => or,
         "UID" => |c| c.message_set().map(SearchKey::Uid),
+        "UIDAFTER" => |c| c.nz_number().map(SearchKey::UidAfter),
+        "UIDBEFORE" => |c| c.nz_number().map(SearchKey::UidBefore),
         "KEYWORD" => |c| keyword(c).map(SearchKey::Has),
         "UNKEYWORD" => |c| keyword(c).map(SearchKey::Lacks),
         "BEFORE" => |c| date(c).map(SearchKey::Before),
@@ -426,6 +432,7 @@ mod tests {
         check("1:3,*", Sequence(messages("1:3,*")));
         check("$", Sequence(messages("$")));
         check("UID 7:*", Uid(messages("7:*")));
+        check("UIDAFTER 7 uidbefore 4294967295", And(vec![UidAfter(7), UidBefore(u32::MAX)]));
         check("LARGER 100 SMALLER 200", And(vec![Larger(100), Smaller(200)]));
         check("OLDER 60", Older(60));
         check("YOUNGER 60", Younger(60));
@@ -503,6 +510,8 @@ mod tests {
         refuse_one("SEARCH ON 31-Feb-1994", Reason::Expected("a date"));
         refuse_one("SEARCH OR SEEN", Reason::Expected("a space"));
         refuse_one("SEARCH 1:3SEEN", Reason::Expected("a space"));
+        refuse_one("SEARCH UIDAFTER 0", Reason::Number);
+        refuse_one("SEARCH UIDBEFORE 1:2", Reason::Expected("a space"));
         refuse_one("SEARCH ALL)", Reason::Trailing);
     }
 

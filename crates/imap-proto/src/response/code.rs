@@ -69,6 +69,13 @@ pub enum Code<'a> {
     Limit,
     /// `MAILBOXID (id)` (RFC 8474 §4.1)
     MailboxId(&'a str),
+    /// `MESSAGELIMIT n uid`: no command is about more messages; the lowest UID that it was about, where there is one (RFC 9738 §3.1).
+    MessageLimit {
+        /// So many.
+        max: u32,
+        /// Down to which one it came.
+        lowest: Option<u32>,
+    },
     /// `METADATA LONGENTRIES n`: the largest value that was left out has so many octets (RFC 5464 §4.2.1).
     MetadataLongEntries(u32),
     /// `METADATA MAXSIZE n`: so many octets a value may have (RFC 5464 §4.3).
@@ -169,6 +176,7 @@ impl Code<'_> {
             Self::InUse => "INUSE",
             Self::Limit => "LIMIT",
             Self::MailboxId(_) => "MAILBOXID",
+            Self::MessageLimit { .. } => "MESSAGELIMIT",
             Self::MetadataLongEntries(_) => "METADATA LONGENTRIES",
             Self::MetadataMaxSize(_) => "METADATA MAXSIZE",
             Self::MetadataTooMany => "METADATA TOOMANY",
@@ -234,13 +242,13 @@ impl Encoder<'_> {
             Code::NoUpdate(tag) => self.format(format_args!(" \"{tag}\"")),
             Code::InProgress(tag) => self.format(format_args!(" (\"{tag}\" NIL NIL)")),
             Code::UndefinedFilter(name) => self.format(format_args!(" {name}")),
-            Code::MetadataLongEntries(number)
+            Code::MessageLimit { max, lowest: Some(uid) } => self.format(format_args!(" {max} {uid}")),
+            Code::MessageLimit { max: number, lowest: None }
+            | Code::MetadataLongEntries(number)
             | Code::MetadataMaxSize(number)
             | Code::UidNext(number)
             | Code::UidValidity(number)
-            | Code::Unseen(number) => {
-                self.format(format_args!(" {number}"));
-            }
+            | Code::Unseen(number) => self.format(format_args!(" {number}")),
             Code::Alert
             | Code::AlreadyExists
             | Code::AuthenticationFailed
@@ -315,6 +323,8 @@ mod tests {
         check(Code::BadCharset, "BADCHARSET (US-ASCII UTF-8)");
         check(Code::ReadOnly, "READ-ONLY");
         check(Code::InProgress(&Tag::new("A.1").unwrap()), "INPROGRESS (\"A.1\" NIL NIL)");
+        check(Code::MessageLimit { max: 1000, lowest: Some(23_221) }, "MESSAGELIMIT 1000 23221");
+        check(Code::MessageLimit { max: 1000, lowest: None }, "MESSAGELIMIT 1000");
         check(Code::MetadataLongEntries(2199), "METADATA LONGENTRIES 2199");
         check(Code::MetadataMaxSize(7), "METADATA MAXSIZE 7");
         check(Code::MetadataTooMany, "METADATA TOOMANY");

@@ -38,7 +38,7 @@ pub(super) struct Several {
 /// With what came of it before the end of the command.
 pub(super) fn begin(context: &mut Context<'_>, append: Append, upload: Option<Upload>) -> Result<Begun, Tagged> {
     let is_catenation = append.data == AppendData::Catenate || !append.before.is_empty();
-    let begin = || Upload::begin(&context.service.spool, &context.user.account);
+    let begin = || Upload::begin(context.service, &context.user.account);
     let Some(mut upload) = upload.or_else(|| is_catenation.then(begin)) else {
         return run(context, append).map(Begun::Over);
     };

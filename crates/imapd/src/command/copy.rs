@@ -5,6 +5,7 @@ use super::announced::UNANNOUNCED_MESSAGES_MAX;
 use super::crossing::{self, How};
 use crate::context::Context;
 use crate::located::acting_in;
+use crate::message_limit::Cut;
 use crate::tagged::{ResultCode, Tagged};
 use crate::work::{Progress, Stop, Work};
 use imap_proto::SequenceSet;
@@ -22,8 +23,12 @@ pub(super) fn begin(context: &mut Context<'_>, transfer: &Transfer) -> Result<Be
     let actor = context.actor();
     context.tell_named(&transfer.set, transfer.numbering)?;
     let selected = context.selected()?;
-    let (uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
+    let (mut uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
     let to = context.target(&transfer.mailbox)?;
+    if let Some(cut) = Cut::last_of(&mut uids, context.service.limits.messages.saved()) {
+        // RFC 9738 §3.1: all or none.
+        return Err(cut.refusal("Too many messages to be copied, try fewer"));
+    }
     let selected = context.selected()?;
     if let Some(crossing) = crossing::begin(selected, &uids, &to, How::Copy)? {
         return Ok(crossing.into());

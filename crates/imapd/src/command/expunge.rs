@@ -1,11 +1,14 @@
 //! EXPUNGE (RFC 9051 §6.4.3) and UID EXPUNGE (§6.4.9). What is gone is told by `sync`.
 
 use super::announced::UNANNOUNCED_MESSAGES_MAX;
+use super::within::Within;
 use crate::context::Context;
+use crate::message_limit::Cut;
+use crate::selected::Selected;
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
 use imap_proto::{MessageSet, Numbering};
-use store::{Error, Expunge, MailboxId};
+use store::{Error, Expunge, MailboxId, SystemFlag, Uid};
 
 /// An EXPUNGE on its way.
 pub(super) struct Expunging {
@@ -18,13 +21,33 @@ enum State {
     Begun(store::Expunging),
 }
 
-pub(super) fn begin(context: &mut Context<'_>, set: Option<&MessageSet>) -> Result<Expunging, Tagged> {
+pub(super) fn begin(context: &mut Context<'_>, set: Option<&MessageSet>) -> Result<Within<Expunging>, Tagged> {
+    let max = context.service.limits.messages.processed();
     let selected = context.selected()?;
-    let which = match set {
-        Some(set) => Expunge::DeletedAmong(selected.uids(set, Numbering::Uid)?),
-        None => Expunge::AllDeleted,
+    let (which, cut) = match set {
+        Some(set) => {
+            let mut uids = selected.uids(set, Numbering::Uid)?;
+            let cut = cut(selected, &mut uids, max)?;
+            (Expunge::DeletedAmong(uids), cut)
+        }
+        // RFC 9738 §3.1: never limited, nor is CLOSE.
+        None => (Expunge::AllDeleted, None),
     };
-    Ok(Expunging { mailbox: selected.mailbox, state: State::New(which) })
+    Ok(Within::new(Expunging { mailbox: selected.mailbox, state: State::New(which) }, cut))
+}
+
+/// RFC 9738 §3.1: those with `\Deleted` count.
+fn cut(selected: &Selected, uids: &mut Vec<Uid>, max: Option<u32>) -> Result<Option<Cut>, Error> {
+    if max.is_none_or(|max| uids.len() <= max as usize) {
+        return Ok(None);
+    }
+    let view = match selected.account.view(selected.mailbox) {
+        // Which `sync` tells.
+        Err(Error::NoSuchMailbox) => return Ok(None),
+        view => view?,
+    };
+    uids.retain(|uid| view.index().find(*uid).is_some_and(|entry| entry.flags.has(SystemFlag::Deleted)));
+    Ok(Cut::last_of(uids, max))
 }
 
 impl Work for Expunging {

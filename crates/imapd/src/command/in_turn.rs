@@ -107,6 +107,6 @@ impl ImapSession {
             return None;
         }
         let mut context = Context { service: &self.service, now: self.now, user, output };
-        store::begin(&mut context, store.clone()).ok()
+        store::begin(&mut context, store.clone()).ok()?.whole()
     }
 }

@@ -45,6 +45,7 @@ mod thread;
 mod uid_batches;
 mod unauthenticate;
 mod urlauth;
+mod within;
 mod xlist;
 
 use crate::connection::{ImapSession, Turn};

@@ -3,10 +3,12 @@
 //! Which mailboxes there are is looked up as it begins; of one that is deleted meanwhile nothing is told.
 
 use super::look_first::{self, Looks};
+use super::within::Within;
 use super::{cancel_update, filter};
 use crate::context::Context;
+use crate::message_limit::{Cut, too_many};
 use crate::notify::{NAMES_MAX, is_in};
-use crate::search::{Place, Search, Whose, enables_condstore};
+use crate::search::{Place, Search, Whose, cut, enables_condstore};
 use crate::selected::Selected;
 use crate::sync::News;
 use crate::tagged::Tagged;
@@ -51,10 +53,36 @@ pub(super) fn begin(
     cancel_update::check(context, &request.search, &tag)?;
     let looks = Looks { numbering: Numbering::Uid, enables_condstore: enables_condstore(&request.search) };
     look_first::begin(context, looks, move |context| {
-        let (now, left) = (Timestamp(context.now.unix_millis), mailboxes(context, &request.sources)?.into_iter());
+        let sources = mailboxes(context, &request.sources)?;
+        let cut = within_limit(context, &sources, &mut request)?;
+        let (now, left) = (Timestamp(context.now.unix_millis), sources.into_iter());
         let account = context.user.account.clone();
-        Ok(MultiSearching { tag, request, now, left, account, current: None, failed: 0, refusal: None })
+        Ok(Within::new(
+            MultiSearching { tag, request, now, left, account, current: None, failed: 0, refusal: None },
+            cut,
+        ))
     })
+}
+
+/// RFC 9738 does not know ESEARCH: in the selected mailbox alone it is a SEARCH, and of several no UID could say where to go on.
+fn within_limit(
+    context: &mut Context<'_>,
+    sources: &[Source],
+    request: &mut MultiSearch,
+) -> Result<Option<Cut>, Tagged> {
+    let Some(max) = context.service.limits.messages.processed() else { return Ok(None) };
+    if let [Source::Selected] = sources {
+        return Ok(cut(&mut request.search.key, &Place::selected(context.selected()?), max));
+    }
+    let mailboxes = context.mailboxes()?;
+    let messages = sources.iter().map(|source| match source {
+        Source::Selected => context.user.selected.as_ref().map_or(0, |selected| selected.told.len()),
+        Source::Own(id) => mailboxes.by_id(*id).map_or(0, |mailbox| mailbox.counts.messages as usize),
+    });
+    if messages.sum::<usize>() > max as usize {
+        return Err(too_many(max, "Too many messages to be searched, try fewer mailboxes"));
+    }
+    Ok(None)
 }
 
 /// A mailbox that is looked through.

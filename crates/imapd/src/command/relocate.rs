@@ -4,7 +4,9 @@ use super::Begun;
 use super::announced::UNANNOUNCED_MESSAGES_MAX;
 use super::copy::copy_uid;
 use super::crossing::{self, How};
+use super::within::Within;
 use crate::context::Context;
+use crate::message_limit::Cut;
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
 use imap_proto::Status;
@@ -25,14 +27,16 @@ pub(super) struct Moving {
 pub(super) fn begin(context: &mut Context<'_>, transfer: &Transfer) -> Result<Begun, Tagged> {
     context.tell_named(&transfer.set, transfer.numbering)?;
     let selected = context.selected()?;
-    let (uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
+    let (mut uids, from) = (selected.uids(&transfer.set, transfer.numbering)?, selected.mailbox);
     let to = context.target(&transfer.mailbox)?;
+    let cut = Cut::last_of(&mut uids, context.service.limits.messages.processed());
     let selected = context.selected()?;
     if let Some(crossing) = crossing::begin(selected, &uids, &to, How::Move)? {
-        return Ok(crossing.into());
+        return Ok(Within::new(crossing, cut).into());
     }
     let account = selected.account.clone();
-    Ok(Moving { account, from, to: to.mailbox.id, uids, done: 0, moved: Relisting::default() }.into())
+    let moving = Moving { account, from, to: to.mailbox.id, uids, done: 0, moved: Relisting::default() };
+    Ok(Within::new(moving, cut).into())
 }
 
 impl Work for Moving {

@@ -30,7 +30,7 @@ pub(super) fn begin(context: &mut Context<'_>, replace: Replace, upload: Option<
     let Replace { numbering, replaced, mut append } = replace;
     let no_target = |answer| no_such_target(context.user, &append.mailbox, context.now).unwrap_or(answer);
     let is_catenation = append.data == AppendData::Catenate;
-    let begun = || Upload::begin(&context.service.spool, &context.user.account);
+    let begun = || Upload::begin(context.service, &context.user.account);
     let content = match upload.or_else(|| is_catenation.then(begun)) {
         Some(mut upload) => {
             if is_catenation {

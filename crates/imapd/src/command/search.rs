@@ -1,9 +1,11 @@
 //! SEARCH (RFC 9051 §6.4.4): begins what `crate::search` does, slice by slice.
 
 use super::look_first::{self, Looks};
+use super::within::Within;
 use super::{cancel_update, filter};
 use crate::context::Context;
-use crate::search::{Arrange, Place, Search, enables_condstore};
+use crate::message_limit::too_many;
+use crate::search::{Arrange, Place, Search, cut, enables_condstore};
 use crate::sync::News;
 use crate::tagged::Tagged;
 use crate::work::{Progress, Stop, Work};
@@ -37,13 +39,20 @@ pub(super) fn begin_arranged(
     look_first::begin(context, looks, move |context| {
         let now = Timestamp(context.now.unix_millis);
         let enabled = context.user.enabled;
-        let search = Search::new(&request, tag, enabled, &Place::selected(context.selected()?), now);
+        let max = context.service.limits.messages.processed();
+        let place = Place::selected(context.selected()?);
+        let cut = max.and_then(|max| cut(&mut request.key, &place, max));
+        let search = Search::new(&request, tag, enabled, &place, now);
+        if let (Some(cut), Arrange::Sort(_) | Arrange::Thread(_)) = (&cut, &arrange) {
+            // RFC 9738 §3.3
+            return Err(too_many(cut.max, "Too many messages to be put in order, try fewer"));
+        }
         let search = search.arranged(arrange, context.service.sheets.clone());
         if search.asks_too_much() {
             return Err(Tagged::refused(Code::Limit, "Too many TEXT and BODY keys in one SEARCH"));
         }
         let search = search.with_indexes(context.service.indexes.clone());
-        Ok(Searching { numbering: request.numbering, search })
+        Ok(Within::new(Searching { numbering: request.numbering, search }, cut))
     })
 }
 

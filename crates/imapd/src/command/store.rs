@@ -1,8 +1,10 @@
 //! STORE (RFC 9051 §6.4.6) with UNCHANGEDSINCE (RFC 7162 §3.1.3). Its own FETCH responses come from `sync` too.
 
 use super::announced::UNANNOUNCED_MESSAGES_MAX;
+use super::within::Within;
 use crate::context::Context;
 use crate::located::acting_in;
+use crate::message_limit::Cut;
 use crate::selected::Selected;
 use crate::state::{Answers, Finish};
 use crate::sync::{Heard, Look, News, OwnChange, is_told, may_number};
@@ -27,26 +29,28 @@ pub(super) struct Storing {
     is_told: bool,
 }
 
-pub(super) fn begin(context: &mut Context<'_>, store: Store) -> Result<Storing, Tagged> {
+pub(super) fn begin(context: &mut Context<'_>, store: Store) -> Result<Within<Storing>, Tagged> {
     // RFC 7162 §3.1
     if store.unchanged_since.is_some() {
         context.switch_condstore_on();
     }
     context.tell_named(&store.set, store.numbering)?;
-    let enabled = context.user.enabled;
+    let (enabled, max) = (context.user.enabled, context.service.limits.messages.processed());
     let selected = context.selected()?;
     if store.numbering == Numbering::Sequence && !may_number(selected, enabled)? {
         // RFC 2180 §4.2, RFC 5530 §3
         return Err(Tagged::refused(Code::ExpungeIssued, "Messages are gone that you count: ask by NOOP"));
     }
-    let uids = selected.uids(&store.set, store.numbering)?;
+    let mut uids = selected.uids(&store.set, store.numbering)?;
+    let cut = Cut::last_of(&mut uids, max);
     let change = FlagChange {
         mode: mode(store.action),
         flags: flags(&store.flags),
         unchanged_since: store.unchanged_since.map(ModSeq),
     };
     let news = News::after(store.numbering);
-    Ok(Storing { store, change, uids, begun: 0, modified: Vec::new(), news, is_told: true })
+    let storing = Storing { store, change, uids, begun: 0, modified: Vec::new(), news, is_told: true };
+    Ok(Within::new(storing, cut))
 }
 
 type Stored = Result<(FlagsChanged, View), Error>;

@@ -19,6 +19,7 @@ mod targets;
 
 use crate::enabled::Enabled;
 use crate::located::{acting_in, guest_of};
+use crate::message_limit::Cut;
 use crate::resync;
 use crate::selected::Selected;
 use crate::sync::number_at;
@@ -124,6 +125,20 @@ impl Fetch {
         let index = selected.told.clone();
         let troubles = Troubles::default();
         Ok(Self { plan, numbering: request.numbering, index, targets, vanished, response: None, troubles })
+    }
+
+    /// How many messages it is about.
+    pub(crate) fn count(&self) -> usize {
+        self.targets.left()
+    }
+
+    /// Leaves the last `max` of them (RFC 9738 §3.1). None: there are no more.
+    pub(crate) fn cut(&mut self, max: u32) -> Option<Cut> {
+        if self.count() <= max as usize {
+            return None;
+        }
+        let lowest = self.targets.keep_last(max as usize)?;
+        self.index.get(lowest).map(|entry| Cut { max, lowest: entry.uid })
     }
 
     /// Writes responses until the output is full, the slice's work is done or the command is over.

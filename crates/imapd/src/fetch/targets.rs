@@ -1,20 +1,23 @@
 //! Which messages a FETCH is about: ranges of positions.
 
+use crate::positions::{joined, of_saved, of_uids};
 use crate::resync;
 use crate::selected::{NoSuchNumber, Selected};
 use imap_proto::command::{ChangedSince, Fetch, PartialRange};
 use imap_proto::{MessageSet, Numbering, SequenceSet};
 use std::ops::Range;
 use std::vec::IntoIter;
-use store::{Index, ModSeq, Uid};
+use store::{Index, ModSeq};
 
 /// Positions in the index that the client knows, each once: ascending, with CHANGEDSINCE, unless a page of them is asked for, in
-/// the order of the changes.
+/// the order of the changes; descending where only the last ones are left.
 #[derive(Debug)]
 pub(super) struct Targets {
     /// Not empty, unless all are behind us.
     next: Range<usize>,
     rest: IntoIter<Range<usize>>,
+    /// From the last of each range on.
+    descend: bool,
 }
 
 impl Targets {
@@ -33,19 +36,50 @@ impl Targets {
             Some(partial) => page(ranges, partial),
             None => ranges,
         };
-        let mut targets = Self { next: 0..0, rest: ranges.into_iter() };
-        targets.go_on_at(0);
+        let mut targets = Self { next: 0..0, rest: ranges.into_iter(), descend: false };
+        targets.skip_empty();
         Ok(targets)
+    }
+
+    /// How many there are still.
+    pub(super) fn left(&self) -> usize {
+        self.next.len() + self.rest.as_slice().iter().map(ExactSizeIterator::len).sum::<usize>()
+    }
+
+    /// Leaves the `max` highest ones, from the highest on (RFC 9738 §3.1); the lowest of them.
+    pub(super) fn keep_last(&mut self, max: usize) -> Option<usize> {
+        let mut ranges = vec![self.next.clone()];
+        ranges.extend_from_slice(self.rest.as_slice());
+        ranges.sort_unstable_by_key(|range| range.start);
+        let (mut last, mut left): (Vec<Range<usize>>, usize) = (Vec::new(), max);
+        for range in ranges.into_iter().rev().filter(|range| !range.is_empty()) {
+            let start = range.start.max(range.end.saturating_sub(left));
+            left -= range.end - start;
+            last.extend((start < range.end).then_some(start..range.end));
+        }
+        let lowest = last.last().map(|range| range.start);
+        *self = Self { next: 0..0, rest: last.into_iter(), descend: true };
+        self.skip_empty();
+        lowest
     }
 
     /// The positions up to the next gap; empty when all are behind us.
     pub(super) fn stretch(&self) -> Range<usize> {
-        self.next.clone()
+        let start = if self.descend { self.next.end.saturating_sub(1) } else { self.next.start };
+        start.max(self.next.start)..self.next.end
     }
 
     /// Goes on at a position of the stretch, or past it.
     pub(super) fn go_on_at(&mut self, position: usize) {
-        self.next.start = position.max(self.next.start);
+        if !self.descend {
+            self.next.start = position.max(self.next.start);
+        } else if position >= self.next.end {
+            self.next.end = self.stretch().start;
+        }
+        self.skip_empty();
+    }
+
+    fn skip_empty(&mut self) {
         while self.next.is_empty() {
             match self.rest.next() {
                 Some(range) => self.next = range,
@@ -59,10 +93,7 @@ impl Iterator for Targets {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        let position = self.next.start;
-        if self.next.is_empty() {
-            return None;
-        }
+        let position = self.stretch().next()?;
         self.go_on_at(position + 1);
         Some(position)
     }
@@ -75,23 +106,6 @@ fn of_numbers(set: &SequenceSet, exists: u32) -> Result<Vec<Range<usize>>, NoSuc
     }
     let position = |number: u32| number.saturating_sub(1) as usize;
     Ok(set.resolve(exists).iter().map(|range| position(*range.start())..*range.end() as usize).collect())
-}
-
-/// RFC 9051 §6.4.9: `*` is the highest UID there is; UIDs that are not there are passed over.
-fn of_uids(set: &SequenceSet, told: &Index) -> Vec<Range<usize>> {
-    let Some(last) = told.last() else { return Vec::new() };
-    let positions = |first: u32, last: u32| {
-        let start = told.position(Uid(first)).unwrap_or_else(|at| at);
-        let end = told.position(Uid(last)).map_or_else(|at| at, |at| at + 1);
-        start..end
-    };
-    let ranges = set.resolve(last.uid.0);
-    ranges.iter().map(|range| positions(*range.start(), *range.end())).filter(|range| !range.is_empty()).collect()
-}
-
-/// RFC 9051 §6.4.4.1: what is gone is left out of `$`.
-fn of_saved(saved: &[Uid], told: &Index) -> Vec<Range<usize>> {
-    joined(saved.iter().filter_map(|uid| told.position(*uid).ok()))
 }
 
 /// RFC 7162 §3.1.4.1
@@ -116,21 +130,11 @@ fn page(mut ranges: Vec<Range<usize>>, partial: PartialRange) -> Vec<Range<usize
     ranges
 }
 
-fn joined(positions: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
-    let mut ranges: Vec<Range<usize>> = Vec::new();
-    for position in positions {
-        match ranges.last_mut() {
-            Some(range) if range.end == position => range.end = position + 1,
-            Some(_) | None => ranges.push(position..position + 1),
-        }
-    }
-    ranges
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{Mailbox, request_fetch};
+    use store::Uid;
 
     fn check(set: &str, numbering: Numbering, expected: Result<&[usize], NoSuchNumber>) {
         // UIDs 1, 2, 4, 6, 7.
@@ -159,6 +163,24 @@ mod tests {
         check("100:*", Numbering::Uid, Ok(&[4]));
         check("$", Numbering::Sequence, Ok(&[1, 2, 4]));
         check("$", Numbering::Uid, Ok(&[1, 2, 4]));
+    }
+
+    #[test]
+    fn the_last_positions_come_from_the_highest_on() {
+        let mut mailbox = Mailbox::with_messages(7);
+        mailbox.flag(&[5], &["\\Seen"]);
+        mailbox.flag(&[2], &["\\Seen"]);
+        let selected = mailbox.select();
+        let check = |command: &str, max: usize, expected: &[usize]| {
+            let mut targets = Targets::of(&request_fetch(command), &selected).unwrap();
+            assert!(targets.left() > max, "{command}");
+            assert_eq!(targets.keep_last(max), expected.last().copied());
+            assert_eq!((targets.left(), targets.collect::<Vec<usize>>()), (expected.len(), expected.to_vec()));
+        };
+        check("FETCH 1:* UID", 3, &[6, 5, 4]);
+        check("FETCH 1:3,6 UID", 2, &[5, 2]);
+        let since = selected.view.mailbox().highest_modseq.0 - 2;
+        check(&format!("UID FETCH 1:* UID (CHANGEDSINCE {since})"), 1, &[4]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::located::id_told;
 use imap_proto::command::SearchKey;
 use imap_proto::{Date, Flag, MessageSet};
 use search::{Addresses, Condition, IndexTest, Needle, Numbers, Scope, SummaryTest, Value};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use store::{FlagBits, Keywords, ModSeq, SystemFlag, Timestamp};
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
@@ -76,6 +76,9 @@ impl Compiler<'_> {
             }
             SearchKey::Sequence(set) => Condition::Index(self.numbers(set)),
             SearchKey::Uid(set) => Condition::Index(IndexTest::Uids(self.uids(set))),
+            // RFC 9738 §3.2: as `*` is no number, nothing is above the last one.
+            SearchKey::UidAfter(uid) => uids(uid.checked_add(1).map(|first| first..=u32::MAX)),
+            SearchKey::UidBefore(uid) => uids(uid.checked_sub(1).map(|last| 1..=last)),
             SearchKey::Before(day) => internal_date(i64::MIN..midnight(*day)),
             SearchKey::On(day) => internal_date(midnight(*day)..midnight(*day) + DAY_MILLIS),
             SearchKey::Since(day) => internal_date(midnight(*day)..i64::MAX),
@@ -132,6 +135,11 @@ impl Compiler<'_> {
     fn bits(&self, flag: &Flag) -> Option<FlagBits> {
         bits(flag, self.place.keywords)
     }
+}
+
+fn uids(range: Option<RangeInclusive<u32>>) -> Condition {
+    let ranges = range.filter(|range| !range.is_empty()).into_iter().collect();
+    Condition::Index(IndexTest::Uids(Numbers::from_ranges(ranges)))
 }
 
 fn bits(flag: &Flag, keywords: &Keywords) -> Option<FlagBits> {

@@ -1,4 +1,4 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH, SEARCHRES, PARTIAL, CONDSTORE, WITHIN, FUZZY and OBJECTID; SORT and THREAD (RFC 5256 §3).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH, SEARCHRES, PARTIAL, CONDSTORE, WITHIN, FUZZY, MESSAGELIMIT and OBJECTID; SORT and THREAD (RFC 5256 §3).
 //!
 //! Keys are compiled into a condition for the crate `search`, which looks through the index that the client knows, as it
 //! stood when the command came. Here is what IMAP adds: which keys, how the answer is told, and `$`.
@@ -8,8 +8,10 @@
 mod answer;
 mod compile;
 mod context;
+mod limit;
 mod place;
 
+pub(crate) use limit::cut;
 pub(crate) use place::{Place, Whose};
 
 use crate::enabled::Enabled;

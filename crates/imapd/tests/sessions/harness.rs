@@ -2,7 +2,7 @@
 
 use auth::{Auth, AuthOptions};
 use directory::{DirectoryOptions, PasswordCost};
-use imapd::{ImapService, ImapSession, Limits};
+use imapd::{ImapService, ImapSession, Limits, MessageLimit};
 use session::testing::TestJobs;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Session as _, Step, Tls};
 use std::net::{IpAddr, Ipv4Addr};
@@ -53,7 +53,16 @@ impl Server {
     }
 
     pub fn on(engine: SimEngine) -> Self {
-        let server = Self::started(engine);
+        Self::with_accounts(engine, MessageLimit::None)
+    }
+
+    /// Where one command may be about so many messages.
+    pub fn limited(messages: MessageLimit) -> Self {
+        Self::with_accounts(SimEngine::new(), messages)
+    }
+
+    fn with_accounts(engine: SimEngine, messages: MessageLimit) -> Self {
+        let server = Self::started(engine, messages);
         let directory = server.service.auth.directory();
         directory.add_domain("example.org").unwrap();
         for name in ["alice@example.org", "bob@example.org"] {
@@ -64,15 +73,15 @@ impl Server {
 
     /// Another process on the same disk.
     pub fn restarted(&self) -> Self {
-        Self::started(self.engine.clone())
+        Self::started(self.engine.clone(), MessageLimit::None)
     }
 
     /// After the machine has lost its power.
     pub fn after_crash(&self) -> Self {
-        Self::started(self.engine.crash())
+        Self::started(self.engine.crash(), MessageLimit::None)
     }
 
-    fn started(engine: SimEngine) -> Self {
+    fn started(engine: SimEngine, messages: MessageLimit) -> Self {
         let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
         let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
         let options = AuthOptions { directory, ..AuthOptions::default() };
@@ -85,7 +94,7 @@ impl Server {
             spool: Spool::new(std::env::temp_dir().join("pillarbox-test-spool"), SPOOL_LIMITS),
             indexes: None,
             sheets: Arc::default(),
-            limits: Limits::default(),
+            limits: Limits { messages, ..Limits::default() },
             commands: metrics::Commands::default(),
         });
         Self { service, store, engine }

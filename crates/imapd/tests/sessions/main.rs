@@ -16,6 +16,7 @@ mod idle;
 mod in_turn;
 mod login;
 mod mailboxes;
+mod message_limit;
 mod metadata;
 mod multiappend;
 mod multisearch;

@@ -30,7 +30,7 @@ use crate::tls::CertificateSource;
 
 pub use docs::markdown;
 pub(crate) use options::is_hostname;
-pub use options::{ConfigOption, OPTIONS};
+pub use options::{ConfigOption, OPTIONS, PerCommand};
 pub use parse::Problem;
 
 /// A file longer than this is no configuration of ours.
@@ -53,6 +53,8 @@ pub struct Config {
     pub acme: Option<Acme>,
     /// The longest message that is taken, in bytes.
     pub message_bytes_max: u64,
+    /// How many messages one IMAP command may be about.
+    pub per_command: PerCommand,
     /// Connections at the same time.
     pub connections: ConnectionLimits,
     /// What other servers may do that are near each other.
@@ -407,6 +409,7 @@ impl Default for Config {
             tls_files: None,
             acme: None,
             message_bytes_max: 50 * 1024 * 1024,
+            per_command: PerCommand::default(),
             connections: ConnectionLimits { total: 10_000, per_address: 100, per_loopback: 5_000 },
             networks: smtpd::NetworkLimits::default(),
             tarpit_millis_max: 5000,

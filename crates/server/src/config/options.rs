@@ -3,12 +3,14 @@
 
 use super::parse::Value;
 use super::{Acme, Config, DeliveryBy, LogFormat, LogLevel, Security, Smarthost, TlsFiles};
+pub use commands::PerCommand;
 use incoming::{
     ALLOW_LISTS, BAD_HELO, BLOCK_LISTS, CHECK, DMARC, FILTERS_DOWN, GREETING_PAUSE_MILLIS, GREYLIST, MILTERS,
     NO_REVERSE_NAME, OWN_HELO, RSPAMD, RSPAMD_CONTROLLER, SPF_FAIL, TRUSTED_RELAYS, TRUSTED_SEALERS, WAIT_FOR_DNS,
 };
 
 mod cluster;
+mod commands;
 mod incoming;
 mod keeping;
 mod listening;
@@ -238,6 +240,8 @@ pub const OPTIONS: &[ConfigOption] = &[
                for many.",
         set: |config, value| put(&mut config.connections.per_loopback, value.number(1, 1_000_000)?),
     },
+    commands::MESSAGES_PER_COMMAND_MAX,
+    commands::MESSAGES_SAVED_PER_COMMAND_MAX,
     keeping::ENGINE,
     keeping::URL_FILE,
     keeping::BUCKET_URL_FILE,

@@ -439,6 +439,15 @@ mod tests {
         );
         check("[smarthost]\nhost = 'a'\nuser = 'u'", "3:1: `smarthost.user` needs `smarthost.password_file` beside it");
         check(
+            "[limits]\nmessages_per_command_max = 1000\nmessages_saved_per_command_max = 1000",
+            "3:1: `limits.messages_saved_per_command_max` cannot stand beside `limits.messages_per_command_max`, which says it \
+             too: leave out one of them",
+        );
+        check(
+            "limits.messages_per_command_max = 999",
+            "1:35: `limits.messages_per_command_max` must be a whole number from 1000 to 4294967295, not 999",
+        );
+        check(
             "limits.connections_max = 100",
             "0:0: `limits.connections_per_address_max` must be less than `limits.connections_max`, or one address \
              could lock all others out",

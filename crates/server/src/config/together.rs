@@ -45,10 +45,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
     if needs_smarthost && config.smarthost.is_none() {
         found.push(("delivery", "sends mail to the smarthost; needs `smarthost.host`".to_owned()));
     }
-    if config.connections.per_address >= config.connections.total {
-        let text = "must be less than `limits.connections_max`, or one address could lock all others out";
-        found.push(("limits.connections_per_address_max", text.to_owned()));
-    }
+    found.extend(limit_contradictions(config));
     let is_open = |address: &SocketAddr| !address.ip().is_loopback();
     if let Some(address) = config.listen.get(&Service::Http).and_then(|addresses| addresses.iter().find(|a| is_open(a)))
     {
@@ -67,6 +64,21 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
     found.extend(taken_twice(config));
     if config.listen.values().all(Vec::is_empty) {
         found.push(("listen", "switches every service off; give at least one an address".to_owned()));
+    }
+    found
+}
+
+/// Limits that would not do what they are for.
+fn limit_contradictions(config: &Config) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    if config.connections.per_address >= config.connections.total {
+        let text = "must be less than `limits.connections_max`, or one address could lock all others out";
+        found.push(("limits.connections_per_address_max", text.to_owned()));
+    }
+    // RFC 9738 §3: one of both is announced.
+    if config.per_command.messages_max.is_some() && config.per_command.messages_saved_max.is_some() {
+        let text = "cannot stand beside `limits.messages_per_command_max`, which says it too: leave out one of them";
+        found.push(("limits.messages_saved_per_command_max", text.to_owned()));
     }
     found
 }

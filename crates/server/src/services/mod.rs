@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use console::{Examination, Status};
 use dns::Dns;
+use imapd::MessageLimit;
 use search::Sheets;
 use sender_auth::Verifier;
 use session::{Full, Jobs, Line, Owner, Session, Ticket};
@@ -122,7 +123,7 @@ impl Services {
                 spool: stores.spool.clone(),
                 indexes: Some(stores.indexes.clone()),
                 sheets: Arc::new(Sheets::new(config.sort_memory_bytes_max)),
-                limits: imapd::Limits::default(),
+                limits: imapd::Limits { messages: message_limit(config), ..imapd::Limits::default() },
                 commands: counted.commands.clone(),
             }),
             pop3: Arc::new(pop3d::Pop3Service {
@@ -251,6 +252,15 @@ fn common(config: &Config, stores: &Stores, dns: &Dns, counted: &Counted) -> Com
         trusted_relays: config.sender.trusted_relays.clone(),
         commands: counted.commands.clone(),
         refusals: counted.refusals.clone(),
+    }
+}
+
+/// RFC 9738
+fn message_limit(config: &Config) -> MessageLimit {
+    match (config.per_command.messages_max, config.per_command.messages_saved_max) {
+        (Some(max), _) => MessageLimit::Every(max),
+        (None, Some(max)) => MessageLimit::Saving(max),
+        (None, None) => MessageLimit::None,
     }
 }
 
