@@ -1,6 +1,7 @@
 //! Who answers whom: a forest of messages, made as RFC 5256 §3 says.
 //!
-//! Invariant: parents make no circle, and no work goes deeper than [`DEPTH_MAX`] at once.
+//! Invariant: parents make no circle, and no work goes deeper than [`DEPTH_MAX`] at once. Whoever has nobody below is above nobody: as
+//! long as messages come after those that they answer, nothing goes upwards in threads.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -37,6 +38,10 @@ struct Node {
     /// 0 for an empty one.
     subject: u64,
     is_answer: bool,
+    /// Somebody was put below it.
+    holds: bool,
+    /// So many were above it when it was put there.
+    depth: u32,
 }
 
 /// Messages with their parents.
@@ -80,7 +85,16 @@ impl Hasher for Same {
 }
 
 impl Node {
-    const MISSING: Self = Self { parent: NONE, number: 0, order: 0, date: u64::MAX, subject: 0, is_answer: false };
+    const MISSING: Self = Self {
+        parent: NONE,
+        number: 0,
+        order: 0,
+        date: u64::MAX,
+        subject: 0,
+        is_answer: false,
+        holds: false,
+        depth: 0,
+    };
 }
 
 impl Forest {
@@ -109,19 +123,18 @@ impl Forest {
         for id in references {
             let next = self.of_id(*id);
             if last != NONE && self.node(next).parent == NONE && !self.is_above(next, last) {
-                self.change(next, |node| node.parent = last);
+                self.put_below(next, last);
             }
             last = next;
         }
         // (1)(B): what the message says itself counts, not what others say of it.
         let parent = if last != NONE && !self.is_above(own, last) { last } else { NONE };
-        self.change(own, |node| node.parent = parent);
+        self.put_below(own, parent);
     }
 
     /// RFC 5256 §3, ORDEREDSUBJECT: all of a subject below the first of them.
     pub(crate) fn by_subject(&mut self) {
-        let mut order = self.all();
-        order.sort_by_key(|at| self.rank(*at));
+        let order = self.ranked(self.all());
         let mut first = HashMap::new();
         for at in order {
             let subject = self.node(at).subject;
@@ -130,8 +143,8 @@ impl Forest {
         }
     }
 
-    /// REFERENCES (2) and (3): those that are not there go, but for one that holds several threads together.
-    pub(crate) fn prune(&mut self) {
+    /// REFERENCES (2) and (3): those that are not there go, and what they hold comes up.
+    pub(crate) fn raise(&mut self) {
         self.ids = HashMap::default();
         let children = Children::of(self, |_| true);
         let mut order: Vec<u32> = children.of_node(NONE).to_vec();
@@ -146,6 +159,10 @@ impl Forest {
                 self.change(own, |node| node.parent = above);
             }
         }
+    }
+
+    /// The same: but for one that holds several threads together.
+    pub(crate) fn let_go(&mut self) {
         let children = Children::of(self, |node| node.number != 0);
         let missing: Vec<u32> = self.all().into_iter().filter(|at| self.is_missing(*at)).collect();
         for root in missing {
@@ -153,13 +170,11 @@ impl Forest {
                 self.change(*only, |node| node.parent = NONE);
             }
         }
-        self.date_missing();
     }
 
     /// REFERENCES (4) and (5): threads of one subject are one.
     pub(crate) fn join_subjects(&mut self) {
-        let mut roots: Vec<u32> = self.roots();
-        roots.sort_by_key(|at| self.rank(*at));
+        let roots = self.ranked(self.roots());
         let mut table: HashMap<u64, u32, BuildHasherDefault<Same>> = HashMap::default();
         for own in roots.iter().copied().filter(|at| self.node(*at).subject != 0) {
             let of_table = table.entry(self.node(own).subject).or_insert(own);
@@ -189,7 +204,6 @@ impl Forest {
         for node in &mut self.nodes {
             node.parent = gone.get(&node.parent).copied().unwrap_or(node.parent);
         }
-        self.date_missing();
     }
 
     /// REFS: threads come in the order of the latest message of each, and those of one subject stay apart.
@@ -224,15 +238,14 @@ impl Forest {
     }
 
     /// What is not there comes when the first of what it holds does.
-    fn date_missing(&mut self) {
+    pub(crate) fn date_missing(&mut self) {
         for at in self.all() {
             if self.is_missing(at) {
                 self.change(at, |node| node.date = u64::MAX);
             }
         }
-        let mut members: Vec<u32> = self.all().into_iter().filter(|at| !self.is_missing(*at)).collect();
-        members.sort_by_key(|at| self.rank(*at));
-        for own in members {
+        let members = self.all().into_iter().filter(|at| !self.is_missing(*at)).collect();
+        for own in self.ranked(members) {
             let (parent, of_own) = (self.node(own).parent, self.node(own));
             if parent != NONE && self.is_missing(parent) && self.node(parent).date == u64::MAX {
                 let Node { order, date, subject, is_answer, .. } = of_own;
@@ -255,10 +268,18 @@ impl Forest {
         (0..u32::try_from(self.nodes.len()).unwrap_or(NONE)).collect()
     }
 
-    /// RFC 5256 §2.2: by the sent date, then by the number.
-    fn rank(&self, at: u32) -> (u64, u32) {
-        let node = self.node(at);
-        (node.date, node.order)
+    /// RFC 5256 §2.2: by the sent date, then by the number. Nobody looks into nodes here and there while they are compared.
+    fn ranked(&self, some: Vec<u32>) -> Vec<u32> {
+        let rank = |at: u32| (self.node(at).date, self.node(at).order, at);
+        let mut ranked: Vec<(u64, u32, u32)> = some.into_iter().map(rank).collect();
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(_, _, at)| at).collect()
+    }
+
+    fn put_below(&mut self, at: u32, parent: u32) {
+        let depth = if parent == NONE { 0 } else { self.node(parent).depth.saturating_add(1) };
+        self.change(at, |node| *node = Node { parent, depth, ..*node });
+        self.change(parent, |node| node.holds = true);
     }
 
     fn is_missing(&self, at: u32) -> bool {
@@ -267,6 +288,9 @@ impl Forest {
 
     /// Whether `above` is `at` or above it, or that is too far to say.
     fn is_above(&mut self, above: u32, at: u32) -> bool {
+        if above != at && !self.node(above).holds {
+            return self.node(at).depth as usize + 2 > DEPTH_MAX;
+        }
         let mut at = at;
         for _ in 0..DEPTH_MAX {
             if at == NONE || at == above {
@@ -315,12 +339,13 @@ struct Children {
 
 impl Children {
     fn of(forest: &Forest, counts: impl Fn(&Node) -> bool) -> Self {
-        let mut nodes: Vec<u32> = forest.all().into_iter().filter(|at| counts(&forest.node(*at))).collect();
-        nodes.sort_by_key(|at| (forest.node(*at).parent, forest.rank(*at)));
-        let mut starts = vec![0; forest.nodes.len() + 2];
-        for at in &nodes {
-            let parent = (forest.node(*at).parent as usize).min(forest.nodes.len());
-            if let Some(next) = starts.get_mut(parent + 1) {
+        let some = forest.all().into_iter().filter(|at| counts(&forest.node(*at))).collect();
+        // In their order each goes behind those of the same parent that are there already.
+        let ranked = forest.ranked(some);
+        let parent = |at: u32| (forest.node(at).parent as usize).min(forest.nodes.len());
+        let mut starts = vec![0_u32; forest.nodes.len() + 2];
+        for at in &ranked {
+            if let Some(next) = starts.get_mut(parent(*at) + 1) {
                 *next += 1;
             }
         }
@@ -328,6 +353,15 @@ impl Children {
         for start in &mut starts {
             sum += *start;
             *start = sum;
+        }
+        let (mut ends, mut nodes) = (starts.clone(), vec![NONE; ranked.len()]);
+        for at in ranked {
+            if let Some(end) = ends.get_mut(parent(at))
+                && let Some(place) = nodes.get_mut(*end as usize)
+            {
+                *place = at;
+                *end += 1;
+            }
         }
         Self { nodes, starts }
     }
@@ -414,10 +448,21 @@ mod tests {
         text.replace(" )", ")")
     }
 
+    fn prune(forest: &mut Forest) {
+        forest.raise();
+        forest.let_go();
+        forest.date_missing();
+    }
+
+    fn join(forest: &mut Forest) {
+        forest.join_subjects();
+        forest.date_missing();
+    }
+
     fn check(messages: &[Said<'_>], expected: &str) {
         let mut forest = forest(messages);
-        forest.prune();
-        forest.join_subjects();
+        prune(&mut forest);
+        join(&mut forest);
         assert_eq!(text(&forest), expected);
     }
 
@@ -475,7 +520,7 @@ mod tests {
     fn refs_puts_the_thread_with_the_latest_message_last_and_joins_no_subjects() {
         let check = |messages: &[Said<'_>], expected: &str| {
             let mut forest = forest(messages);
-            forest.prune();
+            prune(&mut forest);
             forest.by_latest();
             assert_eq!(text(&forest), expected);
         };
@@ -491,6 +536,37 @@ mod tests {
         assert_eq!(text(&forest), "(2 (1)(4))(3)");
     }
 
+    /// Each message had all that it answers counted upwards, to the first of its thread: a million took a hundred times as long as
+    /// a hundred thousand.
+    #[test]
+    fn the_work_of_a_message_grew_with_the_depth_of_its_thread() {
+        const MESSAGES: u32 = 50_000;
+        let mut forest = Forest::default();
+        let mut parents: Vec<u64> = vec![0];
+        for number in 1..=MESSAGES {
+            // Some begin a thread, the others answer one of the last thousand; a message refers to the one above that, too.
+            let back = u64::from(number) * 7919 % 1000 + 1;
+            let answered = u64::from(number).saturating_sub(back) * u64::from(number % 500 != 1);
+            let above = parents[answered as usize];
+            let references: Vec<u64> = [above, answered].into_iter().filter(|id| *id != 0).collect();
+            parents.push(answered);
+            let member = Member { number, date: number.into(), subject: 0, is_answer: false };
+            forest.add(member, Some(number.into()), &references);
+        }
+        assert_eq!(forest.steps, 0, "who has nobody below is above nobody");
+        let deepest = forest.nodes.iter().map(|node| node.depth).max().unwrap();
+        assert!(deepest > 20, "{deepest}");
+    }
+
+    /// Whoever comes after those who answer it may stand in a circle, and only then somebody has to go up.
+    #[test]
+    fn messages_in_the_wrong_order_make_no_circle() {
+        let mut forest = forest(&[(1, "c", &["b"], "x"), (2, "b", &["a"], "x"), (3, "a", &["c"], "x")]);
+        assert!(forest.steps > 0);
+        prune(&mut forest);
+        assert_eq!(text(&forest), "(3 2 1)");
+    }
+
     #[test]
     fn a_very_deep_thread_is_cut_and_walked_without_recursion() {
         let mut forest = Forest::default();
@@ -498,7 +574,7 @@ mod tests {
         for (number, pair) in (1..).zip(ids.windows(2)) {
             forest.add(Member { number, date: 0, subject: 0, is_answer: false }, Some(pair[1]), &[pair[0]]);
         }
-        forest.prune();
+        prune(&mut forest);
         let marks: Vec<Mark> = forest.walk().collect();
         assert_eq!(marks.iter().filter(|mark| **mark == Mark::Open).count(), 2);
         assert_eq!(marks.iter().filter(|mark| matches!(mark, Mark::Message(_))).count(), DEPTH_MAX + 2);
@@ -516,8 +592,8 @@ mod tests {
                 let own = Some(self::id(id)).filter(|id| *id != 0);
                 forest.add(Member { number, date: *date, subject: self::id(text), is_answer }, own, &references);
             }
-            forest.prune();
-            forest.join_subjects();
+            prune(&mut forest);
+            join(&mut forest);
             let (mut told, mut depth) = (Vec::new(), 0_i32);
             for mark in forest.walk() {
                 match mark {

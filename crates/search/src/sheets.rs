@@ -74,6 +74,11 @@ impl Sheets {
         self.hashes.hash_one(text).max(1)
     }
 
+    /// Whether what is known can be kept with so many numbers of one message more.
+    pub(crate) fn has_room(&self, known: &Known, numbers: usize) -> bool {
+        known.number_bytes().saturating_add((numbers + 2) * size_of::<u64>()) <= self.bytes_max
+    }
+
     /// What is known of a mailbox of `messages` messages.
     pub(crate) fn known(&self, (account, mailbox): (AccountId, MailboxId), kind: Kind, messages: usize) -> Known {
         let mut state = self.lock();
@@ -290,6 +295,28 @@ mod tests {
         let none = Sheets::new(0);
         fill(&none, 1, 1);
         assert_eq!(known(&none, 1, 1), 0);
+    }
+
+    /// All that was known of it was thrown away, and all of it read each time.
+    #[test]
+    fn threads_of_more_messages_than_there_is_room_for_were_read_each_time() {
+        let engine = SimEngine::new();
+        let store = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new()));
+        let account = store.create_account(AccountId(16), Timestamp(0)).unwrap();
+        (0..60).for_each(|number| deliver(&account, number, ("x", 0, number as u8)));
+        let index = account.view(INBOX).unwrap().index().clone();
+        let sheets = Arc::new(Sheets::new(2000));
+        let reads = || {
+            let before = engine.reads();
+            let threads = Threads::new(Algorithm::References, index.clone(), &Numbers::from_sorted(1..=60));
+            let marks = threaded(threads.with_sheets(Arc::clone(&sheets), INBOX), &account);
+            (marks, engine.reads() - before)
+        };
+        let ((first, of_all), (again, of_rest)) = (reads(), reads());
+        assert_eq!(first, again);
+        let kept = sheets.known((account.id(), INBOX), Kind::References, 60).sheet.len() as u64;
+        assert!((30..60).contains(&kept) && sheets.lock().bytes <= 2000, "{kept}");
+        assert!(of_rest <= of_all - kept, "{of_all} {of_rest} {kept}");
     }
 
     #[test]

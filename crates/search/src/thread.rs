@@ -18,10 +18,10 @@ const READS_PER_SLICE_MAX: usize = 1000;
 const READ_BYTES_PER_SLICE_MAX: usize = 4 * 1024 * 1024;
 /// A slice takes at most this many messages of which all is known.
 const KNOWN_PER_SLICE_MAX: usize = 50_000;
-/// What is known may take so much, in octets: beyond that it is read each time.
-const KNOWN_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A slice goes upwards in threads at most about so often.
 const STEPS_PER_SLICE_MAX: usize = 5_000_000;
+/// Beside what stands for a base subject: whether it is one of an answer or a forward.
+const IS_ANSWER: u64 = 1;
 /// Of those that a message refers to the last ones count.
 const REFERENCES_MAX: usize = 200;
 /// After so many messages that cannot be read it is given up: the disk is not well.
@@ -52,16 +52,9 @@ pub struct Threads {
     /// Once it has begun.
     known: Option<Known>,
     forest: Forest,
-    stage: Stage,
+    /// So many of the [steps](Algorithm::steps) are done.
+    done: usize,
     unreadable: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Read,
-    Prune,
-    Join,
-    Done,
 }
 
 impl Threads {
@@ -77,7 +70,7 @@ impl Threads {
             mailbox: MailboxId(0),
             known: None,
             forest: Forest::default(),
-            stage: Stage::Read,
+            done: 0,
             unreadable: 0,
         }
     }
@@ -93,33 +86,17 @@ impl Threads {
     /// # Errors
     /// Nothing can be read, or too many messages cannot.
     pub fn go_on(&mut self, account: &Account) -> Result<Ordered, Error> {
-        match (self.stage, self.algorithm) {
-            (Stage::Read, algorithm) => {
-                self.take_in(account)?;
-                if self.forest.is_full() {
-                    return Ok(Ordered::TooMuch);
-                }
-                if self.taken == self.numbers.len() && algorithm == Algorithm::OrderedSubject {
-                    self.forest.by_subject();
-                    self.stage = Stage::Done;
-                } else if self.taken == self.numbers.len() {
-                    self.stage = Stage::Prune;
-                }
+        let steps = self.algorithm.steps();
+        if self.taken < self.numbers.len() {
+            self.take_in(account)?;
+            if self.forest.is_full() {
+                return Ok(Ordered::TooMuch);
             }
-            (Stage::Prune, _) => {
-                self.forest.prune();
-                self.stage = Stage::Join;
-            }
-            (Stage::Join, _) => {
-                match self.algorithm {
-                    Algorithm::Refs => self.forest.by_latest(),
-                    Algorithm::References | Algorithm::OrderedSubject => self.forest.join_subjects(),
-                }
-                self.stage = Stage::Done;
-            }
-            (Stage::Done, _) => {}
+        } else if let Some(step) = steps.get(self.done) {
+            step(&mut self.forest);
+            self.done += 1;
         }
-        Ok(if self.stage == Stage::Done { Ordered::Done } else { Ordered::More })
+        Ok(if self.done == steps.len() { Ordered::Done } else { Ordered::More })
     }
 
     /// The threads, once they are done.
@@ -150,6 +127,7 @@ impl Threads {
 
     fn take_some(&mut self, account: &Account, known: &mut Known) -> Result<(), Error> {
         let (mut reader, mut reads, mut bytes) = (None, 0, 0);
+        known.fold_much();
         self.forest.steps = 0;
         let next = self.numbers.get(self.taken..).unwrap_or_default();
         for (number, entry) in entries(&self.index, next.get(..next.len().min(KNOWN_PER_SLICE_MAX)).unwrap_or_default())
@@ -177,7 +155,7 @@ impl Threads {
                     facts
                 }
                 // It has left retention: there is nothing in it any more.
-                Err(Error::NoSuchMessage) => vec![0; 4],
+                Err(Error::NoSuchMessage) => vec![0; 3],
                 Err(error) => {
                     self.unreadable += 1;
                     if self.unreadable >= UNREADABLE_MAX {
@@ -187,7 +165,7 @@ impl Threads {
                 }
             };
             add(&mut self.forest, number, entry, &facts);
-            if known.number_bytes() < KNOWN_BYTES_MAX {
+            if self.sheets.has_room(known, facts.len()) {
                 known.draft.add(entry.email, &facts);
             }
         }
@@ -196,6 +174,17 @@ impl Threads {
 }
 
 impl Algorithm {
+    /// What is done with the forest once all messages are in it, a slice each.
+    fn steps(self) -> &'static [fn(&mut Forest)] {
+        match self {
+            Self::OrderedSubject => &[Forest::by_subject],
+            Self::References => {
+                &[Forest::raise, Forest::let_go, Forest::date_missing, Forest::join_subjects, Forest::date_missing]
+            }
+            Self::Refs => &[Forest::raise, Forest::let_go, Forest::date_missing, Forest::by_latest],
+        }
+    }
+
     fn kind(self) -> Kind {
         match self {
             Self::OrderedSubject => Kind::Topic,
@@ -204,8 +193,8 @@ impl Algorithm {
     }
 }
 
-/// What a sheet has of a message: its sent date, its base subject, whether that is one of an answer, its id, and the ids that it refers to;
-/// and how many octets were read, beside the envelope. The summary does not have `References`.
+/// What a sheet has of a message: its sent date, its base subject with [`IS_ANSWER`], its id, and the ids that it refers to; and how many octets
+/// were read, beside the envelope. The summary does not have `References`.
 fn read(
     algorithm: Algorithm,
     sheets: &Sheets,
@@ -219,10 +208,10 @@ fn read(
     };
     let base = BaseSubject::of(envelope.subject.as_deref().unwrap_or_default());
     let subject = casemap(compared(&base.text));
-    let subject = if subject.is_empty() { 0 } else { sheets.hash(subject.as_bytes()) };
+    let subject = if subject.is_empty() { 0 } else { sheets.hash(subject.as_bytes()).max(2) & !IS_ANSWER };
     let id = |id: &[u8]| sheets.hash(&plain(id));
     let own = envelope.message_id.as_deref().and_then(|own| ids_in(own).next()).map_or(0, id);
-    let mut facts = vec![sent(envelope.date.as_deref()), subject, u64::from(base.is_answer), own];
+    let mut facts = vec![sent(envelope.date.as_deref()), subject | u64::from(base.is_answer), own];
     if algorithm != Algorithm::OrderedSubject {
         let ids = references(&envelope, &header, &id);
         facts.extend(ids.iter().skip(ids.len().saturating_sub(REFERENCES_MAX)));
@@ -242,8 +231,9 @@ fn references(envelope: &Envelope, header: &[u8], id: &dyn Fn(&[u8]) -> u64) -> 
 
 /// `facts`: of [`read`].
 fn add(forest: &mut Forest, number: u32, entry: &Entry, facts: &[u64]) {
-    let [date, subject, is_answer, own, references @ ..] = facts else { return };
-    let member = Member { number, date: sent_at(*date, entry), subject: *subject, is_answer: *is_answer != 0 };
+    let [date, subject, own, references @ ..] = facts else { return };
+    let (subject, is_answer) = (*subject & !IS_ANSWER, *subject & IS_ANSWER != 0);
+    let member = Member { number, date: sent_at(*date, entry), subject, is_answer };
     forest.add(member, Some(*own).filter(|own| *own != 0), references);
 }
 
