@@ -17,7 +17,9 @@ use std::mem;
 use std::sync::Arc;
 use store::{Error, Protocol, Timestamp};
 
-/// A client that hears nothing of its command for so long is told that it goes on: many give up after a minute.
+/// A client that hears nothing of its command for so long is told that it goes on.
+pub(crate) const FIRST_PROGRESS_MILLIS: u64 = 400;
+/// The same for each time after that: many give up after a minute (RFC 9585 §4: every 10 to 15 seconds).
 const IN_PROGRESS_MILLIS: u64 = 10_000;
 
 /// An IMAP session, for the driver of `session::Session`.
@@ -182,7 +184,7 @@ impl ImapSession {
                 let imap_proto::Tagged { tag, command } = *announced;
                 self.dispatch(tag, command, None, output)
             }
-            Some(Running::Work(tag, work, told_at)) => self.work_turn(tag, work, told_at, output),
+            Some(Running::Work(tag, work, tell_at)) => self.work_turn(tag, work, tell_at, output),
         }
     }
 
@@ -261,7 +263,7 @@ impl ImapSession {
     }
 
     /// The next slice of a command.
-    fn work_turn(&mut self, tag: Tag, mut work: Box<dyn Work>, told_at: u64, output: &mut Vec<u8>) -> Turn {
+    fn work_turn(&mut self, tag: Tag, mut work: Box<dyn Work>, tell_at: u64, output: &mut Vec<u8>) -> Turn {
         let State::Authenticated(user) = &mut self.state else { return Turn::Close };
         let mut context = Context { service: &self.service, now: self.now, user, output };
         let answer = match work.run(&mut context) {
@@ -269,11 +271,12 @@ impl ImapSession {
                 let now = self.now.monotonic_millis;
                 // RFC 9585 §4: seldom, and only while there is nothing else to hear.
                 let is_silent = output.is_empty() && !work.may_be_in_literal();
-                let is_long = now.saturating_sub(told_at) >= IN_PROGRESS_MILLIS;
+                let is_long = now >= tell_at;
                 if is_silent && is_long {
                     self.encoder(output).untagged(Status::Ok, Some(Code::InProgress(&tag)), "Still at it");
                 }
-                return self.pause(Running::Work(tag, work, if is_long { now } else { told_at }));
+                let tell_at = if is_long { now.saturating_add(IN_PROGRESS_MILLIS) } else { tell_at };
+                return self.pause(Running::Work(tag, work, tell_at));
             }
             Ok(Progress::Done(answer)) | Err(Stop::Refused(answer)) => answer,
             Err(Stop::Broken) => return Turn::Close,

@@ -45,7 +45,7 @@ pub(crate) enum Running {
     Finish(Finish),
     /// A command that takes long, before it begins.
     Announced(Box<imap_proto::Tagged>),
-    /// A command that goes on; on the clock that never goes back, when it began or its client was last told that it does.
+    /// A command that goes on; on the clock that never goes back, when its client is told that it does.
     Work(Tag, Box<dyn Work>, u64),
     /// IDLE. As long as the watch lives, commits wake the driver.
     Idle(Tag, Watch),

@@ -48,7 +48,7 @@ mod urlauth;
 mod within;
 mod xlist;
 
-use crate::connection::{ImapSession, Turn};
+use crate::connection::{FIRST_PROGRESS_MILLIS, ImapSession, Turn};
 use crate::context::Context;
 use crate::state::{Finish, Running, State, Then};
 use crate::sync::News;
@@ -278,7 +278,8 @@ impl ImapSession {
             Ok(Begun::Over(answer)) => self.end(Finish::new(tag, answer)),
             Ok(Begun::Works(work)) => {
                 let takes_long = work.takes_long();
-                let running = Running::Work(tag, work, self.now.monotonic_millis);
+                let tell_at = self.now.monotonic_millis.saturating_add(FIRST_PROGRESS_MILLIS);
+                let running = Running::Work(tag, work, tell_at);
                 if takes_long { self.pause(running) } else { self.go_on(running) }
             }
             Err(refusal) => self.refuse(tag, refusal, news),
