@@ -3,7 +3,7 @@
 //! The client's bytes are cut into segments, as small as one byte, by a rule that the world is made with.
 
 use super::player::{Link, Whose, World};
-use super::script::{Protocol, Setting};
+use super::script::{Protocol, Setting, Stage};
 use super::wire::Wire;
 use auth::{Auth, AuthOptions};
 use directory::{DirectoryOptions, PasswordCost};
@@ -29,6 +29,7 @@ pub struct MemoryWorld {
     clock: Rc<Cell<Moment>>,
     connections: Rc<RefCell<Vec<Connection>>>,
     segment_bytes: usize,
+    step_millis: u64,
 }
 
 struct Services {
@@ -114,12 +115,13 @@ struct MemoryLink {
     number: usize,
     clock: Rc<Cell<Moment>>,
     segment_bytes: usize,
+    step_millis: u64,
     wire: Wire,
 }
 
 impl MemoryWorld {
-    /// A world in which the client's bytes come in segments of so many bytes, and one command may be about so many messages.
-    pub fn new(segment_bytes: usize, messages: imapd::MessageLimit) -> Self {
+    /// A world in which the client's bytes come in segments of so many bytes.
+    pub fn new(segment_bytes: usize, stage: Stage) -> Self {
         let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org".to_owned());
         let asks_owner = Some(Arc::new(console::Letterhead { hostname, pages }) as _);
         let options = StoreOptions { asks_owner, ..StoreOptions::default() };
@@ -130,9 +132,10 @@ impl MemoryWorld {
         auth.directory().add_domain("example.org").unwrap();
         let now = Timestamp(START.unix_millis);
         let account = auth.directory().add_account("alice@example.org", "a long main password", "Alice", now).unwrap();
-        let services = Services::new(&auth, messages);
+        let services = Services::new(&auth, stage.limit);
         let (clock, connections) = (Rc::new(Cell::new(START)), Rc::default());
-        Self { store, auth, account, services, clock, connections, segment_bytes }
+        let step_millis = stage.step_millis;
+        Self { store, auth, account, services, clock, connections, segment_bytes, step_millis }
     }
 
     /// Every invariant of the store.
@@ -164,6 +167,7 @@ impl World for MemoryWorld {
             number: self.connections.borrow().len() - 1,
             clock: Rc::clone(&self.clock),
             segment_bytes: self.segment_bytes,
+            step_millis: self.step_millis,
             wire: Wire::default(),
         })
     }
@@ -265,7 +269,7 @@ impl MemoryLink {
         let mut connections = self.connections.borrow_mut();
         let mut busy = false;
         for connection in connections.iter_mut() {
-            busy |= connection.turn(self.clock.get(), self.segment_bytes);
+            busy |= connection.turn((&self.clock, self.step_millis), self.segment_bytes);
         }
         busy
     }
@@ -287,7 +291,7 @@ impl Drop for MemoryLink {
 }
 
 impl Connection {
-    fn turn(&mut self, now: Moment, segment_bytes: usize) -> bool {
+    fn turn(&mut self, (clock, step_millis): (&Cell<Moment>, u64), segment_bytes: usize) -> bool {
         let Some(session) = &mut self.session else { return false };
         let woken = self.woken.0.swap(false, Ordering::Acquire);
         if !woken && self.input.is_empty() {
@@ -297,7 +301,8 @@ impl Connection {
         let segment: Vec<u8> = self.input.drain(..count).collect();
         session.receive(&segment);
         loop {
-            match session.step(now, &mut self.output) {
+            clock.set(clock.get().plus_millis(step_millis));
+            match session.step(clock.get(), &mut self.output) {
                 Step::Flush => {}
                 Step::Wait | Step::Pause => return true,
                 Step::StartTls | Step::Close => {

@@ -124,7 +124,7 @@ fn step(
             world.choose(device, *setting, name);
             return Ok(());
         }
-        Action::Device { .. } | Action::Limit { .. } => return Ok(()),
+        Action::Device { .. } | Action::Limit { .. } | Action::Time { .. } => return Ok(()),
         Action::Send { device, .. }
         | Action::Expect { device, .. }
         | Action::Never { device, .. }
@@ -132,21 +132,30 @@ fn step(
         | Action::Drop { device }
         | Action::Return { device } => device,
     };
-    let sent = match action {
-        Action::Send { text, .. } => {
+    // What must come may depend on what was kept, too.
+    let text = match action {
+        Action::Send { text, .. } => Some(text),
+        Action::Expect { pattern, .. } => Some(pattern).filter(|pattern| pattern.contains("<scram ")),
+        _ => None,
+    };
+    let expanded = match text {
+        Some(text) => {
             let password = |name: &str| match name.split_once(' ') {
                 Some(("token", device)) => devices.get(device)?.token.clone(),
                 Some(("kept", name)) => kept.get(name).cloned(),
                 _ => devices.get(name)?.password.clone(),
             };
-            expand(&world.translate(text), &world.user(Whose::device(name)), password)?
+            Some(expand(&world.translate(text), &world.user(Whose::device(name)), password)?)
         }
-        _ => String::new(),
+        None => None,
     };
     let device = devices.get_mut(name).ok_or_else(|| format!("there is no device {name}"))?;
     match action {
-        Action::Send { .. } => device.send(world, &sent),
-        Action::Expect { pattern, .. } => device.expect(world, pattern, kept),
+        Action::Send { .. } => device.send(world, &expanded.unwrap_or_default()),
+        Action::Expect { pattern, .. } => match expanded {
+            Some(pattern) => device.find(&pattern),
+            None => device.expect(world, pattern, kept),
+        },
         Action::Never { pattern, .. } => device.never(&world.translate(pattern)),
         Action::Compress { .. } => {
             device.link.as_mut().ok_or("not connected")?.compress();
@@ -165,6 +174,7 @@ fn step(
         | Action::Given { .. }
         | Action::Quota { .. }
         | Action::Limit { .. }
+        | Action::Time { .. }
         | Action::Token { .. } => Ok(()),
     }
 }

@@ -12,6 +12,8 @@
 //! quota: 4096, 3 messages         so much the mailboxes may hold from now on: octets, messages, or both
 //! limit: 1000 messages a command  so many messages one IMAP command may be about in this story
 //! limit: 1000 messages saved by a command    so many it may bring into a mailbox
+//! time: 300 ms a step             the clock goes so far with each step of a session; on a real server the machine says how
+//!                                 far, so such a story is played in memory only
 //! given inbox: "Hello" "Again"    messages in a mailbox before the story begins, one for each subject
 //! given inbox: 400 messages       so many
 //! pc    > DELE 1                  sends a line, in which
@@ -20,6 +22,9 @@
 //!                                 <plain of phone> is what AUTH PLAIN sends for it,
 //!                                 <oauthbearer of phone> and <xoauth2 of phone> what these send with its token,
 //!                                 <kept url> is what another line has kept,
+//!                                 <scram first of phone> and <scram proof of phone after first> what AUTH SCRAM-SHA-256 sends,
+//!                                 where `first` is the challenge that was kept, and in a line that must come
+//!                                 <scram verifier of phone after first> what the server says then,
 //!                                 and <9 TIMES> at the beginning sends it so many times at once, with 1 to 9 for
 //!                                 each <n>
 //! pc    < +OK ... octets          a line that begins like this must come; `...` stands for any text,
@@ -66,6 +71,10 @@ pub enum Action {
     Limit {
         limit: MessageLimit,
     },
+    /// With each step of a session.
+    Time {
+        step_millis: u64,
+    },
     Send {
         device: String,
         text: String,
@@ -87,6 +96,28 @@ pub enum Action {
     Return {
         device: String,
     },
+}
+
+/// On what a story is played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stage {
+    pub limit: MessageLimit,
+    /// 0: the clock stands still, unless a session waits for it.
+    pub step_millis: u64,
+}
+
+impl Stage {
+    pub fn of(lines: &[Line]) -> Self {
+        let mut stage = Self::default();
+        for line in lines {
+            match line.action {
+                Action::Limit { limit } => stage.limit = limit,
+                Action::Time { step_millis } => stage.step_millis = step_millis,
+                _ => {}
+            }
+        }
+        stage
+    }
 }
 
 /// What is chosen for a POP3 device.
@@ -133,6 +164,9 @@ fn parse_line(line: &str) -> Option<Vec<Action>> {
     }
     if let Some(rest) = line.strip_prefix("limit:") {
         return Some(vec![Action::Limit { limit: parse_limit(rest.trim())? }]);
+    }
+    if let Some(millis) = line.strip_prefix("time: ").and_then(|rest| rest.strip_suffix(" ms a step")) {
+        return Some(vec![Action::Time { step_millis: millis.parse().ok()? }]);
     }
     if let Some(rest) = line.strip_prefix("quota:") {
         return Some(vec![Action::Quota { quota: parse_quota(rest)? }]);
@@ -295,6 +329,8 @@ mod tests {
         );
         let limit = parse("limit: 1000 messages saved by a command").unwrap().remove(0).action;
         assert_eq!(limit, Action::Limit { limit: MessageLimit::Saving(1000.try_into().unwrap()) });
+        let time = parse("time: 300 ms a step").unwrap();
+        assert_eq!(Stage::of(&time), Stage { limit: MessageLimit::None, step_millis: 300 });
         assert!(parse("limit: 1000").is_err() && parse("limit: 0 messages a command").is_err());
         assert!(parse("pc = telnet").is_err() && parse("nonsense").is_err());
     }

@@ -1,5 +1,10 @@
 //! What a sent line can hold that is not easily written: octets, passwords, repetition.
 
+use sasl::scram::client;
+
+/// What a client of SCRAM says that nobody said before.
+const NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
+
 /// The octets that a line in a transcript stands for, without the line end that follows it.
 ///
 /// `password` gives the application password of a device, the token of `token NAME`, or what was kept as `kept NAME`.
@@ -42,6 +47,9 @@ fn value(token: &str, user: &str, password: &impl Fn(&str) -> Option<String>) ->
         return Some(password(token).ok_or_else(|| format!("nothing was {token}")));
     }
     let (what, device) = token.split_once(" of ")?;
+    if let Some(what) = what.strip_prefix("scram ") {
+        return Some(scram(what, device, user, password));
+    }
     let is_token = matches!(what, "oauthbearer" | "xoauth2");
     let whose = if is_token { format!("token {device}") } else { device.to_owned() };
     let secret = password(&whose).ok_or_else(|| format!("{device} has no password, or no token"));
@@ -57,6 +65,23 @@ fn value(token: &str, user: &str, password: &impl Fn(&str) -> Option<String>) ->
             Some(secret.map(|token| base64(format!("user={user}\u{1}auth=Bearer {token}\u{1}\u{1}").as_bytes())))
         }
         _ => None,
+    }
+}
+
+/// RFC 7677: what a client sends that does not say its password, and what the server proves to it then.
+fn scram(what: &str, device: &str, user: &str, password: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
+    let secret = |device: &str| password(device).ok_or_else(|| format!("{device} has no password"));
+    if what == "first" {
+        return secret(device).map(|_| client::first(user, NONCE, None));
+    }
+    let (device, kept) = device.split_once(" after ").ok_or("after what?")?;
+    let challenge = password(&format!("kept {kept}")).ok_or_else(|| format!("nothing was kept as {kept}"))?;
+    let answer = client::second((user, &secret(device)?), NONCE, None, &challenge);
+    let (proof, verifier) = answer.ok_or_else(|| format!("this is no challenge: {challenge}"))?;
+    match what {
+        "proof" => Ok(proof),
+        "verifier" => Ok(verifier),
+        _ => Err(format!("nobody sends a {what}")),
     }
 }
 
@@ -102,5 +127,15 @@ mod tests {
         let kept = |name: &str| (name == "kept url").then(|| "x:y".to_owned());
         assert_eq!(expand("F \"<kept url>\"", "u", kept).unwrap(), "F \"x:y\"");
         assert!(expand("<kept other>", "u", kept).is_err());
+        let pencil = |name: &str| match name {
+            "pc" => Some("pencil".to_owned()),
+            "kept first" => Some(base64(b"r=rOprNGfwEbeRWgbNEkqO+,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=10000")),
+            _ => None,
+        };
+        assert_eq!(expand("<scram first of pc>", "u", pencil).unwrap(), base64(b"n,,n=u,r=rOprNGfwEbeRWgbNEkqO"));
+        let proof = expand("<scram proof of pc after first>", "u", pencil).unwrap();
+        let verifier = expand("<scram verifier of pc after first>", "u", pencil).unwrap();
+        assert!(proof.starts_with(&base64(b"c=biws,r=rOprNGfwEbeRWgbNEkqO+,p=")[..40]) && verifier != proof);
+        assert!(expand("<scram proof of pc after it>", "u", pencil).is_err());
     }
 }
