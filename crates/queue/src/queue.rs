@@ -211,18 +211,14 @@ impl Queue {
     /// Faults.
     pub fn list(&self, after: Option<QueueId>, limit: usize) -> Result<Vec<Entry>, Error> {
         let mut entries = Vec::new();
-        let mut from = entry_key(QueueId(after.map_or(0, |id| id.0.saturating_add(1))));
-        loop {
-            let wanted = limit - entries.len();
-            let rows = self.table.scan(b"e", &from, wanted)?;
-            entries.extend(rows.iter().filter_map(|(key, value)| Entry::decode(id_at_end(key), value).ok()));
-            match rows.last() {
-                Some((last, _)) if rows.len() == wanted && entries.len() < limit => {
-                    from = entry_key(QueueId(id_at_end(last).0.saturating_add(1)));
-                }
-                Some(_) | None => return Ok(entries),
-            }
+        let mut from = QueueId(after.map_or(0, |id| id.0.saturating_add(1)));
+        while entries.len() < limit {
+            let read = self.read_from(from, limit - entries.len())?;
+            let Some((last, _)) = read.last() else { break };
+            from = QueueId(last.0.saturating_add(1));
+            entries.extend(read.into_iter().filter_map(|(_, entry)| entry.ok()));
         }
+        Ok(entries)
     }
 
     /// Messages that cannot be read, at most `limit`. Looks at all.
@@ -232,14 +228,13 @@ impl Queue {
     pub fn damaged(&self, limit: usize) -> Result<Vec<Damaged>, Error> {
         let mut damaged: Vec<Damaged> =
             self.table.scan(damage::PREFIX, &[], limit)?.iter().map(damage::decode).collect();
-        let mut from = Vec::new();
+        let mut from = QueueId(0);
         while damaged.len() < limit {
-            let rows = self.table.scan(b"e", &from, LISTED_AT_ONCE)?;
-            let Some((last, _)) = rows.last() else { break };
-            from = entry_key(QueueId(id_at_end(last).0.saturating_add(1)));
-            for (key, value) in &rows {
-                let id = id_at_end(key);
-                if let Err(error) = Entry::decode(id, value)
+            let read = self.read_from(from, LISTED_AT_ONCE)?;
+            let Some((last, _)) = read.last() else { break };
+            from = QueueId(last.0.saturating_add(1));
+            for (id, entry) in read {
+                if let Err(error) = entry
                     && damaged.iter().all(|known| known.id != id)
                 {
                     damaged.push(Damaged { id, at: None, why: error.to_string() });

@@ -1,8 +1,11 @@
 //! Looks at messages of the queue: as few of them as there can be, because each begins a transaction of its own.
 
-use super::{Queue, body_key, entry_key};
+use super::{Queue, body_key, body_prefix, entry_key, id_at_end};
 use crate::entry::{Entry, QueueId};
 use crate::error::Error;
+
+/// The number of a message, and what is known of it or what is wrong with that.
+type Read = (QueueId, Result<Entry, Error>);
 
 impl Queue {
     /// A message and the state of its recipients.
@@ -23,6 +26,22 @@ impl Queue {
         };
         let decode = |(id, row): (&QueueId, Option<Vec<u8>>)| Entry::decode(*id, &row.ok_or(Error::NoSuchEntry)?);
         ids.iter().zip(rows).map(decode).collect()
+    }
+
+    /// Messages from a number on, at most `limit`, which is 1 at least; fewer where one of them is damaged. None: there are no more.
+    pub(super) fn read_from(&self, from: QueueId, limit: usize) -> Result<Vec<Read>, Error> {
+        let decode = |id, value: &[u8]| (id, Entry::decode(id, value));
+        match self.table.scan(b"e", &entry_key(from), limit) {
+            Ok(rows) => Ok(rows.iter().map(|(key, value)| decode(id_at_end(key), value)).collect()),
+            // The engine does not say which; of one it is that, and its octets have its number.
+            Err(store::Error::Damaged(why)) if limit <= 1 => {
+                let octets = self.table.scan(b"b", &body_prefix(from), 1)?;
+                let id = octets.first().and_then(|(key, _)| key.get(1..9)?.try_into().ok());
+                Ok(id.map(|id| (QueueId(u64::from_be_bytes(id)), Err(Error::Damaged(why)))).into_iter().collect())
+            }
+            Err(store::Error::Damaged(_)) => self.read_from(from, limit / 2),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A message to be sent: what is known of it, and the first row of its octets, read with one look.

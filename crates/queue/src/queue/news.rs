@@ -5,7 +5,7 @@
 //! also what another process has put there. How often messages were changed otherwise (by an operator, or by the owner of what waits) is
 //! a row: whoever finds it changed looks at all senders.
 
-use super::{Queue, TOTALS_KEY, Totals, entry_key, id_at_end};
+use super::{Queue, TOTALS_KEY, Totals};
 use crate::entry::{Entry, QueueId};
 use crate::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,8 +96,8 @@ impl Queue {
     /// # Errors
     /// Faults.
     pub(crate) fn came_after(&self, after: QueueId, limit: usize) -> Result<Vec<Result<Entry, Error>>, Error> {
-        let rows = self.table.scan(b"e", &entry_key(QueueId(after.0.saturating_add(1))), limit)?;
-        Ok(rows.iter().map(|(key, value)| Entry::decode(id_at_end(key), value)).collect())
+        let read = self.read_from(QueueId(after.0.saturating_add(1)), limit)?;
+        Ok(read.into_iter().map(|(_, entry)| entry).collect())
     }
 }
 

@@ -628,3 +628,27 @@ fn what_is_damaged_of_one_message_hides_none_that_is_read_with_it() {
     assert_eq!((&shown[0], &shown[1]), (&Ok(entry), &Err(Error::NoSuchEntry)));
     assert!(matches!(shown[2], Err(Error::Damaged(_))), "{:?}", shown[2]);
 }
+
+/// Whoever looks after the queue saw nothing of it, and so not which message was damaged.
+#[test]
+fn a_damaged_row_hid_all_other_messages_from_the_operator() {
+    let engine = SimEngine::new();
+    let queue = open(&engine);
+    let ids = [(); 5].map(|()| queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap().id);
+    for damaged in [ids[0], ids[3], ids[4]] {
+        engine.spoil(TableId::Queue, &entry_key(damaged));
+    }
+    let listed = |after, limit| queue.list(after, limit).unwrap().iter().map(|entry| entry.id).collect::<Vec<_>>();
+    assert_eq!(
+        (listed(None, 9), listed(Some(ids[1]), 9), listed(None, 1)),
+        (ids[1..3].to_vec(), vec![ids[2]], vec![ids[1]])
+    );
+    let damaged: Vec<QueueId> = queue.damaged(9).unwrap().iter().map(|damaged| damaged.id).collect();
+    assert_eq!(damaged, [ids[0], ids[3], ids[4]]);
+    assert_eq!((queue.backlogs().unwrap()[0].messages, queue.census().unwrap().waiting), (2, 2));
+    assert_eq!(queue.change_all("y", Wish::Hold, NOW), Ok(2));
+    for damaged in damaged {
+        queue.remove(damaged).unwrap();
+    }
+    assert_eq!((queue.damaged(9).unwrap(), queue.list(None, 9).unwrap().len()), (vec![], 2));
+}
