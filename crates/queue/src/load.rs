@@ -7,6 +7,7 @@ use crate::outgoing::Destination;
 use crate::sender::{Look, Shared};
 use crate::turns::{Due, DueNow, Turn};
 use store::Timestamp;
+use tracing::error;
 
 /// So many messages are read at a time.
 const AT_ONCE: usize = 64;
@@ -22,6 +23,12 @@ impl Shared {
             Look::News => self.load_news(now),
         };
         self.load_ended();
+        if let Err(Error::Damaged(why)) = &ended
+            && self.lock().may_write_due_anew()
+        {
+            error!(why, "what says when messages are tried is damaged; it is written anew");
+            self.queue.write_due_anew()?;
+        }
         ended
     }
 

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use store::{AccountId, Claims, Store, Table, TableId, TableTx, Timestamp};
 
+mod anew;
 mod backlog;
 mod body;
 mod census;

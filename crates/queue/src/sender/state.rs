@@ -11,6 +11,9 @@ use store::Timestamp;
 /// A wake-up may get lost, and clocks are set; then the queue is looked at after this time.
 const RECHECK: Duration = Duration::from_secs(30);
 
+/// What says when messages are tried is written anew so often: where that is of no use, it is work for all of the queue.
+const WRITE_ANEW: Duration = Duration::from_secs(600);
+
 /// What is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -54,6 +57,8 @@ pub(super) struct Loading {
     next_at: Option<Timestamp>,
     /// When all is looked at again.
     recheck: Option<Instant>,
+    /// When it was written anew when messages are tried.
+    written_anew: Option<Instant>,
 }
 
 impl State {
@@ -75,6 +80,16 @@ impl State {
 
     pub(crate) fn note_newest(&mut self, newest: Option<Newest>) {
         self.loading.newest = newest;
+    }
+
+    /// Whether what says when messages are tried may be written anew, because it cannot be read; asked once.
+    pub(crate) fn may_write_due_anew(&mut self) -> bool {
+        let now = Instant::now();
+        let may = self.loading.written_anew.is_none_or(|at| now.duration_since(at) >= WRITE_ANEW);
+        if may {
+            self.loading.written_anew = Some(now);
+        }
+        may
     }
 
     pub(super) fn wants_load(&self, news: u64, now: Timestamp) -> Option<Look> {

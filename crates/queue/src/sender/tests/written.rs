@@ -128,6 +128,26 @@ fn a_message_whose_row_was_damaged_stalled_all_others() {
     world.sender.stop(TIME);
 }
 
+/// Of what is set aside none is written: it would be tried again.
+#[test]
+fn a_damaged_row_that_says_when_a_message_is_tried_stalled_all() {
+    let (port, lines) = serve(Script::default(), 1);
+    let engine = SimEngine::new();
+    let (queue, _) = queue_in(&engine);
+    let ids = fill(&queue, 3);
+    let due = queue.first_due_after(None).unwrap().unwrap();
+    assert_eq!(due.id, ids[0]);
+    queue.set_aside(&due, "the test's", Timestamp(NOW)).unwrap();
+    engine.spoil(TableId::Queue, &crate::turns::key(&queue.show(ids[2]).unwrap()));
+    assert!(queue.due_now(Turn::default(), (Timestamp(0), QueueId(0)), 9, Timestamp(NOW)).is_err());
+    let world = start(queue, one_connection(port), 0);
+    hear(&lines, "S: 2");
+    hear(&lines, "S: 3");
+    world.until(|queue| queue.list(None, 9).unwrap().len() == 1);
+    assert_eq!(world.queue.first_due_after(None).unwrap(), None);
+    world.sender.stop(TIME);
+}
+
 /// RFC 5321 §6.1: who has them nobody knows then.
 #[test]
 fn a_crash_sends_again_what_was_not_written_and_nothing_else() {

@@ -1,0 +1,38 @@
+//! When messages are tried, written down anew: a row that says so is damaged, and the engine does not say which. Until it is, nothing
+//! that is due is found.
+
+use super::{LISTED_AT_ONCE, Queue, entry};
+use crate::damage;
+use crate::entry::QueueId;
+use crate::error::Error;
+use crate::turns;
+
+/// So many messages are written in one commit.
+const WRITTEN_AT_ONCE: usize = 256;
+
+impl Queue {
+    /// Writes the row of each message that is to be tried. Looks at all.
+    ///
+    /// # Errors
+    /// [`Error::Superseded`], [`store::Error::NoSpace`], faults.
+    pub(crate) fn write_due_anew(&self) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let ids: Vec<QueueId> = self.list(after, LISTED_AT_ONCE)?.iter().map(|entry| entry.id).collect();
+            let Some(last) = ids.last() else { return Ok(()) };
+            after = Some(*last);
+            for some in ids.chunks(WRITTEN_AT_ONCE) {
+                self.change_table(|tx| {
+                    for id in some {
+                        // What was set aside stays so.
+                        let is_aside = tx.get(&damage::key(*id))?.is_some();
+                        if let Some(entry) = entry(tx, *id)?.filter(|entry| !entry.held && !is_aside) {
+                            tx.put(&turns::key(&entry), Vec::new());
+                        }
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+    }
+}
