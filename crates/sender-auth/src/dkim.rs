@@ -232,10 +232,23 @@ async fn chain(message: &AuthenticatedMessage<'_>, keys: &Keys, sets: usize) -> 
     if message.ams_headers.iter().any(|signature| signature.header.h.len() > SIGNED_FIELDS_MAX) {
         return refused("too many signed fields");
     }
+    // RFC 8617 §4.1.2: it is put on after them.
+    let is_seal = |field: &String| field.eq_ignore_ascii_case("ARC-Seal");
+    if message.ams_headers.iter().any(|signature| signature.header.h.iter().any(is_seal)) {
+        return refused("a signature signs a seal");
+    }
     let output = authenticator().verify_arc(Parameters::new(message).with_txt_cache(keys)).await;
     let (result, reason) = verified(output.result());
-    // RFC 8617 §5.2: a chain that does not hold has failed.
-    let result = if result == DkimResult::Neutral { DkimResult::Fail } else { result };
+    let is_there = message.has_arc_errors || sets > 0 || !message.aar_headers.is_empty();
+    // RFC 8617 §4.4, §5.2: one that is there holds or has failed, also when the DNS did not answer (§5.2.1).
+    let (result, reason) = match result {
+        DkimResult::Pass => (DkimResult::Pass, None),
+        DkimResult::None if !is_there => (DkimResult::None, None),
+        DkimResult::None => (DkimResult::Fail, Some("a set is not complete".to_owned())),
+        DkimResult::Fail | DkimResult::Neutral | DkimResult::Policy | DkimResult::PermError | DkimResult::TempError => {
+            (DkimResult::Fail, reason)
+        }
+    };
     Arc { result, sets, sealer, reason }
 }
 

@@ -154,6 +154,21 @@ fn a_chain_holds_until_somebody_breaks_it() {
     assert_eq!(changed.result, DkimResult::Fail);
     let (_, none) = verify_in(&table, MESSAGE);
     assert_eq!(none.result, DkimResult::None);
+    // RFC 8617 §5.2.1: there is no “later”, and no key is no chain.
+    let (_, unknown) = verify_in(&Table::default(), &message);
+    assert_eq!(unknown.result, DkimResult::Fail);
+    let (_, silent) = verify_in(&table.broken("hop3.example"), &message);
+    assert_eq!(silent.result, DkimResult::Fail);
+    let signs_seal = message.replacen("h=Subject:", "h=ARC-Seal:", 1);
+    assert_ne!(signs_seal, message);
+    let (_, signs_seal) = verify_in(&Table::default(), &signs_seal);
+    assert_eq!(signs_seal.reason.as_deref(), Some("a signature signs a seal"));
+    // A set of which a field is missing.
+    let (message, table) = sealed(1, Table::default());
+    for field in ["ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results"] {
+        let (_, incomplete) = verify_in(&table, &message.replacen(&format!("{field}:"), "X-Lost:", 1));
+        assert_eq!(incomplete.result, DkimResult::Fail, "{field}");
+    }
 }
 
 #[test]
