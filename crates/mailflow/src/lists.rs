@@ -57,9 +57,7 @@ impl MailFlow {
             start.eq_ignore_ascii_case(word).then(|| token.to_owned())
         };
         let door = if detail.is_some_and(|detail| detail.eq_ignore_ascii_case("owner")) {
-            // What is taken for one that leaves would be thrown away.
-            let leaves = |owner| self.auth.directory().goes_at(owner).is_ok_and(|at| at.is_some());
-            let accounts: Vec<AccountId> = list.owners.iter().copied().filter(|owner| !leaves(*owner)).collect();
+            let accounts: Vec<AccountId> = self.owners_who_stay(&list).collect();
             return match accounts.is_empty() {
                 true => Route::Refused(Unroutable::NoSuchUser),
                 false => Route::Local(Recipient { address, accounts, onward: None, list: None, reports }),
@@ -317,9 +315,15 @@ impl MailFlow {
         (outcome, Vec::new())
     }
 
+    /// What is taken for one that is to be removed would be thrown away.
+    pub(super) fn owners_who_stay(&self, list: &List) -> impl Iterator<Item = AccountId> {
+        let leaves = |owner| self.auth.directory().goes_at(owner).is_ok_and(|at| at.is_some());
+        list.owners.iter().copied().filter(move |owner| !leaves(*owner))
+    }
+
     fn write_to_owners(&self, list: &List, now: Timestamp, letter: impl Fn(&str) -> Vec<u8>) {
-        for owner in &list.owners {
-            if let Ok(Some(to)) = self.auth.directory().account_by_id(*owner) {
+        for owner in self.owners_who_stay(list) {
+            if let Ok(Some(to)) = self.auth.directory().account_by_id(owner) {
                 let _is_sent = self.send_letter(&to.address, &letter(&to.address), now);
             }
         }

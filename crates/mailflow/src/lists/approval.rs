@@ -140,8 +140,8 @@ impl MailFlow {
         let Some(content) = self.posts.content(post)? else { return self.lost(post, now) };
         let token = self.held_token(&list, post.id);
         let (mut claims, mut is_asked, mut is_later) = (Vec::new(), false, false);
-        for owner in &list.owners {
-            let Some(to) = self.auth.directory().account_by_id(*owner)? else { continue };
+        for owner in self.owners_who_stay(&list) {
+            let Some(to) = self.auth.directory().account_by_id(owner)? else { continue };
             let question = letters::Question {
                 list: &list,
                 to: &to.address,
