@@ -30,7 +30,8 @@ const EXAMPLES: &str = "\
 Folders are those of Maildir++ (`.Work.Drafts` beside `cur`); flags stand in the names of files, keywords beside them
 as Dovecot has them (26 in a folder), the date of a message is that of its file, subscriptions are in `subscriptions`,
 UIDs and the UIDLs of POP programs in `dovecot-uidlist`. `pillarbox import maildir:DIR` brings all of it back, but for
-UIDs. Nothing is changed here. The files belong to whoever runs the command.
+UIDs. Nothing is changed here. The files belong to whoever runs the command;
+root's, without a running server, to the user that the server's data belong to.
 
 Examples:
   pillarbox export /backup/alice --account alice";

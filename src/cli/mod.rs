@@ -147,6 +147,7 @@ impl Command {
             self,
             Self::Try(_)
                 | Self::Serve(_)
+                | Self::Setup(_)
                 | Self::CheckConfig(_)
                 | Self::VerifyMessage(_)
                 | Self::Completion(_)

@@ -4,10 +4,11 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use server::{FirstSteps, first_steps};
+use server::config::Config;
+use server::{FirstSteps, configure, first_steps};
 
 use super::failure::Failure;
-use super::owner::give_to_owner;
+use super::owner::Owner;
 use super::place::{CONFIG_FILE, Place};
 use super::{Outcome, say};
 
@@ -22,6 +23,9 @@ pub(super) struct Setup {
     /// Where everything is kept, if the configuration is new [default: /var/lib/pillarbox]
     #[arg(long, value_name = "DIR")]
     keep_in: Option<PathBuf>,
+    /// Root has just written the configuration, and goes on as the user of the data
+    #[arg(long, hide = true)]
+    with_new_config: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -40,23 +44,26 @@ impl Setup {
             ));
         }
         let file = place.config.as_deref().unwrap_or(Path::new(CONFIG_FILE));
-        let steps = first_steps(file, self.keep_in.as_deref(), &self.hostname, &self.address)?;
-        give_to_owner(&steps.data_dir).map_err(|error| {
-            let data_dir = steps.data_dir.display();
-            Failure::Fault(format!(
-                "what is in {data_dir} cannot be given to whom it belongs to: {error}; do it with chown"
-            ))
-        })?;
-        say(&screen(file, &self.hostname, &steps));
+        let is_new = configure(file, self.keep_in.as_deref(), &self.hostname, &self.address)? || self.with_new_config;
+        let data_dir = Config::load(file)?.data_dir;
+        if let Some(owner) = Owner::of(&data_dir) {
+            if is_new {
+                let failed = |error| Failure::Fault(format!("{} cannot be given its group: {error}", file.display()));
+                owner.may_read(file).map_err(failed)?;
+            }
+            return owner.go_on(&data_dir, if is_new { &["--with-new-config"] } else { &[] });
+        }
+        let steps = first_steps(file, &self.hostname, &self.address)?;
+        say(&screen((file, is_new), &self.hostname, &steps));
         Ok(())
     }
 }
 
 /// All that there is to know, on one screen.
-fn screen(file: &Path, hostname: &str, steps: &FirstSteps) -> String {
-    let FirstSteps { is_config_new, data_dir, domain, administrator, password, records } = steps;
+fn screen((file, is_config_new): (&Path, bool), hostname: &str, steps: &FirstSteps) -> String {
+    let FirstSteps { data_dir, domain, administrator, password, records } = steps;
     let file = file.display();
-    let new = if *is_config_new { "" } else { " (it was there and is as it was)" };
+    let new = if is_config_new { "" } else { " (it was there and is as it was)" };
     let mut text = format!(
         "The configuration is {file}{new}; everything is kept in {}.\n\
          Mail for {domain} comes here. {administrator} is an administrator.\n",

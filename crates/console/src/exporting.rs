@@ -98,7 +98,8 @@ fn message(reader: &Reader<'_>, mailbox: &Mailbox, entry: &Entry, step: Steps<'_
     let system = SystemFlag::ALL.into_iter().filter(|flag| flags.system.has(*flag)).map(|flag| flag.name().to_owned());
     let flags = system.chain(flags.keywords).collect();
     let (id, at) = (entry.email.text(), entry.internal_date.unix_seconds());
-    let uidl = reader.uidl(entry.email)?;
+    // A damaged note of another server's is no reason to leave the message behind.
+    let uidl = reader.uidl(entry.email).unwrap_or_else(|_| id.clone());
     step(ExportStep::Message { uid, id, uidl, flags, at, bytes: octets.len() })?;
     octets.chunks(OCTETS_MAX).try_for_each(|piece| step(ExportStep::Octets { base64: STANDARD.encode(piece) }))
 }

@@ -191,7 +191,10 @@ impl Shared {
                 Err(Error::NoSuchEntry | Error::Damaged(_)) => continue,
                 Err(error) => return Err(error),
             };
-            let groups = self.outgoing.groups(&entry, now)?;
+            let groups = match self.outgoing.groups(&entry, now) {
+                Err(Error::Damaged(_)) => continue,
+                groups => groups?,
+            };
             let group = groups.into_iter().find(|(destination, _)| *destination == job.destination);
             let Some((_, places)) = group.filter(|_| !entry.held) else { continue };
             if last.is_some() && self.forgive_where_asked(&entry, &job.destination, &places) {

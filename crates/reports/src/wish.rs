@@ -87,24 +87,52 @@ impl Wish {
 }
 
 /// The domains of signatures that held and that sign what is to be told, each as often as it stands there (RFC 6376 §5.4.2).
+///
+/// What held is known by its domain and how it begins; where two fields fit, one of them a forger's, neither proves anything.
 fn signers(header: &[u8], held: &[Held], count: &dyn Fn(&str) -> usize) -> BTreeSet<String> {
     let is_signed = |signed: &str, name: &str| {
         let signed = signed.split(':').filter(|known| known.trim().eq_ignore_ascii_case(name)).count();
         signed >= count(name)
     };
-    let signer = |field: header::Field<'_>| {
-        let value = String::from_utf8_lossy(&field.unfolded()).into_owned();
-        let tag = |name: &str| {
-            let mut tags = value.split(';').filter_map(|tag| tag.split_once('='));
-            let found = tags.find(|(known, _)| known.trim() == name)?.1;
-            Some(found.chars().filter(|c| !c.is_ascii_whitespace()).collect::<String>())
-        };
-        let (domain, signed, start) = (tag("d")?.to_ascii_lowercase(), tag("h")?, tag("b")?);
-        let is_it = |held: &Held| held.domain.eq_ignore_ascii_case(&domain) && is_start(&held.start, &start);
-        let covers = is_signed(&signed, ADDRESS) && is_signed(&signed, MARK);
-        (covers && held.iter().any(is_it)).then_some(domain)
+    let fields: Vec<Signature> = header::find_all(header, "DKIM-Signature").map(Signature::of).collect();
+    let signer = |held: &Held| {
+        let mut fitting = fields.iter().filter(|field| field.is(held));
+        let (Some(field), None) = (fitting.next(), fitting.next()) else { return None };
+        let covers = is_signed(&field.signed, ADDRESS) && is_signed(&field.signed, MARK);
+        covers.then(|| held.domain.to_ascii_lowercase())
     };
-    header::find_all(header, "DKIM-Signature").filter_map(signer).collect()
+    held.iter().filter_map(signer).collect()
+}
+
+/// What a signature says of itself.
+#[derive(Default)]
+struct Signature {
+    domains: Vec<String>,
+    starts: Vec<String>,
+    signed: String,
+}
+
+impl Signature {
+    fn of(field: header::Field<'_>) -> Self {
+        let value = String::from_utf8_lossy(&field.unfolded()).into_owned();
+        let mut signature = Self::default();
+        for (name, value) in value.split(';').filter_map(|tag| tag.split_once('=')) {
+            let value: String = value.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+            match name.trim() {
+                "d" => signature.domains.push(value),
+                "b" => signature.starts.push(value),
+                "h" => signature.signed = value,
+                _ => {}
+            }
+        }
+        signature
+    }
+
+    /// Whether it may be this one. A tag that stands there twice counts each time: whoever forges is not to choose which.
+    fn is(&self, held: &Held) -> bool {
+        self.domains.iter().any(|domain| domain.eq_ignore_ascii_case(&held.domain))
+            && self.starts.iter().any(|start| is_start(&held.start, start))
+    }
 }
 
 /// Whether a signature begins so (`header.b`, RFC 6008 §4).
@@ -207,6 +235,20 @@ mod tests {
         assert_eq!(Wish::of(header.as_bytes(), "mail.example.net"), None);
         // Another signature of the same domain, of which nothing is known.
         assert_eq!(Wish::of(header.replace("b=AbC+\r\n", "b=XbC+\r\n").as_bytes(), HOST), None);
+    }
+
+    #[test]
+    fn a_forged_twin_of_a_signature_that_held_proves_nothing() {
+        let own = [("pass", "news.example", "From")];
+        for twin in [
+            format!("DKIM-Signature: d=news.example; h={BOTH}; b=AbC+/eF0other\r\n"),
+            format!("dkim-signature: b=AbC+ /eF0; b=x; d=x; d=News.example; h={BOTH}\r\n"),
+        ] {
+            assert_eq!(told("n@news.example", &own, &format!("{twin}{FIELDS}")), [""; 0], "{twin}");
+            // Nor does what one of them says count, where the true one would do.
+            let true_one = [("pass", "news.example", BOTH)];
+            assert_eq!(told("n@news.example", &true_one, &format!("{twin}{FIELDS}")), [""; 0], "{twin}");
+        }
     }
 
     #[test]

@@ -21,8 +21,6 @@ use crate::stores::Stores;
 /// What was made, and what there is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstSteps {
-    /// Whether the configuration was written just now.
-    pub is_config_new: bool,
     /// Where all mail is kept.
     pub data_dir: PathBuf,
     /// The domain, in A-labels.
@@ -35,17 +33,22 @@ pub struct FirstSteps {
     pub records: Vec<DnsRecord>,
 }
 
-/// Makes what is missing: the configuration `file` of a server `hostname`, the domain of `administrator`, and its account.
-/// `data_dir` is where a new configuration has the data; `None`: at the usual place.
+/// Writes the configuration `file` of a server `hostname` with the administrator's address as its contact, unless there is one; whether there
+/// was none. `data_dir` is where it has the data; `None`: at the usual place.
 ///
 /// # Errors
-/// A name that is none; a configuration of another server; a server that runs; files that cannot be written.
-pub fn first_steps(
+/// A name that is none; a file that cannot be written.
+pub fn configure(
     file: &Path,
     data_dir: Option<&Path>,
     hostname: &str,
     administrator: &str,
-) -> Result<FirstSteps, SetupError> {
+) -> Result<bool, SetupError> {
+    let (hostname, address) = names(hostname, administrator)?;
+    write_config(file, data_dir, &hostname, &address.text())
+}
+
+fn names(hostname: &str, administrator: &str) -> Result<(String, Address), SetupError> {
     let hostname = hostname.trim().to_ascii_lowercase();
     if !is_hostname(&hostname) || !hostname.contains('.') {
         return Err(SetupError::new(format!("“{hostname}” is no host name; write it as mail.example.org")));
@@ -54,7 +57,15 @@ pub fn first_steps(
     if address.local_part.is_empty() {
         return Err(SetupError::new(format!("“{administrator}” is not an address; write it as name@example.org")));
     }
-    let is_config_new = write_config(file, data_dir, &hostname, &address.text())?;
+    Ok((hostname, address))
+}
+
+/// Makes what is missing of a server that is configured in `file`: the domain of `administrator`, and its account.
+///
+/// # Errors
+/// A name that is none; a configuration of another server; a server that runs; files that cannot be written.
+pub fn first_steps(file: &Path, hostname: &str, administrator: &str) -> Result<FirstSteps, SetupError> {
+    let (hostname, address) = names(hostname, administrator)?;
     let config = Config::load(file).map_err(|error| SetupError::new(error.to_string()))?;
     if !config.hostname.eq_ignore_ascii_case(&hostname) {
         return Err(SetupError::new(format!(
@@ -72,7 +83,6 @@ pub fn first_steps(
     let records = records_of(directory, &address.domain, &offered, now);
     let records = records.map_err(|error| SetupError::new(error.to_string()))?.map(|(_, records)| records);
     Ok(FirstSteps {
-        is_config_new,
         data_dir: config.data_dir,
         domain: address.domain.clone(),
         administrator: address.text(),
@@ -140,15 +150,18 @@ mod tests {
     fn a_second_time_makes_nothing_and_overwrites_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let (file, data) = (dir.path().join("pillarbox.toml"), dir.path().join("da \"ta"));
-        let steps = |host: &str, who: &str| first_steps(&file, Some(&data), host, who);
+        let steps = |host: &str, who: &str| {
+            let is_new = configure(&file, Some(&data), host, who)?;
+            first_steps(&file, host, who).map(|steps| (is_new, steps))
+        };
         for (host, who) in
             [("mail", "you@example.org"), ("mail.example.org", "you"), ("mail.example.org", "@example.org")]
         {
             assert!(steps(host, who).is_err(), "{host} {who}");
         }
         assert!(!file.exists() && !data.exists(), "what cannot be done was begun");
-        let first = steps("Mail.example.org", "You@Example.org").unwrap();
-        assert!(first.is_config_new && first.password.is_some() && first.data_dir == data, "{first:?}");
+        let (is_new, first) = steps("Mail.example.org", "You@Example.org").unwrap();
+        assert!(is_new && first.password.is_some() && first.data_dir == data, "{first:?}");
         let key = |record: &DnsRecord| record.name.contains("-rsa._domainkey.example.org.");
         assert!(first.records.iter().any(key) && first.records[0].value == "10 mail.example.org.");
 
@@ -157,12 +170,12 @@ mod tests {
         assert!(Config::load(&file).unwrap().uses_mx(), "a mail host sends mail");
         let second = steps("mail.example.org", "you@example.org").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), mine);
-        assert_eq!(second, FirstSteps { is_config_new: false, password: None, ..first.clone() });
+        assert_eq!(second, (false, FirstSteps { password: None, ..first.clone() }));
 
         let other = steps("mail.example.net", "you@example.org").unwrap_err().to_string();
         assert!(other.contains("is the configuration of mail.example.org"), "{other}");
         // Somebody else in another domain, later.
-        let third = steps("mail.example.org", "me@example.net").unwrap();
+        let (_, third) = steps("mail.example.org", "me@example.net").unwrap();
         assert!(third.password.is_some() && third.domain == "example.net");
     }
 
@@ -177,8 +190,9 @@ mod tests {
             let stores = Stores::open(&data, &config).unwrap();
             stores.auth.directory().add_domain("example.org").unwrap();
         }
-        let steps = first_steps(&file, Some(&data), "mail.example.org", "you@example.org").unwrap();
-        assert!(!steps.is_config_new && steps.password.is_some());
+        assert!(!configure(&file, Some(&data), "mail.example.org", "you@example.org").unwrap());
+        let steps = first_steps(&file, "mail.example.org", "you@example.org").unwrap();
+        assert!(steps.password.is_some());
         let config = Config::load(&file).unwrap();
         let data = DataDir::open(&config.data_dir).unwrap();
         let stores = Stores::open(&data, &config).unwrap();

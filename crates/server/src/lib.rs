@@ -30,6 +30,6 @@ pub mod stores;
 pub mod tls;
 pub mod trial;
 
-pub use first_steps::{FirstSteps, first_steps};
+pub use first_steps::{FirstSteps, configure, first_steps};
 pub use preparation::{Checked, Preparation, resolver};
 pub use run::run;

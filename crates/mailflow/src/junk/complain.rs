@@ -5,7 +5,7 @@
 
 use crate::flow::MailFlow;
 use reports::{About, OwnComplaint, OwnComplaints, Reporter, Wish};
-use store::{Account, Claim, EmailId, Error, Handover, Protocol, Store, Timestamp};
+use store::{Account, Claim, EmailId, Error, Handover, MessageChange, Protocol, Role, Store, Timestamp};
 use tracing::{info, warn};
 
 /// What was sent, and in whose name.
@@ -31,27 +31,42 @@ impl MailFlow {
         }
     }
 
-    /// Tells the senders of messages that the owner of an account has moved into Junk.
-    pub(super) fn complain(&self, account: &Account, moved: &[EmailId], now: Timestamp) -> Result<(), Error> {
-        let Some(Complaining { sent, from }) = &self.complaining else { return Ok(()) };
-        let Some(reporter) = Reporter::of(&self.hostname, from.as_deref(), self.auth.directory())? else {
-            return Ok(());
+    /// Tells the senders of messages that the owner of an account has moved into Junk. Where that fails it stays undone.
+    pub(super) fn complain(&self, account: &Account, moved: &[EmailId], now: Timestamp) {
+        let Some(complaining) = &self.complaining else { return };
+        let reporter = Reporter::of(&self.hostname, complaining.from.as_deref(), self.auth.directory());
+        let told = match &reporter {
+            Ok(Some(reporter)) => {
+                moved.iter().map(|email| self.complain_about(account, *email, (reporter, now))).collect()
+            }
+            Ok(None) => Vec::new(),
+            Err(error) => vec![Err(error.clone())],
         };
-        for email in moved {
-            let header = match account.reader()?.header(*email) {
-                Err(Error::NoSuchMessage) => continue,
-                header => header?,
-            };
-            let Some(wish) = Wish::of(&header, &self.hostname) else { continue };
-            if !came(account, *email)? || !sent.may(account.id(), *email, now)? {
-                continue;
-            }
-            let mut to = wish.to.clone();
-            to.retain(|to| self.complain_to(account, *email, (&wish, to), (&reporter, now)));
-            if !to.is_empty() {
-                let subject = About::of(&header).subject;
-                sent.note(account.id(), &OwnComplaint { at_millis: now.0, email: email.0, subject, to })?;
-            }
+        for error in told.into_iter().filter_map(Result::err) {
+            warn!(account = %account.id(), %error, "the sender of what was moved into Junk is not told");
+        }
+    }
+
+    fn complain_about(
+        &self,
+        account: &Account,
+        email: EmailId,
+        (reporter, now): (&Reporter, Timestamp),
+    ) -> Result<(), Error> {
+        let Some(Complaining { sent, .. }) = &self.complaining else { return Ok(()) };
+        let header = match account.reader()?.header(email) {
+            Err(Error::NoSuchMessage) => return Ok(()),
+            header => header?,
+        };
+        let Some(wish) = Wish::of(&header, &self.hostname) else { return Ok(()) };
+        if !came(account, email)? || !sent.may(account.id(), email, now)? {
+            return Ok(());
+        }
+        let mut to = wish.to.clone();
+        to.retain(|to| self.complain_to(account, email, (&wish, to), (reporter, now)));
+        if !to.is_empty() {
+            let subject = About::of(&header).subject;
+            sent.note(account.id(), &OwnComplaint { at_millis: now.0, email: email.0, subject, to })?;
         }
         Ok(())
     }
@@ -81,8 +96,14 @@ impl MailFlow {
     }
 }
 
-/// Whether a message came from elsewhere. What somebody put here says of itself what they like.
+/// Whether a message came from elsewhere, and not into Junk: then it was a filter that took it for junk, and whoever moves it there again,
+/// or has undone what moved it out, says nothing new. What somebody put here says of itself what they like.
 fn came(account: &Account, email: EmailId) -> Result<bool, Error> {
     let history = account.message_history(email)?;
-    Ok(history.first().is_some_and(|first| matches!(first.protocol, Protocol::Smtp | Protocol::Lmtp)))
+    let Some(first) = history.first().filter(|first| matches!(first.protocol, Protocol::Smtp | Protocol::Lmtp)) else {
+        return Ok(false);
+    };
+    let mailboxes = account.mailboxes()?;
+    let is_junk = |mailbox| mailboxes.by_id(mailbox).is_some_and(|mailbox| mailbox.role == Some(Role::Junk));
+    Ok(matches!(first.what, MessageChange::Arrived(mailbox) if !is_junk(mailbox)))
 }

@@ -75,7 +75,7 @@ impl MailFlow {
         // Its own commits move the account's head, but write no entry.
         if !account.journal(account.learnt_to()?, 1)?.is_empty() {
             let complain = |moved: &[EmailId]| self.complain(account, moved, now);
-            let complain = self.complaining.as_ref().map(|_| &complain as &dyn Fn(&[EmailId]) -> Result<(), Error>);
+            let complain = self.complaining.as_ref().map(|_| &complain as &dyn Fn(&[EmailId]));
             let late = Timestamp(now.0.saturating_sub(LATE_MILLIS));
             let read_on = self.pupil(account)?.read_on(self.teacher.as_deref(), (complain, late), is_stopping)?;
             if read_on.is_some() {
@@ -115,7 +115,7 @@ fn skip(account: &Account, is_stopping: &dyn Fn() -> bool) -> Result<(), Error> 
 }
 
 /// Tells senders of messages that were moved into Junk.
-type Complain<'a> = &'a dyn Fn(&[EmailId]) -> Result<(), Error>;
+type Complain<'a> = &'a dyn Fn(&[EmailId]);
 
 struct Pupil<'a> {
     account: &'a Account,
@@ -167,7 +167,7 @@ impl Pupil<'_> {
             return Ok(None);
         }
         if let Some(complain) = complain.filter(|_| !self.moved.is_empty()) {
-            complain(&self.moved)?;
+            complain(&self.moved);
         }
         if let Some(teacher) = teacher {
             self.pass_on(teacher, is_stopping)?;

@@ -468,6 +468,16 @@ fn a_sender_who_proved_to_want_it_is_told_once_what_somebody_moves_into_junk() {
     world.shift("alice", uid, Role::Inbox, Role::Junk);
     world.learn("alice");
     assert_eq!((sent().len(), told().len()), (1, 1));
+    // What came into Junk a filter took for it: whoever brings it out and back, or undoes that, says nothing new.
+    let body = format!("From: <{}>\r\nMessage-ID: <f@x>\r\n\r\npills\r\n", from("pills.example", "pass")).into_bytes();
+    let (junk, filter) = (mailbox(&account, Role::Junk), Actor { protocol: Protocol::Lmtp, ..PHONE });
+    let filtered = account.mailboxes().unwrap().by_id(junk).unwrap().uid_next;
+    let message = NewMessage { body, flags: Flags::default(), internal_date: NOW };
+    account.append(filter, Target::Mailbox(junk), message).unwrap();
+    let uid = world.shift("alice", filtered, Role::Junk, Role::Inbox);
+    world.shift("alice", uid, Role::Inbox, Role::Junk);
+    world.learn("alice");
+    assert_eq!(sent().len(), 1);
     // What was moved long before the server looks is nobody's news.
     let old = come(&from("old.example", "pass"));
     world.shift("alice", old, Role::Inbox, Role::Junk);
