@@ -60,6 +60,38 @@ fn fetch_tells_the_last_messages_from_the_highest_on() {
     assert!(answer.contains("* 5 FETCH") && !answer.contains("* 2 FETCH"), "{answer}");
 }
 
+/// RFC 9738 §3.1: for the others it is asked again, below the last one that was told.
+#[test]
+fn who_goes_on_below_has_every_message_once() {
+    let server = Server::limited(MessageLimit::Every(THREE));
+    let mut client = server.alice_in_inbox();
+    client.fill(13);
+    client.send("a UID STORE 4,9:10 +FLAGS.SILENT (\\Deleted)");
+    client.send("b EXPUNGE");
+    let (mut fetched, mut found, mut below) = (Vec::new(), Vec::new(), 14);
+    let uids = |text: &str| -> Vec<u32> { text.split_whitespace().map(|uid| uid.parse().unwrap()).collect() };
+    let mut rounds = 0;
+    loop {
+        rounds += 1;
+        let answer = client.send(&format!("c UID FETCH 1:{} UID", below - 1));
+        fetched.extend(answer.lines().filter_map(|line| line.split_once("(UID ")?.1.strip_suffix(')')).flat_map(uids));
+        let answer_of_search = client.send(&format!("d UID SEARCH UIDBEFORE {below}"));
+        let line = answer_of_search.lines().find_map(|line| line.strip_prefix("* SEARCH")).unwrap();
+        found.extend(uids(line).into_iter().rev());
+        let cut =
+            |answer: &str| Some(answer.split_once("[MESSAGELIMIT 3 ")?.1.split_once(']')?.0.parse::<u32>().unwrap());
+        assert_eq!(cut(&answer), cut(&answer_of_search));
+        match cut(&answer) {
+            Some(lowest) => below = lowest,
+            None => break,
+        }
+    }
+    assert_eq!(rounds, 4, "ten messages");
+    // The last round, which is whole, comes in the order of the mailbox.
+    assert_eq!(fetched, [13, 12, 11, 8, 7, 6, 5, 3, 2, 1]);
+    assert_eq!(found, fetched);
+}
+
 #[test]
 fn a_page_that_is_too_long_is_refused() {
     let (_server, mut client) = three();
