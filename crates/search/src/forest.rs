@@ -536,8 +536,7 @@ mod tests {
         assert_eq!(text(&forest), "(2 (1)(4))(3)");
     }
 
-    /// Each message had all that it answers counted upwards, to the first of its thread: a million took a hundred times as long as
-    /// a hundred thousand.
+    /// Of each message all that it answers were gone through, up to the first of its thread.
     #[test]
     fn the_work_of_a_message_grew_with_the_depth_of_its_thread() {
         const MESSAGES: u32 = 50_000;
