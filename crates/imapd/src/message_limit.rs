@@ -38,12 +38,13 @@ impl Cut {
         Code::MessageLimit { max: self.max, lowest: Some(self.lowest.0) }
     }
 
-    /// RFC 9738 §3.1: in the answer of a command that did the rest; where that has another code, before it.
+    /// RFC 9738 §3.1: in the answer of a command that did the rest; where that has another code, before it. One that failed says nothing:
+    /// nobody is to take the rest for done.
     pub(crate) fn say(self, answer: &mut Tagged, encoder: &mut Encoder<'_>) {
         if answer.status == Status::Ok && answer.code.is_none() {
             answer.text = format!("{}, of the last {} messages", answer.text, self.max).into();
             answer.code = Some(ResultCode::Plain(self.code()));
-        } else {
+        } else if answer.status == Status::Ok || answer.code == Some(ResultCode::Plain(Code::ExpungeIssued)) {
             encoder.untagged(Status::No, Some(self.code()), "Of the last messages only");
         }
     }
@@ -83,6 +84,7 @@ mod tests {
         check(Tagged::ok("x").with(Code::HighestModSeq(1)), before, Some(Code::HighestModSeq(1)));
         // RFC 9738 §3.1: EXPUNGEISSUED ends the command.
         check(Tagged::refused(Code::ExpungeIssued, "x"), before, Some(Code::ExpungeIssued));
-        check(Tagged::no("x"), before, None);
+        check(Tagged::no("x"), "", None);
+        check(Tagged::refused(Code::OverQuota, "x"), "", Some(Code::OverQuota));
     }
 }

@@ -80,7 +80,11 @@ fn within_limit(
         Source::Own(id) => mailboxes.by_id(*id).map_or(0, |mailbox| mailbox.counts.messages as usize),
     });
     if messages.sum::<usize>() > max as usize {
-        return Err(too_many(max, "Too many messages to be searched, try fewer mailboxes"));
+        let text = match sources {
+            [_] => "Too many messages to be searched, SELECT the mailbox and search there",
+            _ => "Too many messages to be searched, try fewer mailboxes",
+        };
+        return Err(too_many(max, text));
     }
     Ok(None)
 }
