@@ -98,6 +98,11 @@ impl Node {
 }
 
 impl Forest {
+    /// How many nodes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Whether there is too much of it.
     pub(crate) fn is_full(&self) -> bool {
         self.nodes.len() > NODES_MAX

@@ -16,7 +16,7 @@ pub use crate::forest::Mark;
 const READS_PER_SLICE_MAX: usize = 1000;
 /// A slice reads at most about this much of headers.
 const READ_BYTES_PER_SLICE_MAX: usize = 4 * 1024 * 1024;
-/// A slice takes at most this many messages of which all is known.
+/// A slice takes at most this many messages of which all is known; each step after that is about as many, or all there are.
 const KNOWN_PER_SLICE_MAX: usize = 50_000;
 /// A slice goes upwards in threads at most about so often.
 const STEPS_PER_SLICE_MAX: usize = 5_000_000;
@@ -92,9 +92,13 @@ impl Threads {
             if self.forest.is_full() {
                 return Ok(Ordered::TooMuch);
             }
-        } else if let Some(step) = steps.get(self.done) {
-            step(&mut self.forest);
-            self.done += 1;
+        } else {
+            let mut gone_through = 0;
+            while let Some(step) = steps.get(self.done).filter(|_| gone_through < KNOWN_PER_SLICE_MAX) {
+                step(&mut self.forest);
+                self.done += 1;
+                gone_through += self.forest.len();
+            }
         }
         Ok(if self.done == steps.len() { Ordered::Done } else { Ordered::More })
     }
@@ -174,7 +178,7 @@ impl Threads {
 }
 
 impl Algorithm {
-    /// What is done with the forest once all messages are in it, a slice each.
+    /// What is done with the forest once all messages are in it, in a slice each where they are many.
     fn steps(self) -> &'static [fn(&mut Forest)] {
         match self {
             Self::OrderedSubject => &[Forest::by_subject],
