@@ -36,7 +36,7 @@ pub struct Search {
     unreadable: u32,
     texts: Texts,
     /// A large message that takes more than a slice, at this position.
-    unfinished: Option<(usize, Unfinished)>,
+    unfinished: Option<(usize, Box<Unfinished>)>,
     /// What tells how well each message fits, if that is asked for.
     evidence: Option<Evidence>,
 }
@@ -75,7 +75,8 @@ struct Slice<'s> {
     tests: usize,
     reads: usize,
     read_bytes: usize,
-    unfinished: Option<Unfinished>,
+    /// Boxed: hardly any message has one, and it would be moved for each.
+    unfinished: Option<Box<Unfinished>>,
 }
 
 impl Search {
@@ -314,7 +315,7 @@ impl<'s> Slice<'s> {
                     self.read_bytes = self.read_bytes.saturating_add(body.len().saturating_mul(program.texts));
                     return Ok(Some(holds(Facts { body: Some(Text::Whole(whole)), ..facts }).unwrap_or(false)));
                 }
-                Unfinished::new(body, &program.condition)
+                Box::new(Unfinished::new(body, &program.condition))
             }
         };
         let Some(summary) = &summary else { return Ok(Some(false)) };
