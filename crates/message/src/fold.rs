@@ -176,6 +176,8 @@ mod tests {
         #[test]
         fn finds_what_is_there(before in "\\PC{0,20}", needle in "\\PC{0,10}", after in "\\PC{0,20}") {
             let haystack = [before.as_str(), needle.as_str(), after.as_str()].concat();
+            // Marks stand in canonical order (UAX 15): one that follows may come to stand among those of the needle, which is then not there.
+            prop_assume!(fold(&haystack) == [before, needle.clone(), after].map(|part| fold(&part)).concat());
             prop_assert!(Needle::new(&needle).is_in(&haystack));
             prop_assert!(Needle::new(&needle).is_in_folded(&fold(&haystack)));
         }
