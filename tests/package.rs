@@ -149,6 +149,10 @@ fn the_package_installs_serves_and_goes_without_the_mail() {
     let again = root.says("pillarbox setup mail.example.org you@example.org");
     assert!(again.contains("it was there and is as it was"), "{again}");
     root.says("pillarbox domain add example.net");
+    // A message that is kept in a file of its own.
+    let mbox = format!("From a@b Mon Nov 30 00:00:00 2026\nSubject: long\n\n{}", "a line\n".repeat(20_000));
+    fs::write(root.path("srv/old.mbox"), mbox).unwrap();
+    root.says("pillarbox import mbox:/srv/old.mbox --account you@example.org");
     root.owned_by_one();
 
     let (server, _log, imap) = root.serve();

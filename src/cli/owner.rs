@@ -54,11 +54,11 @@ impl Owner {
                 self.user
             ))
         };
-        self.put_on().map_err(|error| failed(error.into()))?;
         let mut words = env::args_os();
         let called = words.next().unwrap_or_default();
-        // Without /proc nobody knows what runs, but how it was called.
+        // Asked while root may still look; without /proc nobody knows what runs, but how it was called.
         let program = env::current_exe().unwrap_or_else(|_| called.into());
+        self.put_on().map_err(|error| failed(error.into()))?;
         let words = words.chain(more.iter().map(OsString::from));
         Err(failed(Command::new(program).args(words).exec()))
     }

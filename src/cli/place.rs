@@ -144,7 +144,7 @@ impl Place {
 
     /// A directory is not made by a command that looks for it: its name may be a slip. With a configuration it is meant.
     fn must_be_meant(&self, directory: &Path) -> Result<(), Failure> {
-        if self.config.is_some() || directory.exists() {
+        if self.config.is_some() || self.is_installed() || directory.exists() {
             return Ok(());
         }
         Err(Failure::Refused(format!(
