@@ -127,6 +127,8 @@ fn clients(ports: &BTreeMap<String, u16>) {
     smtp.ask("RCPT TO:<alice@example.org>", "250 ");
     smtp.ask("DATA", "354 ");
     smtp.ask("Subject: hi\r\n\r\nx\r\n.", "250 ");
+    pop3.ask("QUIT", "+OK");
+    submission.ask("QUIT", "221 ");
 }
 
 #[test]
@@ -134,9 +136,18 @@ fn the_log_was_blind() {
     let documented = documented();
     let lines = logged(clients);
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut sessions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for line in &lines {
         assert!(!line.contains("wrong\"") && !line.contains(PASSWORD), "a secret: {line}");
-        if let Some((event, keys)) = event(line, &documented) {
+        if let Some((event, mut keys)) = event(line, &documented) {
+            assert_eq!(keys.pop().unwrap(), "session", "{line}");
+            let (_, session) = line.rsplit_once(" session=").unwrap();
+            if let Some((_, protocol)) = line.split_once(" protocol=\"") {
+                sessions.entry(protocol.split_once('"').unwrap().0).or_default().insert(session);
+            }
+            if let Some((_, service)) = line.split_once(" service=") {
+                sessions.entry(service.split_once(' ').unwrap().0).or_default().insert(session);
+            }
             let optional = |field: &String| keys.iter().find(|key| format!("[{key}]") == *field).cloned();
             let expected = documented[&event].iter().filter_map(|field| match field.starts_with('[') {
                 true => optional(field),
@@ -153,10 +164,16 @@ fn the_log_was_blind() {
         ("message refused", 2),
         ("recipient refused", 2),
         ("saved to Sent", 1),
+        ("session ended", 3),
         ("senders on this machine are not examined", 1),
     ];
     let expected: BTreeMap<String, usize> = expected.map(|(event, count)| (event.to_owned(), count)).into();
     assert_eq!(counts, expected, "{}", lines.join("\n"));
+    assert_eq!(sessions.keys().copied().collect::<Vec<_>>(), ["imap", "pop3", "smtp", "submission"]);
+    let ended = |how: &str| lines.iter().filter(|line| line.contains(" session ended ") && line.contains(how)).count();
+    assert_eq!(ended(" why=\"goodbye\" "), 2, "{}", lines.join("\n"));
+    assert!(sessions.values().all(|of_one| of_one.len() == 1), "one connection each: {sessions:?}");
+    assert_eq!(sessions.values().flatten().collect::<BTreeSet<_>>().len(), 4, "and no two the same: {sessions:?}");
 
     // What fail2ban makes of them: who failed, and nobody whom they name.
     let banned = fail2ban(&lines);
@@ -226,9 +243,34 @@ fn the_journal_is_told_how_urgent_a_line_is() {
 }
 
 #[test]
+fn a_line_for_programs_says_of_which_connection_it_is() {
+    let place = tempfile::tempdir().unwrap();
+    let config = place.path().join("pillarbox.toml");
+    let listen = "log.format = \"json\"\nlisten.imap = [\"127.0.0.1:0\"]\n";
+    let off = ["smtp", "submission", "submissions", "imaps", "pop3", "pop3s", "https"];
+    let off: String = off.map(|service| format!("listen.{service} = []\n")).concat();
+    fs::write(&config, format!("hostname = \"localhost\"\ndata_dir = \"data\"\n{listen}{off}")).unwrap();
+    let serve = ["serve", "--config", config.to_str().unwrap()];
+    let mut server = pillarbox(&serve).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(server.stderr.take().unwrap()).lines();
+    let mut lines = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
+    let listening = lines.find(|line| line["message"] == "listening" && line["service"] == "imap").unwrap();
+    assert_eq!(listening["session"], serde_json::Value::Null, "it is of no connection: {listening}");
+    let address = listening["address"].as_str().unwrap();
+    let mut imap = connect(address.rsplit_once(':').unwrap().1.parse().unwrap());
+    imap.ask("a LOGIN alice@example.org wrong", "a NO");
+    let failed = lines.find(|line| line["message"] == "login failed").unwrap();
+    assert!(failed["session"].as_str().is_some_and(|session| session.contains('.')), "{failed}");
+    kill_process(Pid::from_child(&server), Signal::TERM).unwrap();
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
 fn the_events_in_the_code_are_those_in_the_document() {
     let mut found = BTreeSet::new();
-    for name in ["login/src", "smtpd/src", "mailflow/src", "queue/src", "server/src/services/reporting"] {
+    for name in
+        ["login/src", "smtpd/src", "mailflow/src", "queue/src", "server/src/services/reporting", "server/src/driver"]
+    {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates").join(name);
         sources_in(&sources, &mut |text| {
             for call in text.split(" info!(").skip(1) {

@@ -19,6 +19,7 @@
 
 mod jobs;
 mod network;
+mod number;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -29,6 +30,7 @@ use std::task::Waker;
 
 pub use jobs::{Full, Job, Jobs, Line, Lost, Owner, Ticket, Turn};
 pub use network::{Network, NoNetwork};
+pub use number::{AtWork, SessionId};
 
 /// The target of lines of the log that a stranger can make without end: a log keeps so many of them in a second.
 pub const STRANGERS: &str = "strangers";

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use metrics::Stopwatch;
-use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Owner, Peer, Session, Step, Tls};
+use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Owner, Peer, Session, SessionId, Step, Tls};
 use tokio::net::TcpStream;
 use tokio::task::block_in_place;
-use tracing::{debug, error};
+use tracing::{debug, error, info};
 
 use super::Endpoint;
 use super::pipe::{Handshake, Input, Pipe};
@@ -94,11 +94,27 @@ pub(super) struct Connection {
     waker: Waker,
     /// For the next step, which is a slice of something long.
     place: Option<Place>,
+    life: Life,
+}
+
+/// What the log says of a connection.
+struct Life {
+    id: SessionId,
+    /// On the monotonic clock.
+    began: u64,
+    received_bytes: u64,
+    /// Who is logged in, or was last.
+    account: Option<u64>,
+    /// Why it is over.
+    why: Option<&'static str>,
 }
 
 impl Connection {
     pub(super) fn new(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoint>, waker: Waker) -> Self {
-        Self { pipe: Pipe::new(socket), phase: Phase::Step, session: None, endpoint, address, waker, place: None }
+        let now = endpoint.clock.now();
+        let (id, began) = (SessionId::begun(now), now.monotonic_millis);
+        let life = Life { id, began, received_bytes: 0, account: None, why: None };
+        Self { pipe: Pipe::new(socket), phase: Phase::Step, session: None, endpoint, address, waker, place: None, life }
     }
 
     pub(super) fn socket(&self) -> &TcpStream {
@@ -107,6 +123,7 @@ impl Connection {
 
     /// Begins: with a handshake or with the session's greeting.
     pub(super) fn open(&mut self) {
+        let _at_work = self.life.id.work();
         if self.endpoint.service.implicit_tls() {
             self.start_tls();
         } else {
@@ -116,6 +133,7 @@ impl Connection {
 
     /// Goes as far as possible without waiting.
     pub(super) fn advance(&mut self) -> Wait {
+        let _at_work = self.life.id.work();
         for _ in 0..ADVANCE_PHASES_MAX {
             match self.next_phase() {
                 Ok(None) => {}
@@ -130,6 +148,7 @@ impl Connection {
     }
 
     fn broken(&mut self, error: &io::Error) {
+        self.life.why.get_or_insert("broken");
         debug!(service = %self.endpoint.service, peer = %self.address, %error, "connection broke");
         let speaking = matches!(self.phase, Phase::Handshake { .. } | Phase::Idle);
         // What the client sent is no TLS: the alert that says so still goes out.
@@ -161,7 +180,10 @@ impl Connection {
             Phase::Idle => match self.receive()? {
                 Input::Bytes => {}
                 Input::Pending => return Ok(Some(Wait::Readable { until: self.session_deadline() })),
-                Input::End => self.close(),
+                Input::End => {
+                    self.life.why.get_or_insert("client left");
+                    self.close();
+                }
             },
             Phase::Pause => match self.session_deadline() {
                 Some(until) => return Ok(Some(Wait::Moment { until })),
@@ -210,6 +232,7 @@ impl Connection {
 
     /// The deadline of the last [`Wait`] may have passed.
     pub(super) fn expired(&mut self) {
+        let _at_work = self.life.id.work();
         let now = self.now();
         let (until, what) = match self.phase {
             Phase::Idle | Phase::Pause => {
@@ -225,12 +248,15 @@ impl Connection {
         };
         if until <= now {
             debug!(service = %self.endpoint.service, peer = %self.address, "{what}");
+            self.life.why.get_or_insert(what);
             self.end();
         }
     }
 
     /// The server stops: the session says goodbye, unless it is in the middle of saying something else.
     pub(super) fn shut_down(&mut self) {
+        let _at_work = self.life.id.work();
+        self.life.why.get_or_insert("server stops");
         match self.phase {
             Phase::Ended | Phase::Closing { .. } | Phase::Draining { .. } => return,
             Phase::Handshake { .. } | Phase::Slice | Phase::Send { step: Step::Flush, .. } => {}
@@ -270,13 +296,21 @@ impl Connection {
                 Step::Wait | Step::Pause | Step::Flush => {}
                 Step::StartTls => self.discard_input(),
                 // What a session holds (a lock, a maildrop) is free before the client hears the last reply.
-                Step::Close => self.drop_session(),
+                Step::Close => {
+                    self.life.why.get_or_insert("goodbye");
+                    self.drop_session();
+                }
             }
         }
     }
 
     fn step_once(&mut self, now: Moment) -> Option<Step> {
-        self.guarded("step", |session, pipe| session.step(now, pipe.output()))
+        let (step, owner) = self.guarded("step", |session, pipe| {
+            let step = session.step(now, pipe.output());
+            (step, session.owner())
+        })?;
+        self.life.account = owner.or(self.life.account);
+        Some(step)
     }
 
     /// Slices of something long, in one place: a slice that filled the output was a short one, and where the socket has
@@ -320,8 +354,12 @@ impl Connection {
 
     fn receive(&mut self) -> io::Result<Input> {
         let Some(session) = &mut self.session else { return Ok(Input::End) };
-        let pipe = &mut self.pipe;
-        let read = catch_unwind(AssertUnwindSafe(|| pipe.read(&mut |bytes| session.receive(bytes))));
+        let (pipe, received_bytes) = (&mut self.pipe, &mut self.life.received_bytes);
+        let mut sink = |bytes: &[u8]| {
+            *received_bytes += bytes.len() as u64;
+            session.receive(bytes);
+        };
+        let read = catch_unwind(AssertUnwindSafe(|| pipe.read(&mut sink)));
         match read {
             Ok(Ok(Input::Bytes)) => {
                 self.phase = Phase::Step;
@@ -399,6 +437,7 @@ impl Connection {
     /// The panic hook has logged what and where; this says whose connection it was.
     fn fault(&mut self, call: &str) {
         error!(service = %self.endpoint.service, peer = %self.address, call, "session failed, its connection ends");
+        self.life.why.get_or_insert("fault");
         self.close();
     }
 
@@ -424,7 +463,16 @@ impl Connection {
     }
 
     pub(super) fn end(&mut self) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        let _at_work = self.life.id.work();
         self.drop_session();
         self.phase = Phase::Ended;
+        let Life { began, received_bytes: received, account: Some(account), why, .. } = self.life else { return };
+        let (service, address) = (self.endpoint.service, self.address.ip().to_canonical());
+        let (seconds, sent) = (self.now().saturating_sub(began) / 1000, self.pipe.written_bytes());
+        let why = why.unwrap_or("server stops");
+        info!(%service, %address, account, seconds, received, sent, why, "session ended");
     }
 }

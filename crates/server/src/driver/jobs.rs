@@ -4,11 +4,11 @@
 //! place until it is done, whether anybody still wants to hear of it or not.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use session::{Full, Jobs, Line, Owner, Ticket};
+use session::{Full, Jobs, Line, Owner, SessionId, Ticket};
 use tokio::task::{AbortHandle, spawn_blocking};
 
 use super::work::Work;
@@ -103,23 +103,28 @@ impl Jobs for Work {
             Line::Passwords => (&self.verifying, &self.passwords, "passwords"),
         };
         let counted = count.enter(owner).inspect_err(|Full| self.figures.jobs_refused.inc([kind]))?;
-        let places = Arc::clone(places);
+        let (places, session) = (Arc::clone(places), SessionId::at_work());
         let task = self.runtime.spawn(async move {
             let place = places.take(owner).await;
             // It is not waited for: called off from here on, it keeps its place all the same.
             drop(spawn_blocking(move || {
-                let _held = (place, counted);
+                let _held = (place, counted, session.map(SessionId::work));
                 work();
             }));
         });
         Ok(Box::new(OnDrop(task.abort_handle())))
     }
 
-    fn wait(&self, owner: Owner, work: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<Ticket, Full> {
+    fn wait(&self, owner: Owner, mut work: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<Ticket, Full> {
         let counted = self.waiting.enter(owner).inspect_err(|Full| self.figures.jobs_refused.inc(["waiting"]))?;
+        let session = SessionId::at_work();
         let task = self.runtime.spawn(async move {
             let _counted = counted;
-            work.await;
+            poll_fn(|context| {
+                let _at_work = session.map(SessionId::work);
+                work.as_mut().poll(context)
+            })
+            .await;
         });
         Ok(Box::new(OnDrop(task.abort_handle())))
     }

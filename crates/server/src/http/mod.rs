@@ -23,6 +23,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
+use session::SessionId;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -137,8 +138,9 @@ where
     let mut stopping = pin!(async move {
         let _gone = stop.wait_for(|stop| *stop).await;
     });
-    let mut stopped = false;
+    let (mut stopped, session) = (false, SessionId::begun(pages.clock.now()));
     let ended = poll_fn(|context| {
+        let _at_work = session.work();
         if !stopped && stopping.as_mut().poll(context).is_ready() {
             stopped = true;
             connection.as_mut().graceful_shutdown();

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::fs::fstat;
+use session::SessionId;
 use tracing::{Event, Level, Subscriber, error};
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::format::Writer;
@@ -31,15 +32,17 @@ pub(crate) fn start_logging(log: Log) -> Arc<Flood> {
         LogLevel::Trace => Level::TRACE,
     };
     let lines = fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
-    // Colours are for people: a file or a journal gets plain text.
-    let lines = lines.with_ansi(io::stderr().is_terminal());
     let flood = Arc::new(Flood::new(seconds));
-    let (to_journal, bounded) = (is_journal(), flood.clone());
-    let started = match log.format {
-        LogFormat::Text => lines.map_event_format(|inner| Lines { inner, to_journal, flood: bounded }).try_init(),
+    let (to_journal, bounded, format) = (is_journal(), flood.clone(), log.format);
+    let started = match format {
+        LogFormat::Text => {
+            // Colours are for people: a file or a journal gets plain text.
+            let lines = lines.map_event_format(|inner| inner.with_ansi(io::stderr().is_terminal()));
+            lines.map_event_format(|inner| Lines { inner, format, to_journal, flood: bounded }).try_init()
+        }
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true);
-            lines.map_event_format(|inner| Lines { inner, to_journal, flood: bounded }).try_init()
+            lines.map_event_format(|inner| Lines { inner, format, to_journal, flood: bounded }).try_init()
         }
     };
     if started.is_ok() {
@@ -61,9 +64,10 @@ fn is_journal() -> bool {
         .is_ok_and(|file| stream.is_some_and(|stream| stream == format!("{}:{}", file.st_dev, file.st_ino)))
 }
 
-/// A line as `inner` has it, with what the journal is told before it; none of a flood.
+/// A line as `inner` has it, with what the journal is told before it, and for which session it was written; none of a flood.
 struct Lines<F> {
     inner: F,
+    format: LogFormat,
     to_journal: bool,
     flood: Arc<Flood>,
 }
@@ -86,7 +90,16 @@ where
         if self.to_journal {
             write!(writer, "<{}>", priority(*event.metadata().level()))?;
         }
-        self.inner.format_event(context, writer, event)
+        let Some(session) = SessionId::at_work() else { return self.inner.format_event(context, writer, event) };
+        let mut line = String::new();
+        self.inner.format_event(context, Writer::new(&mut line), event)?;
+        let line = line.trim_end_matches('\n');
+        match self.format {
+            LogFormat::Text => writeln!(writer, "{line} session={session}"),
+            LogFormat::Json => {
+                writeln!(writer, "{},\"session\":\"{session}\"}}", line.strip_suffix('}').unwrap_or(line))
+            }
+        }
     }
 }
 

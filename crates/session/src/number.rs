@@ -1,0 +1,84 @@
+//! Which connection a thread works for at the moment, so that the log can say it in each line.
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Moment;
+
+thread_local! {
+    static AT_WORK: Cell<Option<SessionId>> = const { Cell::new(None) };
+}
+
+/// How the log calls a connection: no other one of this server has the same, of an earlier start neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionId {
+    /// When it began, in seconds since 1970.
+    second: i64,
+    number: u64,
+}
+
+/// Until it is dropped the thread works for a session.
+#[must_use]
+pub struct AtWork {
+    before: Option<SessionId>,
+    /// It belongs to its thread.
+    here: PhantomData<*const ()>,
+}
+
+impl SessionId {
+    /// The next one, of a connection that begins now.
+    #[must_use]
+    pub fn begun(now: Moment) -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self { second: now.unix_millis.div_euclid(1000), number: LAST.fetch_add(1, Ordering::Relaxed) + 1 }
+    }
+
+    /// That for which this thread works.
+    #[must_use]
+    pub fn at_work() -> Option<Self> {
+        AT_WORK.get()
+    }
+
+    /// This thread works for it from now on.
+    pub fn work(self) -> AtWork {
+        AtWork { before: AT_WORK.replace(Some(self)), here: PhantomData }
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        AT_WORK.set(self.before);
+    }
+}
+
+/// The second in which it began and its number, in hexadecimal: `674b2f10.1a`.
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}.{:x}", self.second, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_works_for_one_session_and_then_for_that_of_before() {
+        let now = Moment { unix_millis: 1_764_500_000_999, monotonic_millis: 7 };
+        let (first, second) = (SessionId::begun(now), SessionId::begun(now));
+        assert!(first.to_string().starts_with("692c2220."), "{first}");
+        assert_ne!(first.to_string(), second.to_string());
+        assert_eq!(SessionId::at_work(), None);
+        let outer = first.work();
+        {
+            let _inner = second.work();
+            assert_eq!(SessionId::at_work(), Some(second));
+            std::thread::spawn(|| assert_eq!(SessionId::at_work(), None, "another thread has its own")).join().unwrap();
+        }
+        assert_eq!(SessionId::at_work(), Some(first));
+        drop(outer);
+        assert_eq!(SessionId::at_work(), None);
+    }
+}
