@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 const ALICE: &str = "alice@example.org";
 const PASSWORD: &str = "a long main password";
@@ -336,4 +336,190 @@ fn many_accounts_come_from_a_file_and_one_that_fails_holds_up_none() {
     assert!(why.contains("3 of 3 accounts are not done") && why.contains("--authority"), "{why}");
     serving.stop();
     source.stop();
+}
+
+/// Runs a script of Python; what it says.
+fn python(script: &str, arguments: &[&str]) -> String {
+    let output = Command::new("python3").arg("-c").arg(script).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Another program's archive of what is in a directory.
+const PACK: &str = "import sys, os, zipfile
+with zipfile.ZipFile(sys.argv[2], 'w', zipfile.ZIP_DEFLATED) as archive:
+    for above, _, names in os.walk(sys.argv[1]):
+        for name in sorted(names):
+            path = os.path.join(above, name)
+            archive.write(path, os.path.relpath(path, sys.argv[1]))";
+
+#[test]
+fn mail_comes_from_files_of_one_message_each_and_from_an_archive_of_them() {
+    let home = Home::new();
+    let serving = home.with(&[ALICE, "bob@example.org"]);
+    let received = "Received: by b;\n Thu, 1 Jan 2026 00:00:00 +0000\n";
+    let expected = |flags: &str, text: &str| {
+        let octets = format!("{received}Subject: {text}\n\n>From {text}\n").replace('\n', "\r\n");
+        let lines = octets.trim_end_matches("\r\n").replace("\r\n", "\n");
+        format!("{flags} INTERNALDATE \" 1-Jan-2026 00:00:00 +0000\" BODY[] {{{}}}\n{lines}\n)", octets.len())
+    };
+    for (account, kind) in [("alice", "eml"), ("bob", "zip")] {
+        let (place, archive) = (home.place.path().join(account), home.place.path().join("saved.zip"));
+        let put = |name: &str, status: &str, text: &str| {
+            let path = place.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, format!("X-Mozilla-Status: {status}\n{received}Subject: {text}\n\n>From {text}\n"))
+                .unwrap();
+        };
+        let (dir, packed) = (place.to_str().unwrap(), archive.to_str().unwrap());
+        let from = format!("{kind}:{}", if kind == "zip" { packed } else { dir });
+        let bring = || {
+            python(PACK, &[dir, packed]);
+            serving.says(&["import", &from, "--account", account])
+        };
+        put("Work/Entwürfe/1.eml", "0001", "first");
+        put("Work/Entwürfe/2.eml", "0000", "second");
+        put("Gesendet/1.eml", "0005", "sent");
+        let told = bring();
+        assert!(told.contains("Brought 3 messages of 2 folders"), "{told}");
+        let told = bring();
+        assert!(told.contains("Brought 0 messages") && told.contains("3 messages here already"), "{told}");
+        // One has another name, one other flags, one is new.
+        fs::rename(place.join("Work/Entwürfe/1.eml"), place.join("Work/Entwürfe/9.eml")).unwrap();
+        put("Work/Entwürfe/2.eml", "0004", "second");
+        put("Later/1.eml", "0000", "later");
+        let told = bring();
+        assert!(told.contains("Brought 1 message of 3") && told.contains("1 message of them now with"), "{told}");
+        let mut here = serving.imap(account, &format!("\"{PASSWORD}\""));
+        let both = [expected("{\"\\\\seen\"}", "first"), expected("{\"\\\\flagged\"}", "second")].join("\n");
+        assert_eq!(mail(&mut here, "Work/Entw&APw-rfe").join("\n"), both);
+        assert_eq!(mail(&mut here, "Gesendet").join("\n"), expected("{\"\\\\flagged\", \"\\\\seen\"}", "sent"));
+        assert!(serving.says(&["timeline", account]).contains(&format!("Import from {kind}:")), "it is a device");
+    }
+    serving.stop();
+}
+
+/// Mailboxes as they are called on the wire, and how many messages each has; the last has what an mbox file cannot hold.
+const ODD: [(&str, usize); 7] = [
+    ("INBOX", 5),
+    ("Work", 5),
+    ("work", 1),
+    ("Work/a: b?", 5),
+    ("Entw&APw-rfe &- R./nul", 5),
+    ("Empty", 0),
+    ("Odd", 4),
+];
+
+fn fill_oddly(imap: &mut Lines) {
+    for (at, (mailbox, count)) in ODD.into_iter().enumerate() {
+        if !matches!(mailbox, "INBOX" | "Work") {
+            imap.ask(&format!("c CREATE \"{mailbox}\""), "c ");
+        }
+        for number in 0..count {
+            let text = match (mailbox, number) {
+                ("Odd", 0) => "Status: RO\r\nX-Keywords: own\r\nSubject: own\r\n\r\ntext\r\n".to_owned(),
+                ("Odd", 1) => "Subject: no end\r\n\r\ntext".to_owned(),
+                ("Odd", 2) => "Subject: no text\r\n".to_owned(),
+                ("Odd", _) => "\r\nno header\r\n".to_owned(),
+                (_, 1) => {
+                    "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe:_..=5C../x?=\r\n\r\nFrom me\r\n>From me\r\n\r\n\r\n".to_owned()
+                }
+                _ => message(at * 100 + number, [100, 100, 20_000, 100_000, 100][number]),
+            };
+            let flags =
+                ["", "\\Seen", "\\Seen \\Answered $Forwarded", "\\Flagged Work", "\\Deleted \\Draft x'y+z"][number % 5];
+            append(imap, mailbox, &format!("({flags}) \"{:2}-Mar-20{at}4 04:05:06 +0100\"", number + 1), &text);
+        }
+    }
+    imap.ask("s SUBSCRIBE Empty", "s OK");
+}
+
+/// A mailbox as the protocol has its name: IMAP4rev1 gives and takes modified UTF-7.
+fn subscribed(imap: &mut Lines) -> BTreeSet<String> {
+    imap.ask("l LSUB \"\" *", "l OK").into_iter().filter(|line| line.starts_with("* LSUB")).collect()
+}
+
+#[test]
+fn what_is_exported_comes_back_as_it_was() {
+    let home = Home::new();
+    let serving = home.with(&[ALICE, "eml@example.org", "zip@example.org", "mbox@example.org"]);
+    let mut imap = serving.imap("alice", &format!("\"{PASSWORD}\""));
+    imap.ask("c CREATE Work", "c OK");
+    fill_oddly(&mut imap);
+    for form in ["eml", "zip", "mbox"] {
+        let to = home.place.path().join(format!("out.{form}"));
+        let to = to.to_str().unwrap();
+        let way = ["export", to, "--account", "alice", "--format", form];
+        let told = serving.says(&way);
+        assert!(told.contains("Wrote 25 messages of 13 mailboxes"), "{told}");
+        let again = run(&[&way[..], &["--config", serving.config.to_str().unwrap()]].concat());
+        assert_eq!(again.status.code(), Some(1), "what is there is not written over");
+        let told = serving.says(&["import", &format!("{form}:{to}"), "--account", form]);
+        assert!(told.contains("Brought 25 messages of 13 folders"), "{told}");
+        let mut there = serving.imap(form, &format!("\"{PASSWORD}\""));
+        assert_eq!(subscribed(&mut there), subscribed(&mut imap), "{form}");
+        for (mailbox, count) in ODD.into_iter().filter(|(mailbox, _)| form != "mbox" || *mailbox != "Odd") {
+            let (before, after) = (mail(&mut imap, mailbox), mail(&mut there, mailbox));
+            assert!(before.iter().filter(|line| line.contains("INTERNALDATE")).count() == count, "{before:?}");
+            let differs = before.iter().zip(&after).find(|(before, after)| before != after);
+            assert_eq!((before.len(), differs), (after.len(), None), "{mailbox} by {form}");
+        }
+        let again = serving.says(&["import", &format!("{form}:{to}"), "--account", form]);
+        assert!(again.contains("Brought 0 messages") && again.contains("25 messages here already"), "{again}");
+    }
+    // Other programs read it too.
+    let place = home.place.path();
+    let read = "import mailbox, sys
+for message in mailbox.mbox(sys.argv[1], create=False):
+    print(message.get_flags(), message['X-Keywords'], message.get_from(), len(message.get_payload()))";
+    let told = python(read, &[place.join("out.mbox/Work.mbox").to_str().unwrap()]);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 5, "{told}");
+    assert!(lines[0].starts_with("O None MAILER-DAEMON Sat Mar  1 03:05:06 2014"), "{told}");
+    assert!(lines[1].starts_with("RO None") && lines[2].starts_with("ROA $Forwarded"), "{told}");
+    assert!(lines[3].starts_with("OF Work") && lines[4].starts_with("OTD x'y+z"), "{told}");
+    let read = "import zipfile, sys
+archive = zipfile.ZipFile(sys.argv[1])
+assert archive.testzip() is None
+for entry in archive.infolist(): print(entry.filename, entry.date_time)";
+    let told = python(read, &[place.join("out.zip").to_str().unwrap()]);
+    assert!(told.contains("Work/a_ b_/0000000002 Grüße .. .. x.eml (2034, 3, 2, 3, 5, 6)"), "{told}");
+    assert!(told.contains("Entwürfe & R_/_nul_/messages.csv") && told.contains("Empty/ "), "{told}");
+    assert!(told.contains("work_/0000000001"), "Windows tells no capitals apart: {told}");
+    assert!(!place.join("out.zip.part").exists());
+    assert!(serving.says(&["check", "--bodies"]).starts_with("All is well"));
+    serving.stop();
+}
+
+#[test]
+fn a_sigkill_in_the_middle_of_an_import_from_an_archive_doubles_nothing_and_loses_nothing() {
+    const COUNT: usize = 2_000;
+    let home = Home::new();
+    let place = home.place.path().join("saved");
+    fs::create_dir_all(place.join("Archive")).unwrap();
+    for number in 0..COUNT {
+        // The same text in many: each is a message.
+        fs::write(place.join(format!("Archive/{number:05}.eml")), message(number / 3, 200)).unwrap();
+    }
+    let archive = home.place.path().join("saved.zip");
+    python(PACK, &[place.to_str().unwrap(), archive.to_str().unwrap()]);
+    drop(home.with(&[ALICE]));
+    let from = format!("zip:{}", archive.display());
+    let way = ["import", &from, "--account", "alice"];
+    for looked in [500, 1000, 1500] {
+        let serving = home.serve();
+        assert!(import_until(&serving.config, &way, looked), "it was done before it could be killed");
+        // SIGKILL.
+        drop(serving);
+    }
+    let serving = home.serve();
+    let told = serving.says(&way);
+    assert!(told.contains("here already"), "{told}");
+    let mut here = serving.imap("alice", &format!("\"{PASSWORD}\""));
+    let found = mail(&mut here, "Archive");
+    let found: Vec<&String> = found.iter().filter(|line| line.starts_with("Message-ID")).collect();
+    let expected: Vec<String> = (0..COUNT).map(|number| format!("Message-ID: <{}@example.net>", number / 3)).collect();
+    assert!(found.iter().map(|line| line.as_str()).eq(expected.iter().map(String::as_str)), "{} came", found.len());
+    assert!(serving.says(&["check", "--bodies"]).starts_with("All is well"));
+    serving.stop();
 }

@@ -1,58 +1,95 @@
 //! `pillarbox export`: all mail of an account into files that every other program reads.
 
+mod eml;
+mod form;
 mod maildir;
+mod mbox;
+mod names;
+mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use console::ExportStep;
 use web::Call;
 
 use super::failure::Failure;
 use super::place::Place;
 use super::{Outcome, progress, say};
-use maildir::{Maildir, Message};
+use eml::Eml;
+use form::{Form, Gathered, Mailbox, Message};
+use maildir::Maildir;
+use mbox::Mbox;
 
-/// Write all mail of an account into a Maildir that Dovecot, mutt and others read
+/// So often it is told how far it is: after so many messages.
+const TOLD_EACH: usize = 100;
+
+/// Write all mail of an account into files: a Maildir, mbox, or .eml files, also in a zip
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Export {
-    /// Where to; it must not be there yet, or be empty
-    dir: PathBuf,
+    /// Where to: a directory that is not there yet, or is empty; with --format zip a file that is not there
+    to: PathBuf,
     /// Whose mail; alice is enough where there is one only
     #[arg(long)]
     account: String,
+    /// What is written
+    #[arg(long, value_enum, default_value_t = Written::Maildir)]
+    format: Written,
+}
+
+/// The forms that mail is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Written {
+    /// For another server: a Maildir as Dovecot has it, with UIDs and the UIDLs of POP programs
+    Maildir,
+    /// For mail programs: a file for each mailbox (mboxrd), with flags in Status, X-Status and X-Keywords
+    Mbox,
+    /// For people and archives: a file for each message, octet for octet, with tables of flags and dates
+    Eml,
+    /// The same in one zip archive
+    Zip,
 }
 
 const EXAMPLES: &str = "\
-Folders are those of Maildir++ (`.Work.Drafts` beside `cur`); flags stand in the names of files, keywords beside them
-as Dovecot has them (26 in a folder), the date of a message is that of its file, subscriptions are in `subscriptions`,
-UIDs and the UIDLs of POP programs in `dovecot-uidlist`. `pillarbox import maildir:DIR` brings all of it back, but for
-UIDs. Nothing is changed here. The files belong to whoever runs the command;
-root's, without a running server, to the user that the server's data belong to.
+Of a Maildir, folders are those of Maildir++ (`.Work.Drafts` beside `cur`); flags stand in the names of files, keywords
+beside them as Dovecot has them (26 in a folder), the date of a message is that of its file, subscriptions are in
+`subscriptions`, UIDs and the UIDLs of POP programs in `dovecot-uidlist`. In the other forms `mailboxes.csv` says which
+mailbox is where, and of eml and zip `messages.csv` in each directory the flags, dates and UIDLs. `pillarbox import`
+brings all of it back (maildir:DIR, mbox:DIR, eml:DIR, zip:FILE), but for UIDs. Nothing is changed here. The files belong
+to whoever runs the command; root's, without a running server, to the user that the server's data belong to.
 
 Examples:
-  pillarbox export /backup/alice --account alice";
+  pillarbox export /backup/alice --account alice
+  pillarbox export alice.zip --account alice --format zip";
 
 impl Export {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let mut maildir = Maildir::create(&self.dir)?;
+        let mut form = self.format.begin(&self.to)?;
         let (mut total, mut unreadable) = (0, Vec::new());
+        // Of the mailbox that comes: its name, its messages, and how many have come.
+        let mut under_way: (String, usize, usize) = (String::new(), 0, 0);
         let mut take = |step: ExportStep| match step {
             ExportStep::Mailbox { name, subscribed, messages, uid_validity, uid_next } => {
                 progress(0, messages, &format!("messages of {name}"));
                 total += messages;
-                maildir.folder(&name, subscribed, (uid_validity, uid_next))
+                under_way = (name.clone(), messages, 0);
+                form.mailbox(Mailbox { name, is_subscribed: subscribed, uid_validity, uid_next })
             }
             ExportStep::Message { uid, id, uidl, flags, at, bytes } => {
-                maildir.message(Message { uid, id, uidl, flags, at, bytes })
+                let (name, messages, done) = &mut under_way;
+                *done += 1;
+                if done.is_multiple_of(TOLD_EACH) {
+                    progress(*done, *messages, &format!("messages of {name}"));
+                }
+                form.message(Message { uid, id, uidl, flags, at, bytes })
             }
             ExportStep::Octets { base64 } => {
                 let octets = STANDARD.decode(base64);
                 let octets = octets.map_err(|error| Failure::Fault(format!("an answer is not understood: {error}")))?;
-                maildir.octets(&octets)
+                form.octets(&octets)
             }
             ExportStep::Unreadable { mailbox, uid, why } => {
                 unreadable.push(format!("{mailbox}, UID {uid}: {why}"));
@@ -60,12 +97,12 @@ impl Export {
             }
         };
         place.call(&Call::new("POST /api/v1/operator/export").of(&self.account), &mut take)?;
-        let done = maildir.end()?;
+        let done = form.end()?;
         say(&format!(
             "Wrote {} messages of {} mailboxes into {}.\n{}",
             done.messages,
             done.folders,
-            self.dir.display(),
+            self.to.display(),
             done.told.iter().map(|line| format!("  {line}\n")).collect::<String>()
         ));
         if unreadable.is_empty() {
@@ -73,5 +110,16 @@ impl Export {
         }
         let count = unreadable.len();
         Err(Failure::Fault(format!("{count} of {total} messages cannot be read:\n{}", unreadable.join("\n"))))
+    }
+}
+
+impl Written {
+    fn begin(self, to: &Path) -> Result<Box<dyn Form>, Failure> {
+        Ok(match self {
+            Self::Maildir => Box::new(Maildir::create(to)?),
+            Self::Mbox => Box::new(Gathered::into(Mbox::create(to)?)),
+            Self::Eml => Box::new(Gathered::into(Eml::files(to)?)),
+            Self::Zip => Box::new(Gathered::into(Eml::archive(to)?)),
+        })
     }
 }

@@ -21,7 +21,7 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub(super) struct Import {
     #[command(flatten)]
     format: Format,
-    /// Where the mail is: imaps://user@host (imap:// for STARTTLS), maildir:DIR, mbox:FILE or mbox:DIR
+    /// Where the mail is: imaps://user@host (imap:// for STARTTLS), maildir:DIR, mbox:PATH, eml:PATH, zip:FILE
     from: String,
     /// Whose mailbox it comes into; alice is enough where there is one only
     #[arg(long, required_unless_present = "csv", conflicts_with = "csv")]
@@ -44,7 +44,7 @@ pub(super) struct Import {
     /// Only this folder there; may stand several times
     #[arg(long, value_name = "NAME")]
     folder: Vec<String>,
-    /// The mailbox that a single mbox file goes into, if not one of the file's name
+    /// The mailbox that a single mbox file goes into; of eml: and zip: the one above all
     #[arg(long, value_name = "MAILBOX")]
     into: Option<String>,
     /// How Dovecot made the UIDLs of a Maildir [default: %08Xu%08Xv]; none: they stay behind
@@ -68,8 +68,8 @@ there change here; what was removed there stays here. A run that broke off goes 
 comes twice.
 
 Files are read by the server where one runs, as the user that it runs as; without one, by this command. A message is
-known by the name of its file (Maildir) or by its content (mbox). docs/migration.md says what comes along of which
-program's files.
+known by the name of its file (Maildir) or by its content (mbox, eml, zip). A directory of .eml files is a folder, in a
+zip archive too. docs/migration.md says what comes along of which program's files.
 
 Each source is a device of the account: the timeline tells what it brought, and `pillarbox undo` takes it back. To bring
 everything once more, revoke that device first.
@@ -81,6 +81,7 @@ Examples:
   pillarbox import maildir:/old/alice/Maildir --account alice
   pillarbox import mbox:/old/alice/mail --account alice
   pillarbox import mbox:/var/mail/alice --into INBOX --account alice
+  pillarbox import zip:/old/alice/export.zip --account alice
   pillarbox undo --account alice --device \"Import from old.example.org (alice)\" --since 2026-11-01";
 
 /// A mailbox to be filled.
@@ -161,7 +162,7 @@ impl Import {
 
 /// What kind of files, and where they are.
 fn files(from: &str) -> Option<(&str, &str)> {
-    from.split_once(':').filter(|(kind, _)| matches!(*kind, "maildir" | "mbox"))
+    from.split_once(':').filter(|(kind, _)| matches!(*kind, "maildir" | "mbox" | "eml" | "zip"))
 }
 
 /// What is told of a step.

@@ -13,7 +13,7 @@ use store::Timestamp;
 /// What is to be brought, and from where.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ImportAsk {
-    /// `imaps://user@host:port`, or `imap://` for STARTTLS; `maildir:` or `mbox:` before a path from the root on.
+    /// `imaps://user@host:port`, or `imap://` for STARTTLS; `maildir:`, `mbox:`, `eml:` or `zip:` before a path from the root on.
     pub from: String,
     /// Whose mail there, where the address does not say it.
     pub user: Option<String>,
@@ -31,7 +31,7 @@ pub struct ImportAsk {
     pub any_certificate: bool,
     /// Folders by name; none: all.
     pub folders: Vec<String>,
-    /// The mailbox that a single mbox file goes into, if not one of the file's name.
+    /// The mailbox that a single mbox file goes into, if not one of the file's name; that all folders of `eml:` and `zip:` come below.
     pub into: Option<String>,
     /// How Dovecot made UIDLs, if not as it does by itself; empty: they stay behind.
     pub uidl_format: Option<String>,

@@ -4,9 +4,8 @@
 //! EMAILID, so that it is the same in the next export: an import knows by it what it has.
 
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, File, FileTimes, OpenOptions};
+use std::fs::{File, FileTimes};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -14,30 +13,14 @@ use imap_proto::utf7;
 
 use super::super::Outcome;
 use super::super::failure::Failure;
+use super::form::{
+    Done, Form, Mailbox, Message, broke_off, create, directory, failed, must_be_empty, out_of_turn, write,
+};
 
 /// `a` to `z`.
 const LETTERS: usize = 26;
 /// A directory's name has no more octets.
 const NAME_BYTES_MAX: usize = 255;
-
-/// A message to be written.
-pub(super) struct Message {
-    pub(super) uid: u32,
-    pub(super) id: String,
-    pub(super) uidl: String,
-    pub(super) flags: Vec<String>,
-    pub(super) at: i64,
-    pub(super) bytes: usize,
-}
-
-/// What was written.
-#[derive(Debug, Default)]
-pub(super) struct Done {
-    pub(super) messages: usize,
-    pub(super) folders: usize,
-    /// What is otherwise than in the account.
-    pub(super) told: Vec<String>,
-}
 
 /// A Maildir that is written.
 pub(super) struct Maildir {
@@ -73,15 +56,7 @@ struct Writing {
 
 impl Maildir {
     pub(super) fn create(root: &Path) -> Result<Self, Failure> {
-        let there = match root.read_dir() {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(failed(root, &error)),
-        };
-        if there {
-            let why = format!("{} is not empty; name a directory that is not there yet", root.display());
-            return Err(Failure::Refused(why));
-        }
+        must_be_empty(root)?;
         directories(root)?;
         Ok(Self {
             root: root.to_owned(),
@@ -91,26 +66,6 @@ impl Maildir {
             message: None,
             done: Done::default(),
         })
-    }
-
-    /// The next messages are of this mailbox.
-    pub(super) fn folder(&mut self, name: &str, is_subscribed: bool, (uid_validity, uid_next): (u32, u32)) -> Outcome {
-        self.end_folder()?;
-        let below = if name == "INBOX" { String::new() } else { format!(".{}", self.storage_name(name)) };
-        if is_subscribed {
-            self.subscribed.push(if below.is_empty() { "INBOX".to_owned() } else { below[1..].to_owned() });
-        }
-        let dir = self.root.join(&below);
-        if !below.is_empty() {
-            directories(&dir)?;
-            // Maildir++: it tells a folder from a mailbox of its own.
-            write(&dir.join("maildirfolder"), b"")?;
-        }
-        self.done.folders += 1;
-        let (keywords, without) = (Vec::new(), BTreeSet::new());
-        let uids = format!("3 V{uid_validity} N{uid_next}\n");
-        self.folder = Some(Folder { name: name.to_owned(), dir, keywords, without, uids });
-        Ok(())
     }
 
     /// A name as Maildir++ has it: `.` between levels, so that no level can have one.
@@ -131,34 +86,10 @@ impl Maildir {
         stored
     }
 
-    /// A message; its octets come after it.
-    pub(super) fn message(&mut self, message: Message) -> Outcome {
-        self.end_message()?;
-        let Some(folder) = &mut self.folder else { return Err(out_of_turn()) };
-        let Message { uid, id, uidl, flags, at, bytes } = message;
-        let letters = folder.letters(&flags);
-        let name = format!("{uid:010}.{id}.pillarbox");
-        // POP3 knows INBOX, and no other folder.
-        let own = if folder.name == "INBOX" { format!(" P{uidl}") } else { String::new() };
-        folder.uids.push_str(&format!("{uid}{own} :{name}\n"));
-        let (path, to) =
-            (folder.dir.join("tmp").join(&name), folder.dir.join("cur").join(format!("{name}:2,{letters}")));
-        let file = create(&path).map_err(|error| failed(&path, &error))?;
-        self.message = Some(Writing { file: BufWriter::new(file), path, to, has_cr: false, left: bytes, at });
-        Ok(())
-    }
-
-    /// The next octets of the message.
-    pub(super) fn octets(&mut self, octets: &[u8]) -> Outcome {
-        let Some(writing) = &mut self.message else { return Err(out_of_turn()) };
-        writing.left = writing.left.saturating_sub(octets.len());
-        writing.lines(octets).map_err(|error| failed(&writing.path, &error))
-    }
-
     fn end_message(&mut self) -> Outcome {
         let Some(writing) = self.message.take() else { return Ok(()) };
         if writing.left > 0 {
-            return Err(Failure::Fault("the server broke off in the middle of a message".to_owned()));
+            return Err(broke_off());
         }
         let path = writing.path.clone();
         writing.end().map_err(|error| failed(&path, &error))?;
@@ -180,8 +111,51 @@ impl Maildir {
         }
         Ok(())
     }
+}
 
-    pub(super) fn end(mut self) -> Result<Done, Failure> {
+impl Form for Maildir {
+    fn mailbox(&mut self, Mailbox { name, is_subscribed, uid_validity, uid_next }: Mailbox) -> Outcome {
+        self.end_folder()?;
+        let below = if name == "INBOX" { String::new() } else { format!(".{}", self.storage_name(&name)) };
+        if is_subscribed {
+            self.subscribed.push(if below.is_empty() { "INBOX".to_owned() } else { below[1..].to_owned() });
+        }
+        let dir = self.root.join(&below);
+        if !below.is_empty() {
+            directories(&dir)?;
+            // Maildir++: it tells a folder from a mailbox of its own.
+            write(&dir.join("maildirfolder"), b"")?;
+        }
+        self.done.folders += 1;
+        let (keywords, without) = (Vec::new(), BTreeSet::new());
+        let uids = format!("3 V{uid_validity} N{uid_next}\n");
+        self.folder = Some(Folder { name, dir, keywords, without, uids });
+        Ok(())
+    }
+
+    fn message(&mut self, message: Message) -> Outcome {
+        self.end_message()?;
+        let Some(folder) = &mut self.folder else { return Err(out_of_turn()) };
+        let Message { uid, id, uidl, flags, at, bytes } = message;
+        let letters = folder.letters(&flags);
+        let name = format!("{uid:010}.{id}.pillarbox");
+        // POP3 knows INBOX, and no other folder.
+        let own = if folder.name == "INBOX" { format!(" P{uidl}") } else { String::new() };
+        folder.uids.push_str(&format!("{uid}{own} :{name}\n"));
+        let (path, to) =
+            (folder.dir.join("tmp").join(&name), folder.dir.join("cur").join(format!("{name}:2,{letters}")));
+        let file = create(&path).map_err(|error| failed(&path, &error))?;
+        self.message = Some(Writing { file: BufWriter::new(file), path, to, has_cr: false, left: bytes, at });
+        Ok(())
+    }
+
+    fn octets(&mut self, octets: &[u8]) -> Outcome {
+        let Some(writing) = &mut self.message else { return Err(out_of_turn()) };
+        writing.left = writing.left.saturating_sub(octets.len());
+        writing.lines(octets).map_err(|error| failed(&writing.path, &error))
+    }
+
+    fn end(mut self: Box<Self>) -> Result<Done, Failure> {
         self.end_folder()?;
         let lines: String = self.subscribed.iter().map(|name| format!("{name}\n")).collect();
         write(&self.root.join("subscriptions"), lines.as_bytes())?;
@@ -257,28 +231,7 @@ impl Writing {
 }
 
 fn directories(dir: &Path) -> Outcome {
-    for name in ["cur", "new", "tmp"] {
-        let dir = dir.join(name);
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        made.map_err(|error| failed(&dir, &error))?;
-    }
-    Ok(())
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-fn write(path: &Path, octets: &[u8]) -> Outcome {
-    create(path).and_then(|mut file| file.write_all(octets)).map_err(|error| failed(path, &error))
-}
-
-fn failed(path: &Path, error: &io::Error) -> Failure {
-    Failure::Refused(format!("cannot write {}: {error}", path.display()))
-}
-
-fn out_of_turn() -> Failure {
-    Failure::Fault("an answer is out of turn".to_owned())
+    ["cur", "new", "tmp"].iter().try_for_each(|name| directory(&dir.join(name)))
 }
 
 #[cfg(test)]
@@ -287,6 +240,10 @@ mod tests {
 
     use super::*;
     use std::fs;
+
+    fn mailbox(name: &str, is_subscribed: bool, (uid_validity, uid_next): (u32, u32)) -> Mailbox {
+        Mailbox { name: name.to_owned(), is_subscribed, uid_validity, uid_next }
+    }
 
     fn message(uid: u32, flags: &[&str], bytes: usize) -> Message {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
@@ -298,16 +255,16 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().join("Maildir");
         let mut maildir = Maildir::create(&root).unwrap();
-        maildir.folder("INBOX", true, (1_275_660_208, 9)).unwrap();
+        maildir.mailbox(mailbox("INBOX", true, (1_275_660_208, 9))).unwrap();
         maildir.message(message(1, &["\\Seen", "Work", "$Forwarded", "\\Flagged"], 9)).unwrap();
         // A line's end in two parts; a bare CR stays.
         for part in [&b"a\r"[..], b"\nb\rc\r", b"\r"] {
             maildir.octets(part).unwrap();
         }
         maildir.octets(b"\n").unwrap();
-        maildir.folder("Work/Entwürfe & a.b", false, (7, 3)).unwrap();
+        maildir.mailbox(mailbox("Work/Entwürfe & a.b", false, (7, 3))).unwrap();
         maildir.message(message(2, &[], 0)).unwrap();
-        let done = maildir.end().unwrap();
+        let done = Box::new(maildir).end().unwrap();
         assert_eq!((done.messages, done.folders), (2, 2));
         assert_eq!(done.told, ["The mailbox Work/Entwürfe & a.b is in .Work.Entw&APw-rfe &- a_b."]);
         let file = root.join("cur/0000000001.M1.pillarbox:2,FPSab");
@@ -329,7 +286,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let mut maildir = Maildir::create(&place.path().join("Maildir")).unwrap();
         let mut told = |name: &str| {
-            maildir.folder(name, false, (1, 2)).unwrap();
+            maildir.mailbox(mailbox(name, false, (1, 2))).unwrap();
             maildir.done.told.pop()
         };
         assert_eq!(told(&"a".repeat(NAME_BYTES_MAX - 1)), None);
@@ -339,7 +296,7 @@ mod tests {
         let words: Vec<String> = (0..=LETTERS).map(|at| format!("w{at:02}")).collect();
         let flags: Vec<&str> = words.iter().map(String::as_str).collect();
         maildir.message(message(1, &flags, 0)).unwrap();
-        let told = maildir.end().unwrap().told;
+        let told = Box::new(maildir).end().unwrap().told;
         assert_eq!(told, ["a.b has more keywords than a Maildir has letters; without: w26."]);
     }
 
@@ -347,9 +304,9 @@ mod tests {
     fn a_message_that_breaks_off_is_told() {
         let place = tempfile::tempdir().unwrap();
         let mut maildir = Maildir::create(&place.path().join("Maildir")).unwrap();
-        maildir.folder("INBOX", false, (1, 2)).unwrap();
+        maildir.mailbox(mailbox("INBOX", false, (1, 2))).unwrap();
         maildir.message(message(1, &[], 2)).unwrap();
         maildir.octets(b"a").unwrap();
-        assert!(matches!(maildir.end(), Err(Failure::Fault(why)) if why.contains("broke off")));
+        assert!(matches!(Box::new(maildir).end(), Err(Failure::Fault(why)) if why.contains("broke off")));
     }
 }

@@ -3,17 +3,17 @@
 //! A message is known by its content without the lines that programs change in it ([`clean`]), and by how many of the same stood before
 //! it: so a file can be taken again after mail was added to it or removed from it.
 
-mod clean;
 mod separator;
 
 use super::FileOptions;
+use super::clean::{self, Cleaner, Facts, Within};
 use super::dir::{Dir, Kind, unreadable};
 use super::found::{DEPTH_MAX, Found, TOO_DEEP};
 use super::listed::subscribed;
 use super::mark_of;
+use super::notes::{self, Noted};
 use crate::imap::readable;
 use crate::source::{Content, Folder, Item, Opened, Source, SourceError, Unknown};
-use clean::{Cleaner, Facts};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -91,6 +91,44 @@ impl Mbox {
     }
 }
 
+impl Mbox {
+    /// What `pillarbox export` has noted: which mailbox a file is, also one without messages.
+    fn name_as_noted(&self, found: &mut Found) -> Result<(), SourceError> {
+        let table = self.dir.list(notes::MAILBOXES.as_bytes())?.unwrap_or_default();
+        let noted = notes::mailboxes(&table);
+        if noted.is_empty() {
+            return Ok(());
+        }
+        found.folders.retain(|folder| folder.key != notes::MAILBOXES.as_bytes());
+        for Noted { place, levels, is_subscribed } in noted {
+            let key = place.into_bytes();
+            let at = match found.folders.iter().position(|folder| folder.key == key) {
+                Some(at) => at,
+                None if self.has(&key) => {
+                    found.add(&levels, key, None)?;
+                    found.folders.len() - 1
+                }
+                // It is gone, or never was.
+                None => continue,
+            };
+            if let Some(folder) = found.folders.get_mut(at) {
+                (folder.name, folder.levels, folder.is_subscribed) = (levels.join("/"), levels, is_subscribed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is such a file, with nothing in it: others were found.
+    fn has(&self, key: &[u8]) -> bool {
+        let is_name = |part: &[u8]| !part.is_empty() && !part.starts_with(b".");
+        key.split(|octet| *octet == b'/').all(is_name)
+            && self
+                .file(key)
+                .and_then(|file| file.metadata().map_err(|error| unreadable(Path::new(""), &error)))
+                .is_ok_and(|about| about.len() == 0)
+    }
+}
+
 impl Source for Mbox {
     fn folders(&mut self) -> Result<Vec<Folder>, SourceError> {
         let mut found = Found::default();
@@ -100,6 +138,7 @@ impl Source for Mbox {
         }
         found.subscribed = subscribed(&self.dir)?;
         below(&mut found, &self.dir, &[], &[])?;
+        self.name_as_noted(&mut found)?;
         if found.folders.iter().all(|folder| folder.left_out.is_some()) {
             let path = self.dir.path_of(b"");
             return Err(SourceError::Refused(format!("there is no mbox file in {}", path.display())));
@@ -156,7 +195,7 @@ impl Open {
         if entry.content_bytes > bytes_max {
             return Content::TooLarge;
         }
-        let mut cleaner = Cleaner::new(Vec::new());
+        let mut cleaner = Cleaner::new(Vec::new(), Within::Mbox);
         let read = self.file.seek(SeekFrom::Start(entry.at)).and_then(|_| {
             let mut lines = Lines::of(BufReader::new((&self.file).take(entry.bytes)));
             while lines.next()? {
@@ -232,7 +271,7 @@ impl Scan {
             return Err(io::Error::other(format!("it has more than {MESSAGES_MAX} messages")));
         }
         self.number += 1;
-        let cleaner = Cleaner::new(Digesting::default());
+        let cleaner = Cleaner::new(Digesting::default(), Within::Mbox);
         self.open = Some(Message { at, end: at, date, cleaner, blank: None });
         Ok(())
     }

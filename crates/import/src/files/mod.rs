@@ -1,13 +1,16 @@
-//! Mail in files: a Maildir, mbox files.
+//! Mail in files: a Maildir, mbox files, files of one message each, and archives of such.
 //!
 //! Files belong to whoever made them: no symbolic link is followed below the place that was named, nothing but regular files is
 //! read, and all that is read has a limit ([`dir`]).
 
+mod clean;
 mod dir;
+mod eml;
 mod found;
 mod listed;
 mod maildir;
 mod mbox;
+pub mod notes;
 
 use crate::source::{Source, SourceError};
 use std::path::Path;
@@ -20,12 +23,17 @@ pub enum FileKind {
     Maildir,
     /// An mbox file, or a directory of them.
     Mbox,
+    /// A file of one message (`.eml`, Apple's `.emlx`), or a directory of them.
+    Eml,
+    /// A zip archive of such files.
+    Zip,
 }
 
 /// What is asked of mail in files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileOptions {
-    /// The mailbox that a file which stands for itself goes into; none: one of the file's name.
+    /// The mailbox that an mbox file which stands for itself goes into, none: one of the file's name; the one that all folders of
+    /// files of one message each come below, none: on top.
     pub into: Option<String>,
     /// How Dovecot made UIDLs (`pop3_uidl_format`); none: as it does unless somebody changed that. Empty: UIDLs stay behind.
     pub uidl_format: Option<String>,
@@ -41,6 +49,8 @@ impl FileKind {
         match word {
             "maildir" => Some((Self::Maildir, path)),
             "mbox" => Some((Self::Mbox, path)),
+            "eml" => Some((Self::Eml, path)),
+            "zip" => Some((Self::Zip, path)),
             _ => None,
         }
     }
@@ -53,6 +63,8 @@ impl FileKind {
         Ok(match self {
             Self::Maildir => Box::new(maildir::Maildir::open(path, options)?),
             Self::Mbox => Box::new(mbox::Mbox::open(path, options)?),
+            Self::Eml => Box::new(eml::Eml::files(path, options)?),
+            Self::Zip => Box::new(eml::Eml::archive(path, options)?),
         })
     }
 }

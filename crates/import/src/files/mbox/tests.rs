@@ -115,3 +115,23 @@ fn a_file_has_a_limit_of_messages() {
     let folder = mbox.folders().unwrap().remove(0);
     assert!(mbox.open(&folder).is_err_and(|error| error.to_string().contains("more than 20 messages")));
 }
+
+#[test]
+fn mailboxes_are_called_what_was_noted_beside_their_files() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("mail");
+    fs::create_dir_all(dir.join("A.sbd")).unwrap();
+    fs::write(dir.join("A.sbd/x_y.mbox"), format!("{FROM}A: b\n\n")).unwrap();
+    fs::write(dir.join("Empty.mbox"), "").unwrap();
+    fs::write(dir.join("Other.mbox"), format!("{FROM}A: b\n\n")).unwrap();
+    let table =
+        "place,mailbox,subscribed\nA.sbd/x_y.mbox,A/x:y,yes\nEmpty.mbox,Empty,no\n../up,Up,yes\nA.sbd/../x,X,yes\n";
+    fs::write(dir.join(notes::MAILBOXES), table).unwrap();
+    fs::write(place.path().join("up"), "").unwrap();
+    let mut mbox = Mbox::open(&dir, &FileOptions { message_bytes_max: 1000, ..FileOptions::default() }).unwrap();
+    let folders = mbox.folders().unwrap();
+    let found: Vec<(&str, bool)> = folders.iter().map(|folder| (folder.name.as_str(), folder.is_subscribed)).collect();
+    assert_eq!(found, [("A/x:y", true), ("Other", true), ("Empty", false)]);
+    assert_eq!(mbox.open(&folders[0]).unwrap().marks.len(), 1);
+    assert_eq!(mbox.open(&folders[2]).unwrap().marks, []);
+}

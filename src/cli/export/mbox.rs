@@ -1,0 +1,173 @@
+//! A file for each mailbox, as Dovecot, mutt, Thunderbird and Python read it: mboxrd, with flags in the fields that they know.
+//!
+//! What is below a mailbox lies in a directory of its name with `.sbd` behind it, as Thunderbird has it. A line that begins with `From `,
+//! or with `>` before that, has one `>` more; whoever takes one away has what was. Lines end as the system's do.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use import::notes::{MAILBOX_COLUMNS, MAILBOXES};
+use message::{date, header};
+
+use super::super::Outcome;
+use super::super::failure::Failure;
+use super::form::{Done, Mailbox, Message, Whole, create, directory, failed, must_be_empty, out_of_turn, write};
+use super::names::Places;
+use super::table::Table;
+
+/// A line of a header is no longer (RFC 5322 §2.1.1).
+const LINE_BYTES_MAX: usize = 998;
+
+/// mbox files that are written.
+pub(super) struct Mbox {
+    root: PathBuf,
+    places: Places,
+    table: Table,
+    file: Option<(PathBuf, BufWriter<File>)>,
+    done: Done,
+}
+
+impl Mbox {
+    pub(super) fn create(root: &Path) -> Result<Self, Failure> {
+        must_be_empty(root)?;
+        directory(root)?;
+        let (places, table) = (Places::new(".sbd"), Table::new(&MAILBOX_COLUMNS)?);
+        Ok(Self { root: root.to_owned(), places, table, file: None, done: Done::default() })
+    }
+
+    fn end_file(&mut self) -> Outcome {
+        let Some((path, mut file)) = self.file.take() else { return Ok(()) };
+        file.flush().map_err(|error| failed(&path, &error))
+    }
+}
+
+impl Whole for Mbox {
+    fn mailbox(&mut self, Mailbox { name, is_subscribed, .. }: Mailbox) -> Outcome {
+        self.end_file()?;
+        let place = format!("{}.mbox", self.places.of(&name));
+        let path = self.root.join(&place);
+        if let Some(above) = path.parent() {
+            directory(above)?;
+        }
+        let file = create(&path).map_err(|error| failed(&path, &error))?;
+        self.file = Some((path, BufWriter::new(file)));
+        self.table.row(&[&place, &name, if is_subscribed { "yes" } else { "no" }])?;
+        self.done.folders += 1;
+        Ok(())
+    }
+
+    fn message(&mut self, message: &Message, octets: &[u8]) -> Outcome {
+        let Some((path, file)) = &mut self.file else { return Err(out_of_turn()) };
+        put(file, message, octets).map_err(|error| failed(path, &error))?;
+        self.done.messages += 1;
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Done, Failure> {
+        self.end_file()?;
+        write(&self.root.join(MAILBOXES), &self.table.end()?)?;
+        Ok(self.done)
+    }
+}
+
+fn put(file: &mut impl Write, message: &Message, octets: &[u8]) -> io::Result<()> {
+    writeln!(file, "From MAILER-DAEMON {}", asctime(message.at))?;
+    let (head, text) = octets.split_at(header::end(octets));
+    // The empty line is the header's last.
+    let (fields, empty) = match head.strip_suffix(b"\r\n").or_else(|| head.strip_suffix(b"\n")) {
+        Some(fields) if fields.is_empty() || fields.ends_with(b"\n") => (fields, &b"\n"[..]),
+        _ => (head, &b""[..]),
+    };
+    lines(file, fields)?;
+    states(file, &message.flags)?;
+    file.write_all(empty)?;
+    lines(file, text)?;
+    file.write_all(b"\n")
+}
+
+/// Lines of a message, quoted, and the last with an end.
+fn lines(file: &mut impl Write, octets: &[u8]) -> io::Result<()> {
+    for line in octets.split_inclusive(|octet| *octet == b'\n') {
+        let text = line.strip_suffix(b"\n").map_or(line, |text| text.strip_suffix(b"\r").unwrap_or(text));
+        let marks = text.iter().take_while(|octet| **octet == b'>').count();
+        if text[marks..].starts_with(b"From ") {
+            file.write_all(b">")?;
+        }
+        file.write_all(text)?;
+        file.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// The fields in which programs keep flags.
+fn states(file: &mut impl Write, flags: &[String]) -> io::Result<()> {
+    let letters = |known: &[(&str, char)]| -> String {
+        let has = |name: &str| flags.iter().any(|flag| flag == name);
+        known.iter().filter(|(name, _)| has(name)).map(|(_, letter)| *letter).collect()
+    };
+    writeln!(file, "Status: {}O", letters(&[("\\Seen", 'R')]))?;
+    let more = letters(&[("\\Answered", 'A'), ("\\Flagged", 'F'), ("\\Draft", 'T'), ("\\Deleted", 'D')]);
+    if !more.is_empty() {
+        writeln!(file, "X-Status: {more}")?;
+    }
+    let mut line = String::new();
+    for keyword in flags.iter().filter(|flag| !flag.starts_with('\\')) {
+        if line.len() + keyword.len() + 1 > LINE_BYTES_MAX {
+            writeln!(file, "{}", std::mem::take(&mut line))?;
+        }
+        line.push_str(if line.is_empty() { "X-Keywords: " } else { " " });
+        line.push_str(keyword);
+    }
+    if line.is_empty() { Ok(()) } else { writeln!(file, "{line}") }
+}
+
+/// `Thu Jan  1 00:00:00 2026`, in UTC (RFC 4155, appendix A).
+fn asctime(seconds: i64) -> String {
+    // `Thu, 01 Jan 2026 00:00:00 +0000`
+    let text = date::format_rfc5322(seconds);
+    let words: Vec<&str> = text.split(' ').collect();
+    let [weekday, day, month, year, time, _] = words.as_slice() else { return text };
+    format!("{} {month} {:>2} {time} {year}", weekday.trim_end_matches(','), day.trim_start_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn written(flags: &[&str], octets: &[u8]) -> String {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let message = Message { uid: 1, id: String::new(), uidl: String::new(), flags, at: 1_767_225_600, bytes: 0 };
+        let mut file = Vec::new();
+        put(&mut file, &message, octets).unwrap();
+        String::from_utf8(file).unwrap()
+    }
+
+    #[test]
+    fn a_message_in_a_file_with_others() {
+        const FROM: &str = "From MAILER-DAEMON Thu Jan  1 00:00:00 2026\n";
+        let text = written(
+            &["\\Seen", "\\Deleted", "\\Flagged", "Work", "$Forwarded"],
+            b"From x\r\nA: b\r\n\r\nFrom me\r\n>From me\r\n From me\r\n\r\n",
+        );
+        let states = "Status: RO\nX-Status: FD\nX-Keywords: Work $Forwarded\n";
+        let expected = format!("{FROM}>From x\nA: b\n{states}\n>From me\n>>From me\n From me\n\n\n");
+        assert_eq!(text, expected);
+        assert_eq!(written(&[], b"\r\ntext"), format!("{FROM}Status: O\n\ntext\n\n"));
+        assert_eq!(written(&[], b"A: b\r\n"), format!("{FROM}A: b\nStatus: O\n\n"));
+        assert_eq!(written(&[], b"A: b\n\nbare\rline"), format!("{FROM}A: b\nStatus: O\n\nbare\rline\n\n"));
+    }
+
+    #[test]
+    fn many_keywords_are_several_fields() {
+        let words: Vec<String> = (0..200).map(|at| format!("keyword{at:03}")).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let text = written(&words, b"\r\n");
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("X-Keywords: ")).collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| line.len() <= LINE_BYTES_MAX));
+        assert!(words.iter().all(|word| lines.iter().any(|line| line.split(' ').any(|found| found == *word))));
+    }
+}
