@@ -1,6 +1,7 @@
 //! The sheets of all mailboxes, for all sessions: whoever sorts a mailbox again reads no message of it.
 
 use crate::sheet::{Draft, Sheet};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -104,16 +105,37 @@ impl Sheets {
         let uses = state.uses;
         let before = state.sheets.insert((account, mailbox, known.kind), (uses, Arc::clone(&known.sheet)));
         state.bytes = state.bytes + bytes - before.map_or(0, |(_, sheet)| sheet.memory_bytes());
-        while state.bytes > self.bytes_max
-            && let Some(oldest) = state.sheets.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key)
-        {
-            let gone = state.sheets.remove(&oldest).map_or(0, |(_, sheet)| sheet.memory_bytes());
-            state.bytes -= gone;
+        if state.bytes > self.bytes_max {
+            state.shrink(self.bytes_max);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Some give way. Of two accounts that have as much, those that nobody used for the longest time; the more an account has the
+    /// less time it takes: whoever has nearly all does not push out those that others use meanwhile, and gets the room of those
+    /// that nobody uses.
+    fn shrink(&mut self, bytes_max: usize) {
+        let mut held: HashMap<AccountId, usize> = HashMap::new();
+        for ((account, ..), (_, sheet)) in &self.sheets {
+            *held.entry(*account).or_default() += sheet.memory_bytes();
+        }
+        let weighed = self.sheets.iter().map(|(key, (used, _))| {
+            let unused = u128::from(self.uses.saturating_sub(*used)) + 1;
+            (held.get(&key.0).map_or(0, |bytes| *bytes as u128) * unused, unused, *key)
+        });
+        let mut weighed: Vec<_> = weighed.collect();
+        weighed.sort_unstable_by_key(|(weight, unused, _)| Reverse((*weight, *unused)));
+        for (.., key) in weighed {
+            if self.bytes <= bytes_max {
+                return;
+            }
+            self.bytes -= self.sheets.remove(&key).map_or(0, |(_, sheet)| sheet.memory_bytes());
+        }
     }
 }
 
@@ -260,7 +282,11 @@ mod tests {
     }
 
     fn fill(sheets: &Sheets, mailbox: u32, messages: u64) {
-        let at = (AccountId(16), MailboxId(mailbox));
+        fill_of(sheets, 16, mailbox, messages);
+    }
+
+    fn fill_of(sheets: &Sheets, account: u32, mailbox: u32, messages: u64) {
+        let at = (AccountId(account), MailboxId(mailbox));
         let mut known = sheets.known(at, Kind::Subject, messages as usize);
         for email in 1..=messages {
             if known.find(EmailId(email)).is_none() {
@@ -272,7 +298,33 @@ mod tests {
     }
 
     fn known(sheets: &Sheets, mailbox: u32, messages: usize) -> usize {
-        sheets.known((AccountId(16), MailboxId(mailbox)), Kind::Subject, messages).sheet.len()
+        known_of(sheets, 16, mailbox, messages)
+    }
+
+    fn known_of(sheets: &Sheets, account: u32, mailbox: u32, messages: usize) -> usize {
+        sheets.known((AccountId(account), MailboxId(mailbox)), Kind::Subject, messages).sheet.len()
+    }
+
+    #[test]
+    fn one_with_a_large_mailbox_pushed_out_all_others_each_time() {
+        let large = {
+            let sheets = Sheets::default();
+            fill(&sheets, 1, 1_000);
+            sheets.lock().bytes
+        };
+        let sheets = Sheets::new(large * 21 / 20);
+        let others = 17..27;
+        others.clone().for_each(|account| fill_of(&sheets, account, 1, 10));
+        for _ in 0..20 {
+            fill(&sheets, 1, 1_000);
+            for account in others.clone() {
+                assert_eq!(known_of(&sheets, account, 1, 10), 10, "it is used all the time: {account}");
+            }
+        }
+        assert_eq!(known(&sheets, 1, 1_000), 0, "there is no room for it beside them");
+        (0..200).for_each(|_| fill(&sheets, 1, 1_000));
+        assert_eq!(known(&sheets, 1, 1_000), 1_000, "nobody uses theirs any more");
+        assert!(sheets.lock().bytes <= large * 21 / 20);
     }
 
     #[test]

@@ -35,6 +35,6 @@ pub(super) const SORT_MEMORY_BYTES_MAX: ConfigOption = ConfigOption {
     default: Some("67108864"),
     text: "How many octets of memory may have what messages are put in order and in threads by: some 20 octets for each message and each \
            of these, and subjects or addresses, each once; threads take 36, and 8 for each message that one refers to. What is used goes on being there, so that a mailbox that is sorted again \
-           is not read again. 0 keeps nothing.",
+           is not read again; where there is no room for all, those who have most and use it least give way. 0 keeps nothing.",
     set: |config, value| put(&mut config.sort_memory_bytes_max, value.number(0, u64::MAX / 2)?),
 };
