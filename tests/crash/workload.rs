@@ -71,30 +71,30 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn ledger(&self) -> &'a Ledger {
+    pub fn ledger(&self) -> &'a Ledger {
         &self.account.ledger
     }
 
-    fn new_id(&mut self) -> Id {
+    pub fn new_id(&mut self) -> Id {
         self.made += 1;
         format!("{}.{}@crash.example.net", self.name, self.made)
     }
 
-    fn imap(&self) -> Outcome<Imap> {
+    pub fn imap(&self) -> Outcome<Imap> {
         self.server.imap(&self.account.address, &self.account.mail)
     }
 
-    fn flags(&mut self) -> Flags {
+    pub fn flags(&mut self) -> Flags {
         FLAGS.into_iter().filter(|_| self.random.one_in(3)).map(str::to_owned).collect()
     }
 
     /// Selects INBOX so that MODSEQs are told.
-    fn inbox(&self, client: &mut Imap) -> Outcome<()> {
+    pub fn inbox(&self, client: &mut Imap) -> Outcome<()> {
         client.command("SELECT INBOX (CONDSTORE)").map(drop)
     }
 
     /// The UIDs of messages that must be in INBOX, sorted, with their messages.
-    fn find(&self, client: &mut Imap, ids: &[Id]) -> Outcome<BTreeMap<u32, Id>> {
+    pub fn find(&self, client: &mut Imap, ids: &[Id]) -> Outcome<BTreeMap<u32, Id>> {
         let mut found = BTreeMap::new();
         for id in ids {
             let answer = client.command(&format!("UID SEARCH HEADER Message-ID \"<{id}>\""))?;
@@ -109,7 +109,7 @@ impl<'a> Client<'a> {
     }
 
     /// Notes what an answer tells of INBOX; gives the flags of `uid`, if they are among it.
-    fn learn(&self, answer: &Answer, uid: u32) -> Option<Flags> {
+    pub fn learn(&self, answer: &Answer, uid: u32) -> Option<Flags> {
         let mut of_uid = None;
         if let Some(modseq) = answer.number("HIGHESTMODSEQ") {
             self.ledger().book().learn_highest(INBOX, modseq);
@@ -380,7 +380,7 @@ impl Client<'_> {
     }
 
     /// The maildrop: numbers and messages. What a UIDL stands for is looked up once.
-    fn listing(&self, pop3: &mut Pop3) -> Outcome<Vec<(u32, Id)>> {
+    pub fn listing(&self, pop3: &mut Pop3) -> Outcome<Vec<(u32, Id)>> {
         let mut listing = Vec::new();
         for (number, email) in pop3.uidl()? {
             let known = self.ledger().book().id_of(&email).cloned();
@@ -411,26 +411,26 @@ pub fn message_id(message: &[u8]) -> Id {
     value.map(|value| value.trim_end_matches('>').to_owned()).unwrap_or_default()
 }
 
-fn set_flags(places: &mut Places, flags: &Flags) {
+pub fn set_flags(places: &mut Places, flags: &Flags) {
     let in_inbox = places.iter_mut().filter(|(mailbox, _)| *mailbox == INBOX);
     in_inbox.for_each(|(_, before)| before.clone_from(flags));
 }
 
-fn relocate(places: &mut Places, target: &'static str) {
+pub fn relocate(places: &mut Places, target: &'static str) {
     let in_inbox = places.iter_mut().filter(|(mailbox, _)| *mailbox == INBOX);
     in_inbox.for_each(|(mailbox, _)| *mailbox = target);
 }
 
-fn duplicate(places: &mut Places, target: &'static str) {
+pub fn duplicate(places: &mut Places, target: &'static str) {
     let flags = places.iter().find(|(mailbox, _)| *mailbox == INBOX).map(|(_, flags)| flags.clone());
     places.extend(flags.map(|flags| (target, flags)));
 }
 
-fn erase(places: &mut Places) {
+pub fn erase(places: &mut Places) {
     places.retain(|(mailbox, _)| *mailbox != INBOX);
 }
 
-fn set(uids: &BTreeMap<u32, Id>) -> String {
+pub fn set(uids: &BTreeMap<u32, Id>) -> String {
     uids.keys().map(u32::to_string).collect::<Vec<_>>().join(",")
 }
 

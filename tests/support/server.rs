@@ -31,6 +31,7 @@ pub struct Server {
     place: TempDir,
     running: Option<Running>,
     log: Log,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 struct Running {
@@ -89,7 +90,7 @@ impl Server {
              [log]\nlevel = \"info\"\nformat = \"json\"\n"
         );
         fs::write(place.path().join("pillarbox.toml"), config).expect("the configuration");
-        Self { place, running: None, log: Log::default() }
+        Self { place, running: None, log: Log::default(), environment: Vec::new() }
     }
 
     /// Runs a command of the command line with one line of input; gives what it prints. A failure panics.
@@ -126,13 +127,41 @@ impl Server {
         device["password"].as_str().expect("a password").to_owned()
     }
 
+    /// A copy of it as it is, with its configuration, its data and its passwords; nothing may run.
+    pub fn copied(&self) -> Self {
+        let copy = Self::placed("");
+        let (from, to) = (self.place.path(), copy.place.path());
+        let config = fs::read_to_string(from.join("pillarbox.toml")).expect("the configuration");
+        let moved = config.replace(from.to_str().expect("a name"), to.to_str().expect("a name"));
+        fs::write(to.join("pillarbox.toml"), moved).expect("the configuration");
+        copy_directory(&from.join("data"), &to.join("data"));
+        copy
+    }
+
+    /// The directory of everything, in which `data` is the data directory.
+    pub fn place(&self) -> &std::path::Path {
+        self.place.path()
+    }
+
+    /// From the next start on the server has these variables in its environment, and no others of this kind.
+    pub fn set_environment(&mut self, variables: Vec<(&'static str, PathBuf)>) {
+        self.environment = variables;
+    }
+
     /// Starts the server and waits until it says that it is ready; gives how long that took.
     pub fn start(&mut self) -> Duration {
+        let started = self.try_start();
+        started.unwrap_or_else(|_| panic!("the server does not start:\n{}", self.log()))
+    }
+
+    /// The same where it may refuse to start; then how it ended.
+    pub fn try_start(&mut self) -> Result<Duration, std::process::ExitStatus> {
         assert!(self.running.is_none(), "it runs already");
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let mut process = Command::new(env!("CARGO_BIN_EXE_pillarbox"))
             .args(["serve", "--config"])
             .arg(self.place.path().join("pillarbox.toml"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -141,13 +170,18 @@ impl Server {
         let started = Instant::now();
         let (sender, receiver) = channel();
         let (stderr, log) = (process.stderr.take().expect("its log"), self.log.clone());
-        thread::spawn(move || follow(stderr, &log, &sender));
+        let follower = thread::spawn(move || follow(stderr, &log, &sender));
         let authority = self.place.path().join("data/tls/ca.pem");
         let addresses = wait_until_ready(&receiver, started).map(|services| Addresses { services, authority });
-        let running = Running { process, started, addresses: addresses.clone().unwrap_or_default() };
-        self.running = Some(running);
-        assert!(addresses.is_some(), "the server does not start:\n{}", self.log());
-        started.elapsed()
+        let Some(addresses) = addresses else {
+            // It ended, or hangs; then this ends it.
+            let _ended = process.kill();
+            let ended = process.wait().expect("its end");
+            follower.join().expect("its log");
+            return Err(ended);
+        };
+        self.running = Some(Running { process, started, addresses });
+        Ok(started.elapsed())
     }
 
     /// The moment at which the process was started.
@@ -273,6 +307,19 @@ impl Addresses {
         let mut client = Smtp::connect(Link::tls(self.of("submissions"), HOSTNAME, &self.authority)?)?;
         client.login(user, password)?;
         Ok(client)
+    }
+}
+
+fn copy_directory(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir_all(to).expect("a directory");
+    for entry in fs::read_dir(from).expect("a directory").map(|entry| entry.expect("a name")) {
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_directory(&path, &to);
+        // A socket that was left is nobody's.
+        } else if path.is_file() {
+            fs::copy(&path, &to).expect("a copy");
+        }
     }
 }
 

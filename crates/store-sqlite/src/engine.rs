@@ -210,7 +210,27 @@ impl Shard {
 }
 
 impl OpenShard {
+    /// Twice where the first time does not end well: what fails for a moment must leave no account closed, or unwritten, for as
+    /// long as the process lives.
     fn open(
+        directory: &Directory,
+        file: ShardFile,
+        options: &SqliteOptions,
+        flushes: &Flushes,
+    ) -> Result<Self, OpenError> {
+        let first = Self::open_once(directory, file.clone(), options, flushes);
+        let problem = match &first {
+            Ok(Self { writing: Writing::Runs { .. }, .. }) => return first,
+            Ok(Self { writing: Writing::Not { why }, .. }) => why.clone(),
+            Err(error) => error.what.clone(),
+        };
+        tracing::warn!("a part of the store is opened once more: {problem}");
+        // What it has open goes first.
+        drop(first);
+        Self::open_once(directory, file, options, flushes)
+    }
+
+    fn open_once(
         directory: &Directory,
         file: ShardFile,
         options: &SqliteOptions,

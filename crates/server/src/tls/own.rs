@@ -31,8 +31,8 @@ use crate::setup::SetupError;
 
 /// Long enough that nobody has to import a new one in the life of a device.
 const AUTHORITY_DAYS: i64 = 20 * 365;
-/// Apple takes no server certificate that is valid for more than 398 days.
-const SERVER_DAYS: i64 = 397;
+/// Apple takes no server certificate that is valid for more than 398 days, and Mozilla recommends none of more than 366.
+const SERVER_DAYS: i64 = 365;
 /// What is left when a server certificate is replaced.
 const RENEW_DAYS: i64 = 30;
 const DAY_SECONDS: i64 = 24 * 3600;
