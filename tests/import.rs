@@ -439,6 +439,31 @@ fn subscribed(imap: &mut Lines) -> BTreeSet<String> {
     imap.ask("l LSUB \"\" *", "l OK").into_iter().filter(|line| line.starts_with("* LSUB")).collect()
 }
 
+/// Dovecot has the flags, keywords, dates and UIDs of mbox files; its text has one `>` more where a line begins with `From `.
+fn read_by_dovecot(mbox: &Path, imap: &mut Lines) {
+    let Some(dovecot) = Dovecot::start_with("mbox") else { return };
+    let there = PathBuf::from(dovecot.maildir());
+    fs::create_dir(&there).unwrap();
+    for (file, folder) in [("INBOX.mbox", "inbox"), ("Work.sbd/a_ b_.mbox", "Other")] {
+        fs::copy(mbox.join(file), there.join(folder)).unwrap();
+    }
+    dovecot.owns_its_mail();
+    let mut known = dovecot.imap();
+    let states = |imap: &mut Lines, mailbox: &str| -> Vec<String> {
+        let shown = mail(imap, mailbox);
+        let uids = imap.ask("u UID FETCH 1:* UID", "u OK");
+        let validity = imap.ask(&format!("v STATUS \"{mailbox}\" (UIDVALIDITY)"), "v OK");
+        let validity = validity[0].rsplit('(').next().unwrap().to_owned();
+        let states = shown.iter().filter_map(|line| Some(line.split_once(" BODY[]")?.0.to_owned()));
+        states.chain(uids.into_iter().filter(|line| line.starts_with("* "))).chain([validity]).collect()
+    };
+    for (mailbox, folder) in [("INBOX", "INBOX"), ("Work/a: b?", "Other")] {
+        let here = states(imap, mailbox);
+        assert!(here.len() == 11 && here[2].contains("$forwarded"), "{here:?}");
+        assert_eq!(states(&mut known, folder), here);
+    }
+}
+
 #[test]
 fn what_is_exported_comes_back_as_it_was() {
     let home = Home::new();
@@ -478,6 +503,7 @@ for message in mailbox.mbox(sys.argv[1], create=False):
     assert!(lines[0].starts_with("O None MAILER-DAEMON Sat Mar  1 03:05:06 2014"), "{told}");
     assert!(lines[1].starts_with("RO None") && lines[2].starts_with("ROA $Forwarded"), "{told}");
     assert!(lines[3].starts_with("OF Work") && lines[4].starts_with("OTD x'y+z"), "{told}");
+    read_by_dovecot(&place.join("out.mbox"), &mut imap);
     let read = "import zipfile, sys
 archive = zipfile.ZipFile(sys.argv[1])
 assert archive.testzip() is None

@@ -45,7 +45,7 @@ pub(super) struct Export {
 enum Written {
     /// For another server: a Maildir as Dovecot has it, with UIDs and the UIDLs of POP programs
     Maildir,
-    /// For mail programs: a file for each mailbox (mboxrd), with flags in Status, X-Status and X-Keywords
+    /// For mail programs: a file for each mailbox (mboxrd), with flags in Status, X-Status and X-Keywords, UIDs in X-UID
     Mbox,
     /// For people and archives: a file for each message, octet for octet, with tables of flags and dates
     Eml,
@@ -72,11 +72,11 @@ impl Export {
         // Of the mailbox that comes: its name, its messages, and how many have come.
         let mut under_way: (String, usize, usize) = (String::new(), 0, 0);
         let mut take = |step: ExportStep| match step {
-            ExportStep::Mailbox { name, subscribed, messages, uid_validity, uid_next } => {
+            ExportStep::Mailbox { name, subscribed, messages, uid_validity, uid_next, keywords } => {
                 progress(0, messages, &format!("messages of {name}"));
                 total += messages;
                 under_way = (name.clone(), messages, 0);
-                form.mailbox(Mailbox { name, is_subscribed: subscribed, uid_validity, uid_next })
+                form.mailbox(Mailbox { name, is_subscribed: subscribed, uid_validity, uid_next, keywords })
             }
             ExportStep::Message { uid, id, uidl, flags, at, bytes } => {
                 let (name, messages, done) = &mut under_way;

@@ -23,6 +23,11 @@ pub struct Dovecot {
 impl Dovecot {
     /// `None`, and says so, where there is none, or this user may not start it.
     pub fn start() -> Option<Self> {
+        Self::start_with("maildir")
+    }
+
+    /// The same with mail in another form.
+    pub fn start_with(form: &str) -> Option<Self> {
         let binary = PathBuf::from("/usr/sbin/dovecot");
         if !binary.exists() || !rustix::process::geteuid().is_root() {
             println!("NOT TESTED: moving from Dovecot needs dovecot-imapd and dovecot-pop3d, and root to start them");
@@ -42,7 +47,7 @@ impl Dovecot {
         let config = format!(
             "base_dir = {path}/run\nstate_dir = {path}/run\nlog_path = {path}/log\nprotocols = imap pop3\n\
              listen = 127.0.0.1\nssl = no\ndisable_plaintext_auth = no\n\
-             mail_location = maildir:{path}/mail/%u\nmail_uid = {OWNER}\nmail_gid = {OWNER}\n\
+             mail_location = {form}:{path}/mail/%u\nmail_uid = {OWNER}\nmail_gid = {OWNER}\n\
              auth_master_user_separator = *\n\
              passdb {{\n driver = passwd-file\n master = yes\n args = {path}/masters\n}}\n\
              passdb {{\n driver = passwd-file\n args = {path}/users\n}}\n\

@@ -29,6 +29,8 @@ pub enum ExportStep {
         uid_validity: u32,
         /// The UID of the next message that comes.
         uid_next: u32,
+        /// Keywords that messages of it have or had.
+        keywords: Vec<String>,
     },
     /// A message of the last mailbox.
     Message {
@@ -73,7 +75,8 @@ impl AccountConsole {
             let mailbox = view.mailbox();
             let (name, subscribed, messages) = (mailbox.name.clone(), mailbox.subscribed, view.index().len());
             let (uid_validity, uid_next) = (mailbox.uid_validity.0, mailbox.uid_next.0);
-            step(ExportStep::Mailbox { name, subscribed, messages, uid_validity, uid_next })?;
+            let keywords = mailbox.keywords.names().to_vec();
+            step(ExportStep::Mailbox { name, subscribed, messages, uid_validity, uid_next, keywords })?;
             let entries: Vec<Entry> = view.index().iter().copied().collect();
             for piece in entries.chunks(PIECE) {
                 let reader = self.account.reader()?;

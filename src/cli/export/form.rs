@@ -14,6 +14,7 @@ pub(super) struct Mailbox {
     pub(super) is_subscribed: bool,
     pub(super) uid_validity: u32,
     pub(super) uid_next: u32,
+    pub(super) keywords: Vec<String>,
 }
 
 /// A message to be written.

@@ -114,7 +114,7 @@ impl Maildir {
 }
 
 impl Form for Maildir {
-    fn mailbox(&mut self, Mailbox { name, is_subscribed, uid_validity, uid_next }: Mailbox) -> Outcome {
+    fn mailbox(&mut self, Mailbox { name, is_subscribed, uid_validity, uid_next, .. }: Mailbox) -> Outcome {
         self.end_folder()?;
         let below = if name == "INBOX" { String::new() } else { format!(".{}", self.storage_name(&name)) };
         if is_subscribed {
@@ -242,7 +242,7 @@ mod tests {
     use std::fs;
 
     fn mailbox(name: &str, is_subscribed: bool, (uid_validity, uid_next): (u32, u32)) -> Mailbox {
-        Mailbox { name: name.to_owned(), is_subscribed, uid_validity, uid_next }
+        Mailbox { name: name.to_owned(), is_subscribed, uid_validity, uid_next, keywords: Vec::new() }
     }
 
     fn message(uid: u32, flags: &[&str], bytes: usize) -> Message {

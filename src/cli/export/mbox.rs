@@ -1,7 +1,8 @@
 //! A file for each mailbox, as Dovecot, mutt, Thunderbird and Python read it: mboxrd, with flags in the fields that they know.
 //!
 //! What is below a mailbox lies in a directory of its name with `.sbd` behind it, as Thunderbird has it. A line that begins with `From `,
-//! or with `>` before that, has one `>` more; whoever takes one away has what was. Lines end as the system's do.
+//! or with `>` before that, has one `>` more; whoever takes one away has what was. Lines end as the system's do. `X-UID` keeps UIDs;
+//! `X-IMAPbase` in the first message has UIDVALIDITY, the last UID and all keywords, without which Dovecot knows none of them.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -25,6 +26,8 @@ pub(super) struct Mbox {
     places: Places,
     table: Table,
     file: Option<(PathBuf, BufWriter<File>)>,
+    /// What the next message has of its mailbox, if it is the first.
+    base: Option<String>,
     done: Done,
 }
 
@@ -33,7 +36,7 @@ impl Mbox {
         must_be_empty(root)?;
         directory(root)?;
         let (places, table) = (Places::new(".sbd"), Table::new(&MAILBOX_COLUMNS)?);
-        Ok(Self { root: root.to_owned(), places, table, file: None, done: Done::default() })
+        Ok(Self { root: root.to_owned(), places, table, file: None, base: None, done: Done::default() })
     }
 
     fn end_file(&mut self) -> Outcome {
@@ -43,8 +46,11 @@ impl Mbox {
 }
 
 impl Whole for Mbox {
-    fn mailbox(&mut self, Mailbox { name, is_subscribed, .. }: Mailbox) -> Outcome {
+    fn mailbox(&mut self, mailbox: Mailbox) -> Outcome {
         self.end_file()?;
+        let Mailbox { name, is_subscribed, uid_validity, uid_next, keywords } = mailbox;
+        let (last, keywords) = (uid_next.saturating_sub(1), keywords.join(" "));
+        self.base = Some(format!("X-IMAPbase: {uid_validity:010} {last:010} {keywords}"));
         let place = format!("{}.mbox", self.places.of(&name));
         let path = self.root.join(&place);
         if let Some(above) = path.parent() {
@@ -59,7 +65,7 @@ impl Whole for Mbox {
 
     fn message(&mut self, message: &Message, octets: &[u8]) -> Outcome {
         let Some((path, file)) = &mut self.file else { return Err(out_of_turn()) };
-        put(file, message, octets).map_err(|error| failed(path, &error))?;
+        put(file, message, self.base.take().as_deref(), octets).map_err(|error| failed(path, &error))?;
         self.done.messages += 1;
         Ok(())
     }
@@ -71,7 +77,7 @@ impl Whole for Mbox {
     }
 }
 
-fn put(file: &mut impl Write, message: &Message, octets: &[u8]) -> io::Result<()> {
+fn put(file: &mut impl Write, message: &Message, base: Option<&str>, octets: &[u8]) -> io::Result<()> {
     writeln!(file, "From MAILER-DAEMON {}", asctime(message.at))?;
     let (head, text) = octets.split_at(header::end(octets));
     // The empty line is the header's last.
@@ -80,6 +86,10 @@ fn put(file: &mut impl Write, message: &Message, octets: &[u8]) -> io::Result<()
         _ => (head, &b""[..]),
     };
     lines(file, fields)?;
+    if let Some(base) = base {
+        writeln!(file, "{}", base.trim_end())?;
+    }
+    writeln!(file, "X-UID: {}", message.uid)?;
     states(file, &message.flags)?;
     file.write_all(empty)?;
     lines(file, text)?;
@@ -141,23 +151,24 @@ mod tests {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let message = Message { uid: 1, id: String::new(), uidl: String::new(), flags, at: 1_767_225_600, bytes: 0 };
         let mut file = Vec::new();
-        put(&mut file, &message, octets).unwrap();
+        put(&mut file, &message, Some("X-IMAPbase: 7 8 "), octets).unwrap();
         String::from_utf8(file).unwrap()
     }
 
     #[test]
     fn a_message_in_a_file_with_others() {
         const FROM: &str = "From MAILER-DAEMON Thu Jan  1 00:00:00 2026\n";
+        const BASE: &str = "X-IMAPbase: 7 8\nX-UID: 1\n";
         let text = written(
             &["\\Seen", "\\Deleted", "\\Flagged", "Work", "$Forwarded"],
             b"From x\r\nA: b\r\n\r\nFrom me\r\n>From me\r\n From me\r\n\r\n",
         );
-        let states = "Status: RO\nX-Status: FD\nX-Keywords: Work $Forwarded\n";
+        let states = "X-IMAPbase: 7 8\nX-UID: 1\nStatus: RO\nX-Status: FD\nX-Keywords: Work $Forwarded\n";
         let expected = format!("{FROM}>From x\nA: b\n{states}\n>From me\n>>From me\n From me\n\n\n");
         assert_eq!(text, expected);
-        assert_eq!(written(&[], b"\r\ntext"), format!("{FROM}Status: O\n\ntext\n\n"));
-        assert_eq!(written(&[], b"A: b\r\n"), format!("{FROM}A: b\nStatus: O\n\n"));
-        assert_eq!(written(&[], b"A: b\n\nbare\rline"), format!("{FROM}A: b\nStatus: O\n\nbare\rline\n\n"));
+        assert_eq!(written(&[], b"\r\ntext"), format!("{FROM}{BASE}Status: O\n\ntext\n\n"));
+        assert_eq!(written(&[], b"A: b\r\n"), format!("{FROM}A: b\n{BASE}Status: O\n\n"));
+        assert_eq!(written(&[], b"A: b\n\nbare\rline"), format!("{FROM}A: b\n{BASE}Status: O\n\nbare\rline\n\n"));
     }
 
     #[test]
