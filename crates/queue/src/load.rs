@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::outgoing::Destination;
 use crate::sender::{Look, Shared};
 use crate::turns::{Due, DueNow, Turn};
+use crate::window::Room;
 use store::Timestamp;
 use tracing::error;
 
@@ -66,24 +67,27 @@ impl Shared {
             return Ok(());
         }
         let due = Due::of(entry);
-        {
-            let mut state = self.lock();
-            let Some(begin) = state.window.wants_from(due.turn) else { return Ok(()) };
-            if state.window.has(due.id) {
-                return Ok(());
-            }
-            if state.window.has_more(due.turn) {
-                // It comes behind what is due and not here, and there is room for that by now.
-                drop(state);
-                return self.load_of(due.turn, begin, now);
-            }
+        if self.lock().window.has(due.id) {
+            return Ok(());
         }
         let Some(destinations) = self.destinations_of(&due, Ok(entry.clone()), now)? else { return Ok(()) };
         let mut state = self.lock();
-        if state.window.add(due.turn, due.id, destinations) {
-            state.window.see(due.id, due.at);
-        } else {
-            state.window.leave_out(due.turn);
+        match state.window.waits_behind(due.turn, &destinations) {
+            Some(true) => return Ok(()),
+            // What waits in the queue goes elsewhere.
+            Some(false) => {}
+            None => {
+                let Some(begin) = state.window.wants_from(due.turn) else { return Ok(()) };
+                if state.window.has_more(due.turn) {
+                    // It comes behind what is due and not here, and there is room for that by now.
+                    drop(state);
+                    return self.load_of(due.turn, begin, now);
+                }
+            }
+        }
+        match state.window.add(due.turn, due.id, destinations) {
+            Room::Taken => state.window.see(due.id, due.at),
+            Room::PlaceFull | Room::Full => state.window.leave_out(due.turn),
         }
         Ok(())
     }
@@ -120,18 +124,21 @@ impl Shared {
     /// Lets in what is due of a sender, piece by piece: whichever thread does it keeps no more memory for it than that.
     fn load_of(&self, turn: Turn, begin: Timestamp, now: Timestamp) -> Result<(), Error> {
         let (mut from, mut to) = ((begin, QueueId(0)), now);
+        let mut passed_over = 0;
         let (is_full, next_at) = loop {
             let DueNow { messages, next_at, has_more } = self.queue.due_now(turn, from, AT_ONCE, now)?;
             if let Some(last) = messages.last() {
                 (from, to) = (last.next(), last.at);
             }
-            let is_full = self.let_in(turn, messages, now)?;
+            let had_room = self.let_in(turn, messages, now)?;
+            passed_over += had_room.unwrap_or(0);
+            let is_full = had_room.is_none() || has_more && passed_over > self.lock().window.passed_over_max();
             if is_full || !has_more {
                 break (is_full, next_at);
             }
         };
         let mut state = self.lock();
-        // What had no room comes from the beginning again.
+        // What had no room comes from the beginning again; what its place had no room for, when that has some.
         let to = if is_full { begin } else { Timestamp(to.0.saturating_sub(OVERLAP_MILLIS)) };
         state.window.loaded(turn, to, is_full);
         if let Some(at) = next_at {
@@ -140,15 +147,16 @@ impl Shared {
         Ok(())
     }
 
-    /// Lets some in, but for those that are here already; whether there was no room for all.
-    fn let_in(&self, turn: Turn, mut messages: Vec<Due>, now: Timestamp) -> Result<bool, Error> {
+    /// Lets some in, but for those that are here already. How many were passed over, because their places are full; `None`: there was no
+    /// room for more.
+    fn let_in(&self, turn: Turn, mut messages: Vec<Due>, now: Timestamp) -> Result<Option<usize>, Error> {
         {
             let mut state = self.lock();
             messages.iter().for_each(|due| state.window.see(due.id, due.at));
             messages.retain(|due| !state.window.has(due.id));
         }
         if messages.is_empty() {
-            return Ok(false);
+            return Ok(Some(0));
         }
         let mut jobs: Vec<(QueueId, Vec<Destination>)> = Vec::new();
         let ids: Vec<QueueId> = messages.iter().map(|due| due.id).collect();
@@ -158,11 +166,21 @@ impl Shared {
             }
         }
         let mut state = self.lock();
-        let is_full = !jobs.into_iter().all(|(id, destinations)| state.window.add(turn, id, destinations));
+        let (mut passed_over, mut is_full) = (0, false);
+        for (id, destinations) in jobs {
+            match state.window.add(turn, id, destinations) {
+                Room::Taken => {}
+                Room::PlaceFull => passed_over += 1,
+                Room::Full => {
+                    is_full = true;
+                    break;
+                }
+            }
+        }
         messages.iter().for_each(|due| state.window.see(due.id, due.at));
         drop(state);
         self.wake_all();
-        Ok(is_full)
+        Ok((!is_full).then_some(passed_over))
     }
 
     /// Where a message that is due goes now; `None`: it does not.

@@ -2,7 +2,8 @@
 //!
 //! Senders take turns, one job each, so that whoever has a hundred thousand waiting delays nobody by more than one; the places
 //! where a sender's mail goes take turns as well, and at one place the oldest goes first. A place that takes no more at the moment
-//! is passed over: what waits for it waits here, and its sender's other mail goes on.
+//! is passed over: what waits for it waits here, and its sender's other mail goes on. What waits here for one place never takes all of
+//! its sender's room: more of it waits in the queue, and what goes to other places is let in past it.
 //!
 //! Only a part of what is due is here ([`crate::load`] fills it up). Pure.
 
@@ -20,6 +21,9 @@ const PART: usize = 8;
 const CROWD: usize = MANY / PART;
 /// ... and so many of each sender in any case, also where there are many already.
 const FEW: usize = 16;
+/// Of the room that a sender's other jobs leave one place has three quarters at most, the next one that is slow three quarters of the
+/// rest, and so on; and a part of all of the sender's room (`PART`) in any case.
+const PLACE_PARTS: (usize, usize) = (3, 4);
 /// There are never more, but for the last message's other destinations.
 pub(crate) const JOBS_MAX: usize = 2 * MANY;
 
@@ -29,6 +33,17 @@ pub(crate) struct Job {
     pub(crate) id: QueueId,
     pub(crate) turn: Turn,
     pub(crate) destination: Destination,
+}
+
+/// Whether a message was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It was.
+    Taken,
+    /// One of its places has its part of the sender's room; there is room for other places.
+    PlaceFull,
+    /// There is no room for this sender.
+    Full,
 }
 
 #[derive(Default)]
@@ -58,6 +73,12 @@ struct Lane {
     loaded_to: Timestamp,
     /// More is due than there was room for.
     has_more: bool,
+    /// Not all that was due was looked at.
+    is_broken_off: bool,
+    /// Places of which more waits in the queue, and how many were here then: they had no room for more.
+    left_out: HashMap<Destination, usize>,
+    /// All that is due is to be looked at again: somewhere is room, or a message is due again.
+    anew: bool,
 }
 
 #[derive(Default)]
@@ -74,6 +95,42 @@ impl Lane {
     fn is_idle(&self) -> bool {
         self.under_way == 0 && self.leaving == 0
     }
+
+    fn waiting_for(&self, place: &Destination) -> usize {
+        self.waiting.get(place).map_or(0, VecDeque::len)
+    }
+
+    /// How many jobs are here, those for one place counted up to a part of the room for `max`: what waits for a slow one is no reason to
+    /// let in nothing else.
+    fn many_places(&self, max: usize) -> usize {
+        self.waiting.values().map(|jobs| jobs.len().min((max / PART).max(FEW))).sum()
+    }
+
+    /// Whether one of some places has its part of the room for `max`; that is remembered.
+    fn is_full_for(&mut self, places: &[Destination], max: usize) -> bool {
+        let (parts, of) = PLACE_PARTS;
+        let full = places.iter().find_map(|place| {
+            let here = self.waiting_for(place);
+            let left = max.saturating_sub(self.count - here);
+            (here >= (left * parts / of).max(max / PART).max(FEW)).then(|| (place.clone(), here))
+        });
+        let is_so = full.is_some();
+        self.left_out.extend(full);
+        self.has_more |= is_so;
+        is_so
+    }
+
+    /// Whether what waits in the queue is to be looked at, now that something was taken for a place: of that, or of all, little is here.
+    fn is_low(&mut self, place: &Destination, low: usize) -> bool {
+        let here = self.waiting_for(place);
+        let is_of_place = self.left_out.get(place).is_some_and(|then| here <= then / 4);
+        if is_of_place {
+            self.left_out.remove(place);
+        }
+        let is_so = is_of_place || self.has_more && self.count < low;
+        self.anew |= is_so;
+        is_so
+    }
 }
 
 impl Window {
@@ -84,11 +141,28 @@ impl Window {
             self.is_crowded |= max == 0;
             return (max > 0).then_some(Timestamp(0));
         };
-        if lane.count > max / 2 {
+        // Where places are full another look would come no further than the last one.
+        let has_enough = lane.many_places(max) > max / 2 || lane.is_broken_off && !lane.left_out.is_empty();
+        if lane.count >= max || has_enough && !lane.anew {
             lane.has_more = true;
             return None;
         }
+        if std::mem::take(&mut lane.anew) {
+            lane.loaded_to = Timestamp(0);
+        }
         Some(lane.loaded_to)
+    }
+
+    /// Whether a new message of a sender waits in the queue, behind others for one of its places (`Some(true)`), or goes past what waits
+    /// there for other places; `None`: nothing waits there for want of room for its place.
+    pub(crate) fn waits_behind(&self, turn: Turn, places: &[Destination]) -> Option<bool> {
+        let lane = self.lanes.get(&turn).filter(|lane| !lane.left_out.is_empty())?;
+        Some(places.iter().any(|place| lane.left_out.contains_key(place)))
+    }
+
+    /// Of a sender so many messages for places that are full are passed over in one look, until what comes behind waits for the next.
+    pub(crate) fn passed_over_max(&self) -> usize {
+        self.max() / 2
     }
 
     /// Whether more of a sender is due than is here.
@@ -124,12 +198,15 @@ impl Window {
         self.messages.contains_key(&id)
     }
 
-    /// Lets a message in that is not here. False: there is no room.
-    pub(crate) fn add(&mut self, turn: Turn, id: QueueId, destinations: Vec<Destination>) -> bool {
+    /// Lets a message in that is not here, where there is room for all of its jobs.
+    pub(crate) fn add(&mut self, turn: Turn, id: QueueId, destinations: Vec<Destination>) -> Room {
         let max = self.max();
         let lane = self.lanes.entry(turn).or_default();
         if lane.count >= max {
-            return false;
+            return Room::Full;
+        }
+        if lane.is_full_for(&destinations, max) {
+            return Room::PlaceFull;
         }
         for destination in destinations {
             let jobs = lane.waiting.entry(destination.clone()).or_default();
@@ -141,16 +218,19 @@ impl Window {
             self.waiting += 1;
             self.messages.entry(id).or_default().jobs += 1;
         }
-        true
+        Room::Taken
     }
 
-    /// What was due until then has been let in, but for what there was no room for.
-    pub(crate) fn loaded(&mut self, turn: Turn, to: Timestamp, has_more: bool) {
+    /// What was due until then has been let in, but for what there was no room for. `is_broken_off`: for more than was looked at.
+    pub(crate) fn loaded(&mut self, turn: Turn, to: Timestamp, is_broken_off: bool) {
         let low = self.low();
         if let Some(lane) = self.lanes.get_mut(&turn) {
-            (lane.loaded_to, lane.has_more) = (to, has_more);
+            (lane.loaded_to, lane.is_broken_off) = (to, is_broken_off);
+            lane.has_more = is_broken_off || !lane.left_out.is_empty();
             // Much was taken while it was let in.
-            self.is_low |= has_more && lane.count < low;
+            let is_low = lane.has_more && lane.count < low;
+            lane.anew |= is_low;
+            self.is_low |= is_low;
         }
         self.tidy(turn);
     }
@@ -202,7 +282,7 @@ impl Window {
         lane.count = lane.count + 1 - taken.len();
         lane.under_way = lane.under_way + taken.len() - 1;
         self.waiting = self.waiting + 1 - taken.len();
-        self.is_low |= lane.has_more && lane.count < low;
+        self.is_low |= lane.is_low(&job.destination, low);
         taken.into_iter().map(|id| Job { id, ..job.clone() }).collect()
     }
 
@@ -220,7 +300,7 @@ impl Window {
         }
         lane.count -= 1;
         lane.under_way += 1;
-        self.is_low |= lane.has_more && lane.count < low;
+        self.is_low |= lane.is_low(&destination, low);
         self.waiting -= 1;
         if self.waiting < JOBS_MAX - CROWD {
             self.is_low |= std::mem::take(&mut self.is_crowded);
@@ -274,7 +354,7 @@ impl Window {
         if let Some(lane) = self.lanes.get_mut(&job.turn) {
             lane.leaving -= 1;
             if again && is_last {
-                (lane.loaded_to, lane.has_more, self.is_low) = (Timestamp(0), true, true);
+                (lane.anew, lane.has_more, self.is_low) = (true, true, true);
             }
         }
         self.tidy(job.turn);
@@ -302,7 +382,7 @@ impl Window {
 
     /// Everything that is due is looked at again.
     pub(crate) fn forget_what_was_loaded(&mut self) {
-        self.lanes.values_mut().for_each(|lane| lane.loaded_to = Timestamp(0));
+        self.lanes.values_mut().for_each(|lane| lane.anew = true);
     }
 }
 
@@ -321,11 +401,16 @@ mod tests {
         std::iter::from_fn(|| window.take(per_sender_max, &mut may)).map(|job| job.id.0).collect()
     }
 
+    /// Lets one in for one of ten places.
+    fn add(window: &mut Window, turn: Turn, id: QueueId) -> bool {
+        window.add(turn, id, vec![to(&(id.0 % 10).to_string())]) == Room::Taken
+    }
+
     #[test]
     fn a_place_that_is_full_holds_up_what_goes_there_and_nothing_else() {
         let mut window = Window::default();
         for (id, domain) in [(1, "full"), (2, "full"), (3, "a"), (4, "b"), (5, "a")] {
-            assert!(window.add(Turn::of(Some(20)), QueueId(id), vec![to(domain)]));
+            assert_eq!(window.add(Turn::of(Some(20)), QueueId(id), vec![to(domain)]), Room::Taken);
         }
         assert_eq!(taken(&mut window, 9, &["full"]), [3, 4, 5]);
         assert_eq!(taken(&mut window, 4, &[]), [1], "four are under way then");
@@ -381,7 +466,7 @@ mod tests {
         let mut fill = |account: u32| {
             let turn = Turn::of(Some(account));
             let ids = (0..).map(|number| QueueId(u64::from(account) << 32 | number));
-            ids.take_while(|id| window.add(turn, *id, vec![to("a")])).count()
+            ids.take_while(|id| add(&mut window, turn, *id)).count()
         };
         let first = fill(0);
         assert!(first.abs_diff(MANY / (PART + 1)) <= 1, "{first}: a part of what is free then");
@@ -396,16 +481,39 @@ mod tests {
     }
 
     #[test]
+    fn what_waited_for_a_slow_place_took_all_the_room_of_its_sender() {
+        let (mut window, turn) = (Window::default(), Turn::of(None));
+        let mut ids = (0..).map(QueueId);
+        let mut fill = |window: &mut Window, place: &str| {
+            let mut rooms = ids.by_ref().map(|id| window.add(turn, id, vec![to(place)]));
+            rooms.position(|room| room == Room::PlaceFull).unwrap()
+        };
+        let (first, second) = (fill(&mut window, "slow"), fill(&mut window, "slower"));
+        assert!(second < first && first + second < window.max(), "{first} {second} of {}", window.max());
+        assert_eq!(window.waits_behind(turn, &[to("a"), to("slow")]), Some(true));
+        assert_eq!(window.waits_behind(turn, &[to("a")]), Some(false));
+        assert_eq!(window.add(turn, QueueId(u64::MAX), vec![to("a")]), Room::Taken);
+        window.loaded(turn, Timestamp(5), false);
+        assert_eq!((window.take_low(), window.wants_from(turn)), (false, Some(Timestamp(5))), "only what is new");
+        window.loaded(turn, Timestamp(5), true);
+        assert_eq!(window.wants_from(turn), None, "another look would come no further");
+        let taken = (1..).find(|_| window.take_for(&to("slow"), usize::MAX).is_some() && window.take_low()).unwrap();
+        assert_eq!(first - taken, first / 4);
+        assert_eq!(window.wants_from(turn), Some(Timestamp(0)), "there is room for what was passed over");
+        assert_eq!((window.waits_behind(turn, &[to("slow")]), fill(&mut window, "slow") > 1), (Some(false), true));
+    }
+
+    #[test]
     fn whoever_found_no_room_at_all_waited_half_a_minute_for_it() {
         let mut window = Window::default();
         let full = (0..).map(|account| Turn::of(Some(account))).find(|turn| {
             let ids = (0..).map(|number| QueueId(u64::from(turn.account().unwrap()) << 32 | number));
-            ids.take_while(|id| window.add(*turn, *id, vec![to("a")])).count() == 0
+            ids.take_while(|id| add(&mut window, *turn, *id)).count() == 0
         });
         assert_eq!(window.wants_from(Turn::of(Some(u32::MAX))), None, "after {full:?}");
         for taken in 0..=CROWD {
             assert!(!window.is_low(), "{taken}");
-            window.take_for(&to("a"), usize::MAX).unwrap();
+            window.take(usize::MAX, &mut |_, _| true).unwrap();
         }
         assert!(window.take_low() && window.wants_from(Turn::of(Some(u32::MAX))).is_some());
     }
@@ -418,7 +526,7 @@ mod tests {
         let mut fill = |window: &mut Window| {
             for turn in (0..200).map(|account| Turn::of(Some(account))) {
                 if window.wants_from(turn).is_some() {
-                    while window.add(turn, ids.next().unwrap(), vec![to("a")]) {}
+                    while add(window, turn, ids.next().unwrap()) {}
                     window.loaded(turn, Timestamp(0), true);
                 }
             }
@@ -426,7 +534,7 @@ mod tests {
         fill(&mut window);
         let mut looks = 0;
         for _ in 0..20_000 {
-            window.take_for(&to("a"), usize::MAX).unwrap();
+            window.take(usize::MAX, &mut |_, _| true).unwrap();
             if window.take_low() {
                 looks += 1;
                 fill(&mut window);

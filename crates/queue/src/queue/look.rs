@@ -4,6 +4,9 @@ use super::{Queue, body_key, body_prefix, entry_key, id_at_end};
 use crate::entry::{Entry, QueueId};
 use crate::error::Error;
 
+/// So many numbers are tried one by one where nothing says which message is damaged.
+const NEAR: usize = 64;
+
 /// The number of a message, and what is known of it or what is wrong with that.
 type Read = (QueueId, Result<Entry, Error>);
 
@@ -35,13 +38,50 @@ impl Queue {
             Ok(rows) => Ok(rows.iter().map(|(key, value)| decode(id_at_end(key), value)).collect()),
             // The engine does not say which; of one it is that, and its octets have its number.
             Err(store::Error::Damaged(why)) if limit <= 1 => {
-                let octets = self.table.scan(b"b", &body_prefix(from), 1)?;
-                let id = octets.first().and_then(|(key, _)| key.get(1..9)?.try_into().ok());
+                let id = match self.table.scan(b"b", &body_prefix(from), 1) {
+                    Ok(octets) => octets.first().and_then(|(key, _)| key.get(1..9)?.try_into().ok()),
+                    Err(store::Error::Damaged(_)) => Some(self.last_damaged(from)?.0.to_be_bytes()),
+                    Err(error) => return Err(error.into()),
+                };
                 Ok(id.map(|id| (QueueId(u64::from_be_bytes(id)), Err(Error::Damaged(why)))).into_iter().collect())
             }
             Err(store::Error::Damaged(_)) => self.read_from(from, limit / 2),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The first message from a number on, of which neither the entry nor the octets can be read: no key says its number, so it is the one
+    /// behind which something else is found. Of several near each other the first; far from the number, one of them.
+    fn last_damaged(&self, from: QueueId) -> Result<QueueId, Error> {
+        let is_damaged = |read: Result<(), store::Error>| match read {
+            Ok(()) => Ok(false),
+            Err(store::Error::Damaged(_)) => Ok(true),
+            Err(error) => Err(Error::from(error)),
+        };
+        for id in (from.0..=u64::MAX).take(NEAR).map(QueueId) {
+            if is_damaged(self.table.get(&entry_key(id)).map(drop))? {
+                return Ok(id);
+            }
+        }
+        let is_before = |id: u64| is_damaged(self.table.scan(b"e", &entry_key(QueueId(id)), 1).map(drop));
+        let (mut before, mut behind) = (from.0, u64::MAX);
+        for exponent in 0..u64::BITS {
+            let id = from.0.saturating_add(1 << exponent);
+            if !is_before(id)? {
+                behind = id;
+                break;
+            }
+            before = id;
+        }
+        while behind - before > 1 {
+            let id = before.midpoint(behind);
+            if is_before(id)? {
+                before = id;
+            } else {
+                behind = id;
+            }
+        }
+        Ok(QueueId(before))
     }
 
     /// A message to be sent: what is known of it, and the first row of its octets, read with one look.

@@ -652,3 +652,25 @@ fn a_damaged_row_hid_all_other_messages_from_the_operator() {
     }
     assert_eq!((queue.damaged(9).unwrap(), queue.list(None, 9).unwrap().len()), (vec![], 2));
 }
+
+/// Then no key says which message it is.
+#[test]
+fn a_message_of_which_entry_and_octets_were_damaged_hid_all_others() {
+    for apart in [0, 1, 63, 64, 65, 1000] {
+        let engine = SimEngine::new();
+        let queue = open(&engine);
+        let new = || queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap().id;
+        let first = new();
+        for _ in 0..apart {
+            queue.remove(new()).unwrap();
+        }
+        let ids = [(); 3].map(|()| new());
+        for damaged in &ids[..2] {
+            engine.spoil(TableId::Queue, &entry_key(*damaged));
+            engine.spoil(TableId::Queue, &body_key(*damaged, 0));
+        }
+        let listed: Vec<QueueId> = queue.list(None, 9).unwrap().iter().map(|entry| entry.id).collect();
+        assert_eq!(listed, [first, ids[2]], "{apart}");
+        assert!(queue.damaged(9).unwrap().iter().any(|damaged| damaged.id == ids[1]), "{apart}");
+    }
+}

@@ -247,6 +247,7 @@ mod later;
 mod news;
 mod requiretls;
 mod said;
+mod slow;
 mod sts;
 mod terms;
 mod ways;
