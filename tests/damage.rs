@@ -138,6 +138,37 @@ fn a_damaged_body_is_said_to_be_damaged_and_the_messages_beside_it_are_served() 
 }
 
 #[test]
+fn of_a_damaged_message_what_is_kept_apart_from_its_text_still_shows() {
+    let sound = Sound::new();
+    sound.spoil("shard-00.sqlite", "Message 7.");
+    let mut octets = fs::read(sound.object()).unwrap();
+    octets[40_000] ^= 1;
+    fs::write(sound.object(), octets).unwrap();
+    let serving = Serving::start(sound.data.parent().unwrap(), "");
+    let mut alice = imap(&serving, "alice@example.org");
+    alice.ask("a SELECT INBOX", "a OK");
+    let all = alice.ask("a FETCH 1:* (EMAILID ENVELOPE BODYSTRUCTURE)", "a OK");
+    let of = |subject: &str| all.iter().find(|line| line.contains(subject)).unwrap().clone();
+    let (short, large) = (of("\"Fixture 7\""), of("\"Fixture 13\""));
+    // The header of a large message is kept twice.
+    let number = rig::between(&large, "* ", " ").to_owned();
+    let header = alice.ask(&format!("a FETCH {number} BODY.PEEK[HEADER]"), "a OK");
+    assert!(header.contains(&"Subject: Fixture 13".to_owned()), "{header:?}");
+    let text = alice.ask(&format!("a FETCH {number} BODY.PEEK[]"), "a ");
+    assert!(text.last().unwrap().starts_with("a NO [CORRUPTION]"), "{text:?}");
+    let session = rig::log_in_on_the_pages(&serving, "alice@example.org", &password(&serving, "alice@example.org"));
+    for (line, subject) in [(short, "Fixture 7"), (large, "Fixture 13")] {
+        let id = rig::between(&line, "EMAILID (", ")").to_owned();
+        let page = rig::page(&serving, &format!("GET /messages/{id}/read"), &session, "");
+        assert!(
+            page.contains(&format!("<h1><bdi>{subject}</bdi></h1>")) && page.contains("is damaged on the disk"),
+            "{page}"
+        );
+    }
+    serving.stop();
+}
+
+#[test]
 fn a_shard_that_is_lost_stops_its_own_accounts_only() {
     let sound = Sound::new();
     // Bob is in the second shard; Alice and the directory of accounts are in the first.

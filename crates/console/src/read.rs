@@ -38,6 +38,8 @@ pub struct MessageText {
     pub cc: Vec<String>,
     /// Its texts, in their order.
     pub texts: Vec<String>,
+    /// Its text is damaged on disk: what it was is not known any more.
+    pub is_damaged: bool,
     /// There is more text than [`MessageText::texts`] has.
     pub is_cut: bool,
     /// What lies beside the texts.
@@ -87,9 +89,12 @@ impl AccountConsole {
         let names = Names::of(&self.account)?;
         let reader = self.account.reader()?;
         let summary = reader.summary(email)?;
-        let mut body = reader.open(email, None)?;
         let sorted = Sorted::of(&summary.structure);
-        let (texts, is_cut) = texts(&sorted.texts, &mut body)?;
+        let read = reader.open(email, None).map_err(Error::from);
+        let read = read.and_then(|mut body| texts(&sorted.texts, &mut body));
+        // Who wrote what about when is kept apart from it.
+        let is_damaged = matches!(read, Err(Error::Store(store::Error::Damaged(_))));
+        let (texts, is_cut) = if is_damaged { (Vec::new(), false) } else { read? };
         let envelope = &summary.envelope;
         let sent = envelope.date.as_deref().and_then(date::parse);
         Ok(MessageText {
@@ -99,6 +104,7 @@ impl AccountConsole {
             to: addresses(&envelope.to),
             cc: addresses(&envelope.cc),
             texts,
+            is_damaged,
             is_cut,
             files: sorted.files.iter().take(FILES_MAX).map(|(path, part)| file(path, part)).collect(),
             more_files: sorted.files.len().saturating_sub(FILES_MAX),
