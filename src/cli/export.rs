@@ -45,7 +45,7 @@ pub(super) struct Export {
 enum Written {
     /// For another server: a Maildir as Dovecot has it, with UIDs and the UIDLs of POP programs
     Maildir,
-    /// For mail programs: a file for each mailbox (mboxrd), with flags in Status, X-Status and X-Keywords, UIDs in X-UID
+    /// For mail programs: a file for each mailbox (mboxrd), flags in X-Status and the like, UIDs in X-UID
     Mbox,
     /// For people and archives: a file for each message, octet for octet, with tables of flags and dates
     Eml,
