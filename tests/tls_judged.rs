@@ -29,7 +29,7 @@ const SAID_OF_EACH: [&str; 8] = [
     "OK - Not vulnerable, RSA cipher suites not supported.",
     "Client Renegotiation DoS Attack:   OK - Not vulnerable",
     "Secure Renegotiation:              OK - Supported",
-    "OK - Supported",
+    "TLS Extended Master Secret Extension:\n                                          OK - Supported",
 ];
 
 fn sslyze() -> Option<PathBuf> {

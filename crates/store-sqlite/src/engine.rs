@@ -225,9 +225,8 @@ impl OpenShard {
             Err(error) => error.what.clone(),
         };
         tracing::warn!("a part of the store is opened once more: {problem}");
-        // What it has open goes first.
-        drop(first);
-        Self::open_once(directory, file, options, flushes)
+        // What could be read the first time is read, whatever comes of the second. It has no connection yet.
+        Self::open_once(directory, file, options, flushes).or(first)
     }
 
     fn open_once(
