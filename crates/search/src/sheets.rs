@@ -4,7 +4,8 @@ use crate::sheet::{Draft, Sheet};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use store::{AccountId, EmailId, MailboxId};
 
 /// A draft of so many messages is put into its sheet, so that no slice has more to put in order.
@@ -33,6 +34,8 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub struct Sheets {
     bytes_max: usize,
+    /// Gives seconds since some start.
+    seconds: fn() -> u64,
     /// Nobody outside can make two texts have the same.
     hashes: RandomState,
     state: Mutex<State>,
@@ -40,10 +43,17 @@ pub struct Sheets {
 
 #[derive(Debug, Default)]
 struct State {
-    /// With when each was used last.
-    sheets: HashMap<(AccountId, MailboxId, Kind), (u64, Arc<Sheet>)>,
+    sheets: HashMap<(AccountId, MailboxId, Kind), (LastUse, Arc<Sheet>)>,
     uses: u64,
     bytes: usize,
+}
+
+/// When a sheet was used last.
+#[derive(Clone, Copy, Debug)]
+struct LastUse {
+    second: u64,
+    /// How many uses there had been, of all sheets: tells apart what was used in one second.
+    uses: u64,
 }
 
 /// What is known, and what was read since.
@@ -67,7 +77,7 @@ impl Sheets {
     /// Sheets that take at most so many octets together. 0: none are kept.
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, hashes: RandomState::new(), state: Mutex::default() }
+        Self { bytes_max, seconds, hashes: RandomState::new(), state: Mutex::default() }
     }
 
     /// What stands for a text where only equality counts; never 0.
@@ -84,9 +94,9 @@ impl Sheets {
     pub(crate) fn known(&self, (account, mailbox): (AccountId, MailboxId), kind: Kind, messages: usize) -> Known {
         let mut state = self.lock();
         state.uses += 1;
-        let uses = state.uses;
+        let now = LastUse { second: (self.seconds)(), uses: state.uses };
         let kept = state.sheets.get_mut(&(account, mailbox, kind)).map(|(used, sheet)| {
-            *used = uses;
+            *used = now;
             Arc::clone(sheet)
         });
         // One that is mostly about messages that are gone is made anew.
@@ -102,11 +112,11 @@ impl Sheets {
             return;
         }
         let mut state = self.lock();
-        let uses = state.uses;
-        let before = state.sheets.insert((account, mailbox, known.kind), (uses, Arc::clone(&known.sheet)));
+        let now = LastUse { second: (self.seconds)(), uses: state.uses };
+        let before = state.sheets.insert((account, mailbox, known.kind), (now, Arc::clone(&known.sheet)));
         state.bytes = state.bytes + bytes - before.map_or(0, |(_, sheet)| sheet.memory_bytes());
         if state.bytes > self.bytes_max {
-            state.shrink(self.bytes_max);
+            state.shrink(self.bytes_max, now);
         }
     }
 
@@ -115,21 +125,27 @@ impl Sheets {
     }
 }
 
+/// Since the first use of any.
+fn seconds() -> u64 {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGUN.elapsed().as_secs()
+}
+
 impl State {
     /// Some give way. Of two accounts that have as much, those that nobody used for the longest time; the more an account has the
     /// less time it takes: whoever has nearly all does not push out those that others use meanwhile, and gets the room of those
     /// that nobody uses.
-    fn shrink(&mut self, bytes_max: usize) {
+    fn shrink(&mut self, bytes_max: usize, now: LastUse) {
         let mut held: HashMap<AccountId, usize> = HashMap::new();
         for ((account, ..), (_, sheet)) in &self.sheets {
             *held.entry(*account).or_default() += sheet.memory_bytes();
         }
         let weighed = self.sheets.iter().map(|(key, (used, _))| {
-            let unused = u128::from(self.uses.saturating_sub(*used)) + 1;
-            (held.get(&key.0).map_or(0, |bytes| *bytes as u128) * unused, unused, *key)
+            let seconds = u128::from(now.second.saturating_sub(used.second)) + 1;
+            (held.get(&key.0).map_or(0, |bytes| *bytes as u128) * seconds, Reverse(used.uses), *key)
         });
         let mut weighed: Vec<_> = weighed.collect();
-        weighed.sort_unstable_by_key(|(weight, unused, _)| Reverse((*weight, *unused)));
+        weighed.sort_unstable_by_key(|(weight, used, _)| Reverse((*weight, *used)));
         for (.., key) in weighed {
             if self.bytes <= bytes_max {
                 return;
@@ -177,6 +193,7 @@ mod tests {
     use super::*;
     use crate::{Algorithm, Criterion, Mark, Numbers, Order, Ordered, SortKey, Threads};
     use proptest::prelude::*;
+    use std::cell::Cell;
     use store::sim::{SimEngine, SimObjects};
     use store::{
         Account, Actor, DeviceId, Expunge, FlagChange, FlagMode, Flags, NewMessage, Protocol, Store, SystemFlag,
@@ -312,17 +329,24 @@ mod tests {
             fill(&sheets, 1, 1_000);
             sheets.lock().bytes
         };
-        let sheets = Sheets::new(large * 21 / 20);
+        thread_local! {
+            static SECOND: Cell<u64> = const { Cell::new(0) };
+        }
+        let pass = |seconds: u64| SECOND.set(SECOND.get() + seconds);
+        let sheets = Sheets { seconds: || SECOND.get(), ..Sheets::new(large * 21 / 20) };
         let others = 17..27;
         others.clone().for_each(|account| fill_of(&sheets, account, 1, 10));
         for _ in 0..20 {
-            fill(&sheets, 1, 1_000);
+            // It sorts as often as it can, and they now and then.
+            (0..5).for_each(|_| fill(&sheets, 1, 1_000));
+            pass(3);
             for account in others.clone() {
                 assert_eq!(known_of(&sheets, account, 1, 10), 10, "it is used all the time: {account}");
             }
         }
         assert_eq!(known(&sheets, 1, 1_000), 0, "there is no room for it beside them");
-        (0..200).for_each(|_| fill(&sheets, 1, 1_000));
+        pass(600);
+        fill(&sheets, 1, 1_000);
         assert_eq!(known(&sheets, 1, 1_000), 1_000, "nobody uses theirs any more");
         assert!(sheets.lock().bytes <= large * 21 / 20);
     }

@@ -11,7 +11,8 @@ thread_local! {
     static AT_WORK: Cell<Option<SessionId>> = const { Cell::new(None) };
 }
 
-/// How the log calls a connection: no other one of this server has the same, of an earlier start neither.
+/// How the log calls a connection. No other one of this process has the same; of another process, one that began in the same
+/// second may have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionId {
     /// When it began, in seconds since 1970.
