@@ -9,8 +9,9 @@ between them over submission with TLS, and a person on the pages. `--pace 2` mak
 within the hour (`retention_days = 0`), so that the mail has about the same size from then on.
 
 Prints a row every so many minutes: messages taken since the start, what the mailboxes hold, memory, open files, threads, the database
-and its logs, large bodies, and the share of one processor. At the end `pillarbox check --bodies` looks at all of it. Exit status 1 when a
-client was told anything but what it asked for, or when that check finds something.
+and its logs, large bodies, and the share of one processor. At the end `pillarbox check --bodies` looks at all of it, and an account from
+which nobody deletes is asked how many messages it has. Exit status 1 when a client was told anything but what it asked for, when
+that check finds something, when that account has not just what was taken for it, or when the server panics or does not end well.
 """
 import argparse, http.client, imaplib, json, os, pathlib, poplib, random, re, select, shutil, smtplib, ssl, subprocess, sys, tempfile, threading, time
 import urllib.parse
@@ -27,7 +28,9 @@ class Load:
     """What all clients know and count."""
 
     def __init__(self, options, ports, accounts):
-        self.ports, self.accounts, self.pace = ports, accounts, options.pace
+        self.ports, self.pace = ports, options.pace
+        # From the last one nobody deletes.
+        *self.accounts, self.kept = accounts
         self.end = threading.Event()
         self.lock, self.done, self.errors = threading.Lock(), {}, []
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -77,10 +80,10 @@ def ok(answer):
 def deliver(load):
     with smtplib.LMTP("127.0.0.1", load.ports["lmtp"], timeout=60) as client:
         client.ehlo()
-        for _ in range(20):
-            to = random.choice(load.accounts)["address"]
-            client.sendmail("outside@example.net", [to], message("outside@example.net", to))
-            load.count("LMTP")
+        for number in range(20):
+            account = random.choice(load.accounts) if number else load.kept
+            client.sendmail("outside@example.net", [account["address"]], message("outside@example.net", account["address"]))
+            load.count("LMTP" if number else "LMTP kept")
             if load.pause(0.6):
                 return
 
@@ -202,6 +205,15 @@ def erase_pop3(load, account):
     load.pause(8)
 
 
+def kept(load):
+    """How many messages the account has from which nobody deletes."""
+    client = imaplib.IMAP4("127.0.0.1", load.ports["imap"], timeout=60)
+    ok(client.login(load.kept["address"], load.kept["imap"]))
+    count = int(ok(client.select("INBOX", readonly=True))[0])
+    client.logout()
+    return count
+
+
 class Person:
     """Somebody on the pages, who logs in once."""
 
@@ -289,7 +301,7 @@ class Sampler:
         now, before = self.used(), self.last
         self.last = now
         with load.lock:
-            mail = load.done.get("LMTP", 0) + load.done.get("submission", 0)
+            mail = sum(load.done.get(way, 0) for way in ("LMTP", "LMTP kept", "submission"))
             commands = sum(load.done.values())
             errors = len(load.errors)
         return {
@@ -333,10 +345,10 @@ def main():
     parse.add_argument("--every", type=float, default=5, help="minutes between rows")
     options = parse.parse_args()
     place = pathlib.Path(tempfile.mkdtemp(prefix="pillarbox-soak-"))
-    process, ports, accounts, check = serve(os.path.abspath(options.pillarbox), place, options.accounts)
+    process, ports, accounts, check = serve(os.path.abspath(options.pillarbox), place, options.accounts + 1)
     load = Load(options, ports, accounts)
     work = [("LMTP", deliver), ("submission", submit), ("pages", use_pages)]
-    for account in accounts:
+    for account in load.accounts:
         name = account["address"]
         work += [(f"IMAP {name}", use_imap, account), (f"IDLE {name}", wait_in_idle, account)]
         work += [(f"POP3 {name}", read_pop3, account, set()), (f"POP3 DELE {name}", erase_pop3, account)]
@@ -359,14 +371,18 @@ def main():
         [thread.join(90) for thread in threads]
         hanging = [thread.name for thread in threads if thread.is_alive()]
         print(f"\n{json.dumps(load.done)}; {len(load.errors)} errors; {len(hanging)} clients hang")
+        taken, there = load.done.get("LMTP kept", 0), kept(load)
+        print(f"{taken} messages were taken for the account from which nobody deletes; {there} are there")
         process.terminate()
-        process.wait(60)
+        ended = process.wait(60)
         found = check().strip()
-        print(found)
+        print(f"the server ended with {ended}; {found}")
         warnings = (place / "pillarbox.log").read_text(errors="replace").splitlines()
+        panics = [line for line in warnings if "panic" in line]
         print(f"lines of the log of a warning or an error: {len(warnings)}")
         [print(f"  {line[:300]}") for line in warnings[:5]]
-        raise SystemExit(1 if load.errors or hanging or not found.startswith("All is well") else 0)
+        is_well = not (load.errors or hanging or panics) and taken == there and ended == 0
+        raise SystemExit(0 if is_well and found.startswith("All is well") else 1)
     finally:
         load.end.set()
         process.poll() is None and process.kill()
