@@ -417,7 +417,9 @@ fn fill_oddly(imap: &mut Lines) {
         }
         for number in 0..count {
             let text = match (mailbox, number) {
-                ("Odd", 0) => "Status: RO\r\nX-Keywords: own\r\nSubject: own\r\n\r\ntext\r\n".to_owned(),
+                ("Odd", 0) => {
+                    "Status: RO\r\nX-Mozilla-Status: 0008\r\nX-Keywords: own\r\nSubject: own\r\n\r\ntext\r\n".to_owned()
+                }
                 ("Odd", 1) => "Subject: no end\r\n\r\ntext".to_owned(),
                 ("Odd", 2) => "Subject: no text\r\n".to_owned(),
                 ("Odd", _) => "\r\nno header\r\n".to_owned(),

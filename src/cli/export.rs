@@ -58,8 +58,9 @@ Of a Maildir, folders are those of Maildir++ (`.Work.Drafts` beside `cur`); flag
 beside them as Dovecot has them (26 in a folder), the date of a message is that of its file, subscriptions are in
 `subscriptions`, UIDs and the UIDLs of POP programs in `dovecot-uidlist`. In the other forms `mailboxes.csv` says which
 mailbox is where, and of eml and zip `messages.csv` in each directory the flags, dates and UIDLs. `pillarbox import`
-brings all of it back (maildir:DIR, mbox:DIR, eml:DIR, zip:FILE), but for UIDs. Nothing is changed here. The files belong
-to whoever runs the command; root's, without a running server, to the user that the server's data belong to.
+brings all of it back (maildir:DIR, mbox:DIR, eml:DIR, zip:FILE), but for UIDs and the UIDLs that the server gave; mbox
+has no UIDLs, and the system's line ends; a Maildir has other names where there is a dot. Nothing is changed here. The
+files belong to whoever runs the command; root's, without a running server, to the user that the server's data belong to.
 
 Examples:
   pillarbox export /backup/alice --account alice

@@ -30,6 +30,7 @@ pub enum ExportStep {
         /// The UID of the next message that comes.
         uid_next: u32,
         /// Keywords that messages of it have or had.
+        #[serde(default)]
         keywords: Vec<String>,
     },
     /// A message of the last mailbox.

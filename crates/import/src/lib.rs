@@ -21,7 +21,7 @@ mod run;
 mod source;
 mod told;
 
-pub use files::{FileKind, FileOptions, notes};
+pub use files::{FileKind, FileOptions, is_field_of_programs, notes};
 pub use imap::{ImapSource, Login, Security, Server};
 pub use run::Import;
 pub use source::{Content, Folder, Item, Opened, Source, SourceError, Unknown};

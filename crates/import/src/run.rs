@@ -187,6 +187,9 @@ impl Running<'_, '_> {
             done += chunk.len();
             self.say(Event::Looked { name: way.folder.name.clone(), done, total })?;
         }
+        if let Some((message, why)) = self.source.left_behind() {
+            self.say(Event::Refused { folder: way.folder.name.clone(), message, why })?;
+        }
         let known = marks.iter().filter(|mark| imported.of(**mark).is_some()).count();
         self.report.known += known.saturating_sub(way.brought);
         self.report.vanished += vanished;

@@ -34,6 +34,11 @@ pub trait Source {
         Vec::new()
     }
 
+    /// Messages of the open folder that are no messages any more where they lie: how many, and why they do not come.
+    fn left_behind(&mut self) -> Option<(String, String)> {
+        None
+    }
+
     /// Begins again after it broke off.
     ///
     /// # Errors

@@ -17,7 +17,9 @@ use rawzip::{CompressionMethod, ZipArchiveWriter};
 
 use super::super::Outcome;
 use super::super::failure::Failure;
-use super::form::{Done, Mailbox, Message, Whole, create, directory, failed, must_be_empty, out_of_turn};
+use super::form::{
+    self, Done, Mailbox, Message, Whole, create, directory, failed, keep, must_be_empty, out_of_turn, part,
+};
 use super::names::{Places, of_subject};
 use super::table::Table;
 
@@ -129,7 +131,8 @@ impl To {
         match self {
             Self::Disk(root) => {
                 let path = root.join(name);
-                on_disk(&path, octets, at).map_err(|error| failed(&path, &error))
+                on_disk(&part(root), octets, at).map_err(|error| failed(&path, &error))?;
+                form::name(root, &path)
             }
             Self::Archive { part, archive, .. } => {
                 packed(archive, name, octets, at).map_err(|error| unwritten(part, &error))
@@ -138,11 +141,16 @@ impl To {
     }
 
     fn end(self) -> Outcome {
-        let Self::Archive { path, part, archive } = self else { return Ok(()) };
+        let (path, part, archive) = match self {
+            Self::Disk(root) => return keep(&root),
+            Self::Archive { path, part, archive } => (path, part, archive),
+        };
         let file = archive.finish().map_err(|error| unwritten(&part, &error))?;
         let file = file.into_inner().map_err(|error| failed(&part, error.error()))?;
         file.sync_all().map_err(|error| failed(&part, &error))?;
-        std::fs::rename(&part, &path).map_err(|error| failed(&path, &error))
+        std::fs::rename(&part, &path).map_err(|error| failed(&path, &error))?;
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(above).and_then(|above| above.sync_all()).map_err(|error| failed(above, &error))
     }
 }
 

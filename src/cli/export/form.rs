@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::Outcome;
 use super::super::failure::Failure;
@@ -121,6 +121,21 @@ pub(super) fn directory(dir: &Path) -> Outcome {
 /// A file for its owner alone, that was not there.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// What a file below `root` is called until it is whole: an import passes it over.
+pub(super) fn part(root: &Path) -> PathBuf {
+    root.join(".part")
+}
+
+/// A file has its name, once it is whole.
+pub(super) fn name(root: &Path, path: &Path) -> Outcome {
+    std::fs::rename(part(root), path).map_err(|error| failed(path, &error))
+}
+
+/// What was written there stays, also through a loss of power.
+pub(super) fn keep(dir: &Path) -> Outcome {
+    File::open(dir).and_then(|dir| Ok(rustix::fs::syncfs(dir)?)).map_err(|error| failed(dir, &error))
 }
 
 pub(super) fn write(path: &Path, octets: &[u8]) -> Outcome {

@@ -13,7 +13,9 @@ use message::{date, header};
 
 use super::super::Outcome;
 use super::super::failure::Failure;
-use super::form::{Done, Mailbox, Message, Whole, create, directory, failed, must_be_empty, out_of_turn, write};
+use super::form::{
+    Done, Mailbox, Message, Whole, create, directory, failed, keep, must_be_empty, name, out_of_turn, part, write,
+};
 use super::names::Places;
 use super::table::Table;
 
@@ -41,24 +43,25 @@ impl Mbox {
 
     fn end_file(&mut self) -> Outcome {
         let Some((path, mut file)) = self.file.take() else { return Ok(()) };
-        file.flush().map_err(|error| failed(&path, &error))
+        file.flush().map_err(|error| failed(&path, &error))?;
+        name(&self.root, &path)
     }
 }
 
 impl Whole for Mbox {
     fn mailbox(&mut self, mailbox: Mailbox) -> Outcome {
         self.end_file()?;
-        let Mailbox { name, is_subscribed, uid_validity, uid_next, keywords } = mailbox;
+        let Mailbox { name: called, is_subscribed, uid_validity, uid_next, keywords } = mailbox;
         let (last, keywords) = (uid_next.saturating_sub(1), keywords.join(" "));
         self.base = Some(format!("X-IMAPbase: {uid_validity:010} {last:010} {keywords}"));
-        let place = format!("{}.mbox", self.places.of(&name));
+        let place = format!("{}.mbox", self.places.of(&called));
         let path = self.root.join(&place);
         if let Some(above) = path.parent() {
             directory(above)?;
         }
-        let file = create(&path).map_err(|error| failed(&path, &error))?;
+        let file = create(&part(&self.root)).map_err(|error| failed(&path, &error))?;
         self.file = Some((path, BufWriter::new(file)));
-        self.table.row(&[&place, &name, if is_subscribed { "yes" } else { "no" }])?;
+        self.table.row(&[&place, &called, if is_subscribed { "yes" } else { "no" }])?;
         self.done.folders += 1;
         Ok(())
     }
@@ -72,7 +75,9 @@ impl Whole for Mbox {
 
     fn end(mut self) -> Result<Done, Failure> {
         self.end_file()?;
-        write(&self.root.join(MAILBOXES), &self.table.end()?)?;
+        write(&part(&self.root), &self.table.end()?)?;
+        name(&self.root, &self.root.join(MAILBOXES))?;
+        keep(&self.root)?;
         Ok(self.done)
     }
 }
@@ -85,7 +90,7 @@ fn put(file: &mut impl Write, message: &Message, base: Option<&str>, octets: &[u
         Some(fields) if fields.is_empty() || fields.ends_with(b"\n") => (fields, &b"\n"[..]),
         _ => (head, &b""[..]),
     };
-    lines(file, fields)?;
+    own_fields(file, fields)?;
     if let Some(base) = base {
         writeln!(file, "{}", base.trim_end())?;
     }
@@ -96,18 +101,36 @@ fn put(file: &mut impl Write, message: &Message, base: Option<&str>, octets: &[u
     file.write_all(b"\n")
 }
 
-/// Lines of a message, quoted, and the last with an end.
-fn lines(file: &mut impl Write, octets: &[u8]) -> io::Result<()> {
-    for line in octets.split_inclusive(|octet| *octet == b'\n') {
-        let text = line.strip_suffix(b"\n").map_or(line, |text| text.strip_suffix(b"\r").unwrap_or(text));
-        let marks = text.iter().take_while(|octet| **octet == b'>').count();
-        if text[marks..].starts_with(b"From ") {
-            file.write_all(b">")?;
+/// The fields of a header but those in which programs keep flags: what a sender wrote into such would be taken for the owner's.
+fn own_fields(file: &mut impl Write, octets: &[u8]) -> io::Result<()> {
+    let mut is_left_out = false;
+    for field in octets.split_inclusive(|octet| *octet == b'\n') {
+        // RFC 5322 §2.2.3: such a line goes on with the field.
+        if !field.starts_with(b" ") && !field.starts_with(b"\t") {
+            is_left_out = import::is_field_of_programs(field);
         }
-        file.write_all(text)?;
-        file.write_all(b"\n")?;
+        if !is_left_out {
+            line(file, field)?;
+        }
     }
     Ok(())
+}
+
+/// Lines of a message.
+fn lines(file: &mut impl Write, octets: &[u8]) -> io::Result<()> {
+    octets.split_inclusive(|octet| *octet == b'\n').try_for_each(|octets| line(file, octets))
+}
+
+/// A line, quoted, and with an end.
+fn line(file: &mut impl Write, line: &[u8]) -> io::Result<()> {
+    let text = line.strip_suffix(b"\n").map_or(line, |text| text.strip_suffix(b"\r").unwrap_or(text));
+    let marks = text.iter().take_while(|octet| **octet == b'>').count();
+    if text[marks..].starts_with(b"From ") {
+        file.write_all(b">")?;
+    }
+    file.write_all(text)?;
+    // Behind CR, LF alone would take it into the end of the line.
+    file.write_all(if text.ends_with(b"\r") { b"\r\n" } else { b"\n" })
 }
 
 /// The fields in which programs keep flags.
@@ -168,7 +191,24 @@ mod tests {
         assert_eq!(text, expected);
         assert_eq!(written(&[], b"\r\ntext"), format!("{FROM}{BASE}Status: O\n\ntext\n\n"));
         assert_eq!(written(&[], b"A: b\r\n"), format!("{FROM}A: b\n{BASE}Status: O\n\n"));
+        assert_eq!(
+            written(&[], b"\r\r\nA: b\r\r\nC: d\r\n\r\nx\r\r\n"),
+            format!("{FROM}\r\r\nA: b\r\r\nC: d\n{BASE}Status: O\n\nx\r\r\n\n")
+        );
+        assert_eq!(written(&[], b"A: b\r\n\r"), format!("{FROM}A: b\n\r\r\n{BASE}Status: O\n\n"));
         assert_eq!(written(&[], b"A: b\n\nbare\rline"), format!("{FROM}A: b\n{BASE}Status: O\n\nbare\rline\n\n"));
+    }
+
+    #[test]
+    fn a_sender_sets_no_flags() {
+        let text = written(
+            &["\\Flagged"],
+            b"X-Mozilla-Status: 0008\r\nA: b\r\n c\r\nstatus : RO\r\n\tmore\r\nX-UID: 9\r\nStatuses: d\r\n\r\nStatus: R\r\n",
+        );
+        let own = "X-IMAPbase: 7 8\nX-UID: 1\nStatus: O\nX-Status: F\n";
+        let expected =
+            format!("From MAILER-DAEMON Thu Jan  1 00:00:00 2026\nA: b\n c\nStatuses: d\n{own}\nStatus: R\n\n");
+        assert_eq!(text, expected);
     }
 
     #[test]

@@ -69,8 +69,12 @@ fn safe(level: &str) -> String {
     }
     let lower = safe.to_ascii_lowercase();
     let is_device = DEVICES.contains(&lower.split('.').next().unwrap_or_default().trim_end());
-    // What stands beside mailboxes: messages, and tables about them.
-    if safe.is_empty() || is_device || [".eml", ".csv", ".sbd"].iter().any(|end| lower.ends_with(end)) {
+    // What stands beside mailboxes: messages, and tables about them; in archives of macOS, what is no mail.
+    if safe.is_empty()
+        || is_device
+        || lower == "__macosx"
+        || [".eml", ".csv", ".sbd"].iter().any(|end| lower.ends_with(end))
+    {
         safe.push('_');
     }
     // `NUL.txt_` is a device still.
@@ -107,6 +111,7 @@ mod tests {
             ("end. ", "end._"),
             ("nul", "_nul_"),
             ("Aux.txt/COM1", "_Aux.txt_/_COM1_"),
+            ("__MACOSX", "__MACOSX_"),
             ("x/messages.csv", "x/messages.csv_"),
             ("x/0000000001.eml", "x/0000000001.eml_"),
             ("a/b/c/d/e/f/g/h/i/j/k/l/m", "a/b/c/d/e/f/g/h/i/j/k/l_m"),

@@ -26,7 +26,7 @@ const HIDDEN: [&[u8]; 11] = [
     b"x-gmail-labels",
 ];
 /// Keywords of a message in a file; more are left out.
-const KEYWORDS_MAX: usize = 1000;
+pub(super) const KEYWORDS_MAX: usize = 1000;
 /// Of a field of a header so much is read.
 const FIELD_BYTES_MAX: usize = 64 * 1024;
 /// Thunderbird: removed, and in the file until it is compacted.
@@ -52,6 +52,13 @@ const GMAIL_OWN: [&str; 16] = [
     "muted",
     "all mail",
 ];
+
+/// Whether a line of a header begins a field in which programs keep flags and numbers, which an import leaves out.
+#[must_use]
+pub fn is_field_of_programs(line: &[u8]) -> bool {
+    let name = line.iter().position(|octet| *octet == b':').map(|colon| line[..colon].trim_ascii());
+    name.is_some_and(|name| HIDDEN.contains(&name.to_ascii_lowercase().as_slice()))
+}
 
 /// Takes octets as they come.
 pub(super) trait Takes {
@@ -154,7 +161,7 @@ impl<T: Takes> Cleaner<T> {
         self.end_field();
         let Some(colon) = line.iter().position(|octet| *octet == b':') else { return State::Header };
         let name = line[..colon].trim_ascii().to_ascii_lowercase();
-        let is_hidden = HIDDEN.contains(&name.as_slice());
+        let is_hidden = is_field_of_programs(line);
         let is_read = is_hidden
             || (name == b"date" && self.written.is_none())
             || (name == b"received" && self.received.is_none());

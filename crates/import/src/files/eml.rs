@@ -9,7 +9,7 @@ mod tree;
 mod zip;
 
 use super::clean::{Cleaner, Facts, Within};
-use super::found::Found;
+use super::found::{self, FOLDERS_MAX, Found};
 use super::notes::{self, Line};
 use super::{FileOptions, mark_of};
 use crate::imap::readable;
@@ -70,8 +70,6 @@ enum Taken {
     Message(Vec<u8>, Facts),
     TooLarge,
     Unknown(String),
-    /// Its program has removed it.
-    Removed,
 }
 
 impl Eml {
@@ -101,6 +99,9 @@ impl Eml {
             if count > tree::FILES_MAX {
                 return Err(SourceError::Refused(format!("there are more than {} files", tree::FILES_MAX)));
             }
+            if groups.len() > FOLDERS_MAX {
+                return Err(found::too_many());
+            }
             if is_single || is_message(&leaf.name) {
                 groups.entry(group(levels, &leaf.name)).or_default().messages.push(leaf);
             } else if leaf.name == notes::MESSAGES {
@@ -115,7 +116,6 @@ impl Eml {
         for group in groups.values_mut() {
             group.messages.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        groups.retain(|_, group| !group.messages.is_empty());
         self.groups = groups;
         Ok((mailboxes, others))
     }
@@ -123,8 +123,11 @@ impl Eml {
     /// The text of a table beside the mail.
     fn text(&mut self, leaf: Option<&Leaf>) -> Result<String, SourceError> {
         let Some(leaf) = leaf else { return Ok(String::new()) };
-        let why = match self.tree.read(&leaf.place, TABLE_BYTES_MAX)? {
-            Octets::All(octets) => return Ok(String::from_utf8_lossy(&octets).into_owned()),
+        let why = match self.tree.read(&leaf.place, TABLE_BYTES_MAX, true)? {
+            Octets::All(octets) => {
+                let text = String::from_utf8(octets);
+                return Ok(text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()));
+            }
             Octets::TooMany => "it is too long".to_owned(),
             Octets::Unreadable(why) => why,
         };
@@ -138,44 +141,49 @@ impl Eml {
         if levels.is_empty() { vec!["INBOX".to_owned()] } else { levels }
     }
 
-    /// Reads a message of a group.
+    /// Reads a message of a group; `counts`: while all are looked through.
     fn take(
         &mut self,
-        group: &[String],
-        at: usize,
+        (group, at): (&[String], usize),
         lines: &HashMap<String, Line>,
-    ) -> Result<(Taken, u64), SourceError> {
+        counts: bool,
+    ) -> Result<Taken, SourceError> {
         let Some(leaf) = self.groups.get(group).and_then(|group| group.messages.get(at)) else {
-            return Ok((Taken::Unknown("it is gone".to_owned()), 0));
+            return Ok(Taken::Unknown("it is gone".to_owned()));
         };
-        let octets = match self.tree.read(&leaf.place, self.message_bytes_max)? {
+        let octets = match self.tree.read(&leaf.place, self.message_bytes_max, counts)? {
             Octets::All(octets) => octets,
-            Octets::TooMany => return Ok((Taken::TooLarge, self.message_bytes_max)),
-            Octets::Unreadable(why) => return Ok((Taken::Unknown(why), 0)),
+            Octets::TooMany => return Ok(Taken::TooLarge),
+            Octets::Unreadable(why) => return Ok(Taken::Unknown(why)),
         };
-        let bytes = octets.len() as u64;
         if let Some(line) = lines.get(&leaf.name) {
-            let Facts { flags, date, is_removed } = &line.facts;
-            let facts = Facts { flags: flags.clone(), date: date.or(leaf.changed), is_removed: *is_removed };
-            return Ok((Taken::Message(octets, facts), bytes));
+            let Facts { flags, date, .. } = &line.facts;
+            let facts = Facts { flags: flags.clone(), date: date.or(leaf.changed), is_removed: false };
+            return Ok(Taken::Message(octets, facts));
         }
-        Ok((cleaned(&leaf.name, &octets, leaf.changed), bytes))
+        Ok(cleaned(&leaf.name, &octets, leaf.changed))
     }
 }
 
 impl Source for Eml {
     fn folders(&mut self) -> Result<Vec<Folder>, SourceError> {
         let (table, others) = self.sort_out()?;
-        let noted = notes::mailboxes(&self.text(table.as_ref())?);
+        let noted = notes::mailboxes(&self.text(table.as_ref())?)?;
         let (mut found, mut named) = (Found::default(), HashSet::new());
         for noted in noted {
             let group: Vec<String> = noted.place.split('/').map(str::to_owned).collect();
+            // A place that is not there is no mailbox, and none is two.
+            if !self.groups.contains_key(&group) || named.contains(&group) {
+                continue;
+            }
             let levels = [&self.into[..], &noted.levels].concat();
             found.add(&levels, key(&group), None)?;
             found.folders.iter_mut().next_back().into_iter().for_each(|last| last.is_subscribed = noted.is_subscribed);
             named.insert(group);
         }
-        for group in self.groups.keys().filter(|group| !named.contains(*group)) {
+        for (group, _) in
+            self.groups.iter().filter(|(name, group)| !named.contains(*name) && !group.messages.is_empty())
+        {
             found.add(&self.levels(group), key(group), None)?;
         }
         if found.folders.is_empty() {
@@ -191,21 +199,21 @@ impl Source for Eml {
         let group: Vec<String> = String::from_utf8_lossy(&folder.key).split('/').map(str::to_owned).collect();
         let group = if group == [""] { Vec::new() } else { group };
         let table = self.groups.get_mut(&group).and_then(|group| group.table.take());
-        let lines = notes::messages(&self.text(table.as_ref())?);
-        let count = self.groups.get(&group).map_or(0, |group| group.messages.len());
+        let text = self.text(table.as_ref())?;
+        let leaves = self.groups.get(&group).map(|group| group.messages.as_slice()).unwrap_or_default();
+        let (count, names) = (leaves.len(), leaves.iter().map(|leaf| leaf.name.as_str()).collect());
+        let lines = notes::messages(&text, &names)?;
         if let Some(group) = self.groups.get_mut(&group) {
             group.table = table;
         }
         let (mut entries, mut marks, mut doubled) = (HashMap::new(), Vec::new(), HashMap::new());
         for at in 0..count {
-            let (taken, bytes) = self.take(&group, at, &lines)?;
-            self.tree.count(bytes);
+            let taken = self.take((&group, at), &lines, true)?;
             let leaf = self.groups.get(&group).and_then(|group| group.messages.get(at));
             let name = leaf.map(|leaf| leaf.name.clone()).unwrap_or_default();
             let by_name = mark_of(&[b"name", name.as_bytes()]);
             let too_large = || leaf.map_or(0, |leaf| leaf.bytes).max(self.message_bytes_max.saturating_add(1));
             let (mark, entry) = match taken {
-                Taken::Removed => continue,
                 Taken::Unknown(why) => (by_name, Err(Unknown { mark: by_name, label: name, why })),
                 Taken::TooLarge => {
                     let flags = Flags::default();
@@ -247,11 +255,11 @@ impl Source for Eml {
         let open = self.open.take().ok_or_else(|| SourceError::Refused("no folder is open".to_owned()))?;
         let mut read = |item: &Item| {
             let Some(Ok(entry)) = open.entries.get(&item.mark) else { return Ok(Content::Missing(CHANGED.to_owned())) };
-            Ok(match self.take(&open.group, entry.at, &open.lines)?.0 {
+            Ok(match self.take((&open.group, entry.at), &open.lines, false)? {
                 Taken::Message(octets, _) if Some(ContentDigest::of(&octets)) == entry.content => {
                     Content::Octets(octets)
                 }
-                Taken::Message(..) | Taken::Removed => Content::Missing(CHANGED.to_owned()),
+                Taken::Message(..) => Content::Missing(CHANGED.to_owned()),
                 Taken::TooLarge => Content::TooLarge,
                 Taken::Unknown(why) => Content::Missing(why),
             })
@@ -313,13 +321,11 @@ fn cleaned(name: &str, octets: &[u8], changed: Option<Timestamp>) -> Taken {
     };
     let mut cleaner = Cleaner::new(Vec::with_capacity(message.len()), Within::File);
     message.split_inclusive(|octet| *octet == b'\n').for_each(|line| cleaner.line(line, true));
-    let (octets, Facts { mut flags, date, is_removed }) = cleaner.end();
-    if is_removed {
-        return Taken::Removed;
-    }
+    // A file that somebody has saved is a message, whatever its sender or a program has written into it.
+    let (octets, Facts { mut flags, date, .. }) = cleaner.end();
     flags.system.0 |= more.system.0;
     flags.keywords.extend(more.keywords);
-    Taken::Message(octets, Facts { flags, date: date.or(changed), is_removed })
+    Taken::Message(octets, Facts { flags, date: date.or(changed), is_removed: false })
 }
 
 fn is_message(name: &str) -> bool {

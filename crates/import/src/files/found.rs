@@ -6,7 +6,7 @@ use crate::source::{Folder, SourceError};
 /// Directories in directories; what is deeper is left out, and told.
 pub(super) const DEPTH_MAX: usize = 16;
 /// Folders; a place with more is not taken.
-const FOLDERS_MAX: usize = 5000;
+pub(super) const FOLDERS_MAX: usize = if cfg!(test) { 20 } else { 5000 };
 /// Why a folder does not come.
 pub(super) const TOO_DEEP: &str = "it lies below more than 16 directories; name one of them to take it";
 
@@ -25,13 +25,17 @@ impl Found {
         left_out: Option<&'static str>,
     ) -> Result<(), SourceError> {
         if self.folders.len() == FOLDERS_MAX {
-            return Err(SourceError::Refused(format!("there are more than {FOLDERS_MAX} folders")));
+            return Err(too_many());
         }
         let is_subscribed = self.subscribed.as_ref().is_none_or(|listed| listed.contains(levels));
         let (name, levels) = (levels.join("/"), levels.to_vec());
         self.folders.push(Folder { name, levels, role: None, is_subscribed, left_out, key });
         Ok(())
     }
+}
+
+pub(super) fn too_many() -> SourceError {
+    SourceError::Refused(format!("there are more than {FOLDERS_MAX} folders"))
 }
 
 #[cfg(test)]
@@ -43,7 +47,7 @@ mod tests {
         let mut found = Found::default();
         let mut add = |number: usize| found.add(&[number.to_string()], Vec::new(), None);
         assert!((0..FOLDERS_MAX).all(|number| add(number).is_ok()));
-        assert!(matches!(add(FOLDERS_MAX), Err(SourceError::Refused(why)) if why.contains("more than 5000 folders")));
+        assert!(matches!(add(FOLDERS_MAX), Err(SourceError::Refused(why)) if why.contains("more than 20 folders")));
         assert!(TOO_DEEP.contains(&format!("more than {DEPTH_MAX} directories")));
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Mbox {
 struct Open {
     file: File,
     entries: HashMap<u64, Entry>,
+    /// Messages that Thunderbird has removed, as far as the file says.
+    removed: usize,
 }
 
 /// A message in the file.
@@ -95,18 +97,22 @@ impl Mbox {
     /// What `pillarbox export` has noted: which mailbox a file is, also one without messages.
     fn name_as_noted(&self, found: &mut Found) -> Result<(), SourceError> {
         let table = self.dir.list(notes::MAILBOXES.as_bytes())?.unwrap_or_default();
-        let noted = notes::mailboxes(&table);
+        let noted = notes::mailboxes(&table)?;
         if noted.is_empty() {
             return Ok(());
         }
         found.folders.retain(|folder| folder.key != notes::MAILBOXES.as_bytes());
+        let of_folders = found.folders.iter().enumerate();
+        let mut by_key: HashMap<Vec<u8>, usize> = of_folders.map(|(at, folder)| (folder.key.clone(), at)).collect();
         for Noted { place, levels, is_subscribed } in noted {
             let key = place.into_bytes();
-            let at = match found.folders.iter().position(|folder| folder.key == key) {
-                Some(at) => at,
+            let at = match by_key.get(&key) {
+                Some(at) => *at,
                 None if self.has(&key) => {
-                    found.add(&levels, key, None)?;
-                    found.folders.len() - 1
+                    let at = found.folders.len();
+                    found.add(&levels, key.clone(), None)?;
+                    by_key.insert(key, at);
+                    at
                 }
                 // It is gone, or never was.
                 None => continue,
@@ -149,7 +155,7 @@ impl Source for Mbox {
     fn open(&mut self, folder: &Folder) -> Result<Opened, SourceError> {
         let file = self.file(&folder.key)?;
         let failed = |error: &io::Error| unreadable(Path::new(&folder.name), error);
-        let found = scan(BufReader::new(&file)).map_err(|error| failed(&error))?;
+        let (found, removed) = scan(BufReader::new(&file)).map_err(|error| failed(&error))?;
         let (mut entries, mut marks, mut doubled) = (HashMap::new(), Vec::new(), HashMap::new());
         for entry in found {
             let times: &mut u64 = doubled.entry(entry.content).or_default();
@@ -158,7 +164,7 @@ impl Source for Mbox {
             marks.push(mark);
             entries.insert(mark, entry);
         }
-        self.open = Some(Open { file, entries });
+        self.open = Some(Open { file, entries, removed });
         Ok(Opened { validity: 1, marks })
     }
 
@@ -175,11 +181,18 @@ impl Source for Mbox {
         Ok(items.iter().map(|item| open.read(item.mark, self.message_bytes_max)).collect())
     }
 
+    fn left_behind(&mut self) -> Option<(String, String)> {
+        let removed = self.open.as_ref().map(|open| open.removed).filter(|removed| *removed > 0)?;
+        Some((format!("{removed} messages"), REMOVED.to_owned()))
+    }
+
     fn again(&mut self) -> Result<(), SourceError> {
         Ok(())
     }
 }
 
+const REMOVED: &str = "Thunderbird has removed them and not compacted the folder (X-Mozilla-Status), so they do not come; whoever \
+                       wants them takes that field out of the file";
 const CHANGED: &str = "the file was changed while it was read";
 
 impl Entry {
@@ -212,9 +225,9 @@ impl Open {
     }
 }
 
-/// The messages of a file.
-fn scan(file: impl BufRead) -> io::Result<Vec<Entry>> {
-    let mut scan = Scan { entries: Vec::new(), number: 0, open: None };
+/// The messages of a file, and how many of it were removed.
+fn scan(file: impl BufRead) -> io::Result<(Vec<Entry>, usize)> {
+    let mut scan = Scan { entries: Vec::new(), number: 0, removed: 0, open: None };
     let (mut lines, mut at, mut after_blank) = (Lines::of(file), 0u64, true);
     while lines.next()? {
         let from = separator::date(&lines.line);
@@ -232,12 +245,13 @@ fn scan(file: impl BufRead) -> io::Result<Vec<Entry>> {
         at = next;
     }
     scan.close();
-    Ok(scan.entries)
+    Ok((scan.entries, scan.removed))
 }
 
 struct Scan {
     entries: Vec<Entry>,
     number: usize,
+    removed: usize,
     open: Option<Message>,
 }
 
@@ -296,7 +310,9 @@ impl Scan {
         let Some(Message { at, end, date, cleaner, .. }) = self.open.take() else { return };
         let (Digesting { hasher, bytes }, Facts { flags, date: written, is_removed }) = cleaner.end();
         let content = ContentDigest(hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default());
-        if !is_removed {
+        if is_removed {
+            self.removed += 1;
+        } else {
             let (number, date) = (self.number, date.or(written));
             let entry = Entry { number, at, bytes: end - at, content, content_bytes: bytes, flags, date };
             self.entries.push(entry);

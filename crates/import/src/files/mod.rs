@@ -12,6 +12,8 @@ mod maildir;
 mod mbox;
 pub mod notes;
 
+pub use clean::is_field_of_programs;
+
 use crate::source::{Source, SourceError};
 use std::path::Path;
 

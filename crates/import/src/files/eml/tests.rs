@@ -89,6 +89,7 @@ const FILES: [(&str, &str); 7] = [
     ("top.eml", "A: top\n\n"),
     ("notes.txt", "no mail"),
     ("Work/.hidden.eml", "A: h\n\n"),
+    // Its sender may have written that.
     ("inbox/removed.eml", "X-Mozilla-Status: 0009\n\n"),
 ];
 
@@ -97,7 +98,7 @@ fn expected() -> Found {
         folder("INBOX", &["A: top\r\n\r\n"]),
         folder("Work", &["A: 1\r\n\r\n>From one", "A: 2\r\n\r\ntwo\r\n"]),
         folder("Work/Entwürfe", &["A: x\r\n\r\n"]),
-        folder("inbox", &[]),
+        folder("inbox", &["\r\n"]),
         folder("notes.txt", &[&format!("left out: {NO_MESSAGES}")]),
     ]
 }
@@ -170,7 +171,8 @@ fn a_message_is_known_by_its_content_whatever_its_file_is_called() {
 fn what_was_noted_beside_messages_comes_before_what_they_say() {
     let message = "Status: O\nA: bare\nend";
     let files = [
-        ("mailboxes.csv", "place,mailbox,subscribed\nA_B,\"A*B/C\",yes\nEmpty,Empty,no\n"),
+        ("mailboxes.csv", "place,mailbox,subscribed\nA_B,\"A*B/C\",yes\nEmpty,Empty,no\nGone,Gone,no\nA_B,Twice,no\n"),
+        ("Empty/messages.csv", "file,date,flags,uidl\n"),
         ("A_B/messages.csv", "file,date,flags,uidl\n1.eml,\"Thu, 01 Jan 2026 00:00:00 +0000\",\\Seen Work,old-uidl\n"),
         ("A_B/1.eml", message),
         ("A_B/2.eml", message),
@@ -181,7 +183,9 @@ fn what_was_noted_beside_messages_comes_before_what_they_say() {
     for (kind, path) in [(FileKind::Eml, place.path()), (FileKind::Zip, &archive)] {
         let mut source = kind.open(path, &OPTIONS).unwrap();
         let folders = source.folders().unwrap();
-        assert_eq!(folders[0].levels, ["A*B", "C"]);
+        let names: Vec<String> =
+            folders.iter().filter(|one| one.left_out.is_none()).map(|one| one.levels.join("|")).collect();
+        assert_eq!(names, ["A*B|C", "Empty"]);
         assert_eq!((folders[0].is_subscribed, folders[1].is_subscribed), (true, false));
         let marks = source.open(&folders[0]).unwrap().marks;
         let items: Vec<Item> = source.look(&marks).unwrap().into_iter().map(Result::unwrap).collect();
@@ -311,11 +315,74 @@ fn an_archive_has_a_limit_of_entries_and_of_names() {
     let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "A: b\n\n")).collect();
     let why = read(FileKind::Eml, disk(&files).path(), &OPTIONS).unwrap_err().to_string();
     assert!(why.contains("more than 30 files"), "{why}");
+    let place = tempfile::tempdir().unwrap();
+    (0..29).for_each(|at| fs::create_dir(place.path().join(at.to_string())).unwrap());
+    fs::write(place.path().join("1.eml"), "A: b\n\n").unwrap();
+    assert_eq!(read(FileKind::Eml, place.path(), &OPTIONS).unwrap().len(), 1);
+    fs::create_dir(place.path().join("0/x")).unwrap();
+    let why = read(FileKind::Eml, place.path(), &OPTIONS).unwrap_err().to_string();
+    assert!(why.contains("more than 30 directories"), "{why}");
+}
+
+#[test]
+fn directories_in_an_archive_have_a_limit_of_number_and_of_depth() {
+    let of = |count: usize| {
+        let names: Vec<String> = (0..count).map(|at| format!("{at:02}/1.eml")).collect();
+        of_archive(&packed(&names.iter().map(|name| (name.as_str(), "A: b\n\n")).collect::<Vec<_>>()))
+    };
+    assert_eq!(of(FOLDERS_MAX).unwrap().len(), FOLDERS_MAX);
+    assert!(of(FOLDERS_MAX + 1).unwrap_err().to_string().contains("more than 20 folders"));
+    // All that lies too deep below one directory is one folder, whatever the names below it are.
+    let top = "d/".repeat(16);
+    let names: Vec<String> = (0..FOLDERS_MAX + 5).map(|at| format!("{top}{at}/e/{at}.eml")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "A: b\n\n")).collect();
+    let found = of_archive(&packed(&files)).unwrap();
+    assert_eq!((found.len(), found[0].0.as_str(), found[0].1.len()), (1, top.trim_end_matches('/'), files.len()));
+}
+
+#[test]
+fn tables_and_what_is_damaged_count_to_what_an_archive_unpacks_to() {
+    // Nothing but a table, which is well within what a table may have.
+    let table = format!("place,mailbox,subscribed\n{}", "x".repeat(1_000_000));
+    let files = [("1.eml", "A: b\n\n"), ("mailboxes.csv", table.as_str())];
+    let why = of_archive(&packed(&files)).unwrap_err().to_string();
+    assert!(why.contains("unpacks to more than 200 times its size"), "{why}");
+    let text = "x".repeat(1000);
+    let names: Vec<String> = (0..30).map(|at| format!("{at:02}.eml")).collect();
+    let whole = packed(&names.iter().map(|name| (name.as_str(), text.as_str())).collect::<Vec<_>>());
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("mail.zip");
+    fs::write(&path, &whole).unwrap();
+    let mut archive = zip::Archive::open(&path).unwrap();
+    let mut leaves = Vec::new();
+    let mut give = |_: &[String], leaf: Leaf| {
+        leaves.push(leaf);
+        Ok(())
+    };
+    archive.files(&mut give).unwrap();
+    let entry = |at: usize| match &leaves[at].place {
+        tree::Place::Archive(entry) => entry,
+        other => panic!("{other:?}"),
+    };
+    let before = archive.left();
+    archive.read(entry(0), 1000, false).unwrap();
+    assert_eq!(archive.left(), before, "what was good is read again");
+    archive.read(entry(0), 1000, true).unwrap();
+    assert_eq!(archive.read(entry(1), 10, true).unwrap(), Octets::TooMany);
+    assert_eq!(archive.left(), before - 1000 - 11);
+    // One octet of the first text is another one: its checksum is wrong.
+    let mut octets = whole;
+    let at = octets.windows(4).position(|found| found == b"xxxx").unwrap();
+    octets[at] = b'y';
+    fs::write(&path, &octets).unwrap();
+    assert!(matches!(archive.read(entry(0), 1000, true).unwrap(), Octets::Unreadable(_)));
+    assert_eq!(archive.left(), before - 2000 - 11);
 }
 
 #[test]
 fn an_archive_with_any_octet_changed_or_cut_off_is_read_or_refused() {
     let whole = packed(&FILES[..4]);
+    let originals: Vec<String> = of_archive(&whole).unwrap().into_iter().flat_map(|(_, messages)| messages).collect();
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("mail.zip");
     let of = |octets: &[u8]| {
@@ -325,7 +392,10 @@ fn an_archive_with_any_octet_changed_or_cut_off_is_read_or_refused() {
     for at in 0..whole.len() {
         let mut octets = whole.clone();
         octets[at] ^= if at % 2 == 0 { 0xff } else { 0x01 };
-        drop(of(&octets));
+        for message in of(&octets).unwrap_or_default().into_iter().flat_map(|(_, messages)| messages) {
+            let is_told = message.contains(": it") || message.starts_with("left out: ") || message == "TooLarge";
+            assert!(is_told || originals.contains(&message), "{at}: {message:?}");
+        }
         assert!(of(&whole[..at]).is_err(), "{at}");
     }
     assert!(of(b"").unwrap_err().to_string().contains("is no zip archive"));

@@ -10,6 +10,8 @@ use store::Timestamp;
 
 /// Files in a place; one with more is not taken.
 pub(super) const FILES_MAX: usize = if cfg!(test) { 30 } else { 1_000_000 };
+/// Directories in a place, also without files; one with more is not taken.
+const DIRECTORIES_MAX: usize = if cfg!(test) { 30 } else { 100_000 };
 
 /// Files in directories.
 pub(super) enum Tree {
@@ -85,11 +87,11 @@ impl Tree {
         }
     }
 
-    /// Reads a file of at most so many octets.
-    pub(super) fn read(&mut self, place: &Place, bytes_max: u64) -> Result<Octets, SourceError> {
+    /// Reads a file of at most so many octets; `counts`: they are a part of what an archive may unpack to.
+    pub(super) fn read(&mut self, place: &Place, bytes_max: u64, counts: bool) -> Result<Octets, SourceError> {
         match (self, place) {
             (_, Place::Nowhere(why)) => Ok(Octets::Unreadable(why.clone())),
-            (Self::Archive(archive), Place::Archive(entry)) => archive.read(entry, bytes_max),
+            (Self::Archive(archive), Place::Archive(entry)) => archive.read(entry, bytes_max, counts),
             (Self::Disk { root, dirs, last, .. }, Place::Disk(number, name)) => {
                 if last.as_ref().is_none_or(|(known, _)| known != number) {
                     let names = dirs.get(*number).map(Vec::as_slice).unwrap_or_default();
@@ -101,14 +103,6 @@ impl Tree {
             (Self::Archive(_), Place::Disk(..)) | (Self::Disk { .. }, Place::Archive(_)) => {
                 Ok(Octets::Unreadable("it is elsewhere".to_owned()))
             }
-        }
-    }
-
-    /// So much was read while all files were looked through.
-    pub(super) fn count(&mut self, bytes: u64) {
-        match self {
-            Self::Archive(archive) => archive.count(bytes),
-            Self::Disk { .. } => {}
         }
     }
 }
@@ -140,6 +134,9 @@ fn on_disk(dir: &Dir, number: usize, name: Vec<u8>) -> Leaf {
 fn walk(dir: &Dir, names: &[Vec<u8>], dirs: &mut Vec<Vec<Vec<u8>>>, give: Give<'_>) -> Result<(), SourceError> {
     let levels: Vec<String> = names.iter().map(|name| shown(name)).collect();
     let number = dirs.len();
+    if number == DIRECTORIES_MAX {
+        return Err(SourceError::Refused(format!("there are more than {DIRECTORIES_MAX} directories")));
+    }
     dirs.push(names.to_vec());
     for name in dir.names()?.into_iter().filter(|name| !name.starts_with(b".")) {
         if dir.kind(&name) != Kind::Directory {

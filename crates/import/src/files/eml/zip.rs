@@ -67,7 +67,7 @@ impl Archive {
             packed = packed.saturating_add(record.compressed_size_hint()).saturating_add(HEADER_BYTES);
             (count, names) = (count + 1, names + path.len().min(PATH_BYTES_MAX));
             self.bounds(count, packed, names)?;
-            let Some((levels, name)) = levels(path) else { continue };
+            let Some((mut levels, name)) = levels(path) else { continue };
             let entry = Entry {
                 at: record.wayfinder(),
                 is_deflated: record.compression_method() == CompressionMethod::DEFLATE,
@@ -76,10 +76,18 @@ impl Archive {
                 Some(why) => Place::Nowhere(why),
                 None => Place::Archive(entry),
             };
+            // What lies deeper is told, and needs no more room for it.
+            levels.truncate(DEPTH_MAX);
             let changed = moment(record.last_modified());
             give(&levels, Leaf { name, place, changed, bytes: record.uncompressed_size_hint() })?;
         }
         Ok(())
+    }
+
+    /// What is still allowed to be unpacked.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> u64 {
+        self.left
     }
 
     fn bounds(&self, count: usize, packed: u64, names: usize) -> Result<(), SourceError> {
@@ -95,37 +103,52 @@ impl Archive {
         Err(SourceError::Refused(format!("{} {why}", self.path.display())))
     }
 
-    /// Reads an entry of at most so many octets.
-    pub(super) fn read(&mut self, entry: &Entry, bytes_max: u64) -> Result<Octets, SourceError> {
+    /// Reads an entry of at most so many octets. `counts`: while the archive is looked through, when all that is unpacked has one
+    /// limit, whatever comes of an entry; what was good then may be read again.
+    pub(super) fn read(&mut self, entry: &Entry, bytes_max: u64, counts: bool) -> Result<Octets, SourceError> {
         let local = match self.archive.get_entry(entry.at) {
             Ok(local) => local,
             Err(error) => return Ok(damaged(&error)),
         };
-        let limit = bytes_max.min(self.left).saturating_add(1);
-        let mut octets = Vec::new();
+        let left = if counts { self.left } else { u64::MAX };
+        let limit = bytes_max.min(left).saturating_add(1);
+        let (mut octets, mut bytes) = (Vec::new(), 0);
         // One octet more says that there is more; what is whole was compared with its checksum.
         let read = if entry.is_deflated {
             let packed = BufReader::with_capacity(RECOMMENDED_BUFFER_SIZE, local.reader());
-            local.verifying_reader(DeflateDecoder::new(packed)).take(limit).read_to_end(&mut octets)
+            let from = Counting { from: DeflateDecoder::new(packed), bytes: &mut bytes };
+            local.verifying_reader(from).take(limit).read_to_end(&mut octets)
         } else {
-            local.verifying_reader(local.reader()).take(limit).read_to_end(&mut octets)
+            let from = Counting { from: local.reader(), bytes: &mut bytes };
+            local.verifying_reader(from).take(limit).read_to_end(&mut octets)
         };
-        let bytes = octets.len() as u64;
-        if bytes > self.left {
+        if bytes > left {
             return Err(SourceError::Refused(format!(
                 "{} unpacks to more than {RATIO_MAX} times its size, as no mail does",
                 self.path.display()
             )));
+        }
+        if counts {
+            self.left = self.left.saturating_sub(bytes);
         }
         if bytes > bytes_max {
             return Ok(Octets::TooMany);
         }
         Ok(read.map_or_else(|error| damaged(&error), |_| Octets::All(octets)))
     }
+}
 
-    /// So much was unpacked while the archive was looked through.
-    pub(super) fn count(&mut self, bytes: u64) {
-        self.left = self.left.saturating_sub(bytes);
+/// Counts what is read, also of what turns out to be damaged.
+struct Counting<'a, R> {
+    from: R,
+    bytes: &'a mut u64,
+}
+
+impl<R: Read> Read for Counting<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        *self.bytes += count as u64;
+        Ok(count)
     }
 }
 

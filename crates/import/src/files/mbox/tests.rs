@@ -64,9 +64,18 @@ fn thunderbird_keeps_what_it_has_removed() {
             "From - Thu Jan  1 00:00:00 2026\nX-Mozilla-Status: {status}\nX-Mozilla-Keys: $label1   \nA: b\n\n{text}\n\n"
         )
     };
-    let (_dir, _mbox, items) = opened(&(message("0009", "removed") + &message("1003", "here")));
+    let (_dir, mut mbox, items) = opened(&(message("0009", "removed") + &message("1003", "here") + &message("8", "x")));
     assert_eq!(items.len(), 1);
+    assert_eq!(mbox.left_behind(), Some(("2 messages".to_owned(), REMOVED.to_owned())));
+    let (_dir, mut none, _) = opened(&message("1003", "here"));
+    assert_eq!(none.left_behind(), None);
     assert_eq!(items[0].flags, of_words([&b"\\Seen"[..], b"\\Answered", b"$Forwarded", b"$label1"]));
+}
+
+#[test]
+fn a_line_that_ends_in_two_carriage_returns_keeps_both_and_ends_no_header() {
+    let text = format!("{FROM}A: b\r\r\n\r\r\nC: d\n\nx\r\r\n");
+    assert_eq!(texts(&text), ["A: b\r\r\n\r\r\nC: d\r\n\r\nx\r\r\n"]);
 }
 
 #[test]
@@ -102,7 +111,7 @@ fn what_is_too_large_or_changed_is_told() {
 #[test]
 fn a_line_that_is_longer_than_is_looked_at_at_once_is_one() {
     let long = "x".repeat(2 * LINE_BYTES as usize - 2) + "\r\nFrom x Thu Jan  1 00:00:00 2026\n";
-    let entries = scan(format!("{FROM}A: b\n\n{long}").as_bytes()).unwrap();
+    let (entries, _) = scan(format!("{FROM}A: b\n\n{long}").as_bytes()).unwrap();
     assert_eq!((entries.len(), entries[0].content_bytes), (1, 8 + long.len() as u64 + 1));
 }
 
