@@ -68,37 +68,10 @@ Examples:
 
 impl Export {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        let mut form = self.format.begin(&self.to)?;
-        let (mut total, mut unreadable) = (0, Vec::new());
-        // Of the mailbox that comes: its name, its messages, and how many have come.
-        let mut under_way: (String, usize, usize) = (String::new(), 0, 0);
-        let mut take = |step: ExportStep| match step {
-            ExportStep::Mailbox { name, subscribed, messages, uid_validity, uid_next, keywords } => {
-                progress(0, messages, &format!("messages of {name}"));
-                total += messages;
-                under_way = (name.clone(), messages, 0);
-                form.mailbox(Mailbox { name, is_subscribed: subscribed, uid_validity, uid_next, keywords })
-            }
-            ExportStep::Message { uid, id, uidl, flags, at, bytes } => {
-                let (name, messages, done) = &mut under_way;
-                *done += 1;
-                if done.is_multiple_of(TOLD_EACH) {
-                    progress(*done, *messages, &format!("messages of {name}"));
-                }
-                form.message(Message { uid, id, uidl, flags, at, bytes })
-            }
-            ExportStep::Octets { base64 } => {
-                let octets = STANDARD.decode(base64);
-                let octets = octets.map_err(|error| Failure::Fault(format!("an answer is not understood: {error}")))?;
-                form.octets(&octets)
-            }
-            ExportStep::Unreadable { mailbox, uid, why } => {
-                unreadable.push(format!("{mailbox}, UID {uid}: {why}"));
-                Ok(())
-            }
-        };
+        let mut taking = Taking::of(self.format.begin(&self.to)?);
+        let mut take = |step: ExportStep| taking.take(step);
         place.call(&Call::new("POST /api/v1/operator/export").of(&self.account), &mut take)?;
-        let done = form.end()?;
+        let (total, unreadable, done) = (taking.total, taking.unreadable, taking.form.end()?);
         say(&format!(
             "Wrote {} messages of {} mailboxes into {}.\n{}",
             done.messages,
@@ -111,6 +84,60 @@ impl Export {
         }
         let count = unreadable.len();
         Err(Failure::Fault(format!("{count} of {total} messages cannot be read:\n{}", unreadable.join("\n"))))
+    }
+}
+
+/// Takes the mail of an account as it comes, and writes it.
+pub(super) struct Taking {
+    form: Box<dyn Form>,
+    total: usize,
+    unreadable: Vec<String>,
+    /// Of the mailbox that comes: its name, its messages, and how many have come.
+    under_way: (String, usize, usize),
+}
+
+impl Taking {
+    /// Into a directory that is not there yet, or is empty.
+    pub(super) fn into_maildir(to: &Path) -> Result<Self, Failure> {
+        Ok(Self::of(Box::new(Maildir::create(to)?)))
+    }
+
+    fn of(form: Box<dyn Form>) -> Self {
+        Self { form, total: 0, unreadable: Vec::new(), under_way: Default::default() }
+    }
+
+    pub(super) fn take(&mut self, step: ExportStep) -> Outcome {
+        match step {
+            ExportStep::Mailbox { name, subscribed, messages, uid_validity, uid_next, keywords } => {
+                progress(0, messages, &format!("messages of {name}"));
+                self.total += messages;
+                self.under_way = (name.clone(), messages, 0);
+                self.form.mailbox(Mailbox { name, is_subscribed: subscribed, uid_validity, uid_next, keywords })
+            }
+            ExportStep::Message { uid, id, uidl, flags, at, bytes } => {
+                let (name, messages, done) = &mut self.under_way;
+                *done += 1;
+                if done.is_multiple_of(TOLD_EACH) {
+                    progress(*done, *messages, &format!("messages of {name}"));
+                }
+                self.form.message(Message { uid, id, uidl, flags, at, bytes })
+            }
+            ExportStep::Octets { base64 } => {
+                let octets = STANDARD.decode(base64);
+                let octets = octets.map_err(|error| Failure::Fault(format!("an answer is not understood: {error}")))?;
+                self.form.octets(&octets)
+            }
+            ExportStep::Unreadable { mailbox, uid, why } => {
+                self.unreadable.push(format!("{mailbox}, UID {uid}: {why}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// How many messages were written; what could not be read; what is otherwise than in the account.
+    pub(super) fn end(self) -> Result<(usize, Vec<String>, Vec<String>), Failure> {
+        let done = self.form.end()?;
+        Ok((done.messages, self.unreadable, done.told))
     }
 }
 

@@ -33,6 +33,7 @@ mod refused;
 mod reports;
 mod request;
 mod restore;
+mod salvage;
 mod scheduled;
 mod sending;
 mod serve;
@@ -133,6 +134,7 @@ enum Command {
     ImportUidl(import_uidl::ImportUidl),
     Export(export::Export),
     Check(check::Check),
+    Salvage(salvage::Salvage),
     Backup(backup::Backup),
     Restore(restore::Restore),
     MoveStore(move_store::MoveStore),
@@ -150,6 +152,7 @@ impl Command {
                 | Self::Setup(_)
                 | Self::CheckConfig(_)
                 | Self::VerifyMessage(_)
+                | Self::Salvage(_)
                 | Self::Completion(_)
                 | Self::Man(_)
         )
@@ -191,6 +194,7 @@ impl Command {
             Self::ImportUidl(command) => command.run(place),
             Self::Export(command) => command.run(place),
             Self::Check(command) => command.run(place),
+            Self::Salvage(command) => command.run(place),
             Self::Backup(command) => command.run(place),
             Self::Restore(command) => command.run(place),
             Self::MoveStore(command) => command.run(place),

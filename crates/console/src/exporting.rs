@@ -6,7 +6,7 @@ use crate::error::Error;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use store::{Entry, Mailbox, MailboxId, Reader, SystemFlag};
+use store::{Account, Entry, Mailbox, MailboxId, Reader, SystemFlag};
 
 /// A part of a message has so many octets at most.
 const OCTETS_MAX: usize = 384 * 1024;
@@ -70,22 +70,30 @@ impl AccountConsole {
     /// # Errors
     /// Faults; `step` fails.
     pub fn export(&self, step: Steps<'_, ExportStep>) -> Result<(), Error> {
-        let mailboxes: Vec<MailboxId> = self.account.mailboxes()?.iter().map(|mailbox| mailbox.id).collect();
-        for id in mailboxes {
-            let Ok(view) = self.account.view(id) else { continue };
-            let mailbox = view.mailbox();
-            let (name, subscribed, messages) = (mailbox.name.clone(), mailbox.subscribed, view.index().len());
-            let (uid_validity, uid_next) = (mailbox.uid_validity.0, mailbox.uid_next.0);
-            let keywords = mailbox.keywords.names().to_vec();
-            step(ExportStep::Mailbox { name, subscribed, messages, uid_validity, uid_next, keywords })?;
-            let entries: Vec<Entry> = view.index().iter().copied().collect();
-            for piece in entries.chunks(PIECE) {
-                let reader = self.account.reader()?;
-                piece.iter().try_for_each(|entry| message(&reader, mailbox, entry, step))?;
-            }
-        }
-        Ok(())
+        export_mail(&self.account, step)
     }
+}
+
+/// Gives all mail of an account of which nothing but the mail is known.
+///
+/// # Errors
+/// As [`AccountConsole::export`].
+pub fn export_mail(account: &Account, step: Steps<'_, ExportStep>) -> Result<(), Error> {
+    let mailboxes: Vec<MailboxId> = account.mailboxes()?.iter().map(|mailbox| mailbox.id).collect();
+    for id in mailboxes {
+        let Ok(view) = account.view(id) else { continue };
+        let mailbox = view.mailbox();
+        let (name, subscribed, messages) = (mailbox.name.clone(), mailbox.subscribed, view.index().len());
+        let (uid_validity, uid_next) = (mailbox.uid_validity.0, mailbox.uid_next.0);
+        let keywords = mailbox.keywords.names().to_vec();
+        step(ExportStep::Mailbox { name, subscribed, messages, uid_validity, uid_next, keywords })?;
+        let entries: Vec<Entry> = view.index().iter().copied().collect();
+        for piece in entries.chunks(PIECE) {
+            let reader = account.reader()?;
+            piece.iter().try_for_each(|entry| message(&reader, mailbox, entry, step))?;
+        }
+    }
+    Ok(())
 }
 
 fn message(reader: &Reader<'_>, mailbox: &Mailbox, entry: &Entry, step: Steps<'_, ExportStep>) -> Result<(), Error> {

@@ -75,7 +75,7 @@ pub use choices::{AddedDevice, Choice, Defaults, NewToken, PopChoice, PopChoices
 pub use devices::{DeviceCard, Light, Offer, Traffic};
 pub use done::{AliasLine, DomainLine, Done, InvitedLine, ListLine, MemberLine, MembershipLine};
 pub use error::Error;
-pub use exporting::ExportStep;
+pub use exporting::{ExportStep, export_mail};
 pub use find::{FindAsk, FoundMessage, FoundPage};
 pub use finding::{Examination, Finding, State};
 pub use forwards::{ForwardCard, ForwardLetters};

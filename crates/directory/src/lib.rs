@@ -174,7 +174,18 @@ impl Directory {
     /// # Errors
     /// Faults; a [`PasswordCost`] that argon2id does not know.
     pub fn open(store: Store, secret: &[u8; 32], options: DirectoryOptions) -> Result<Self, store::Error> {
-        let directory = Self(Arc::new(Inner {
+        let directory = Self::open_as_it_is(store, secret, options)?;
+        directory.0.table.bring_up_copy();
+        directory.finish_what_a_crash_left()?;
+        Ok(directory)
+    }
+
+    /// The same, and changes nothing: what is on its way out of accounts is there still.
+    ///
+    /// # Errors
+    /// As [`Directory::open`].
+    pub fn open_as_it_is(store: Store, secret: &[u8; 32], options: DirectoryOptions) -> Result<Self, store::Error> {
+        Ok(Self(Arc::new(Inner {
             table: store.table(TableId::Directory),
             hasher: Hasher::new(options.cost)?,
             link_key: PurposeKey::new("pillarbox 2026 one-time links", secret),
@@ -187,10 +198,7 @@ impl Directory {
             store,
             options,
             book: RwLock::default(),
-        }));
-        directory.0.table.bring_up_copy();
-        directory.finish_what_a_crash_left()?;
-        Ok(directory)
+        })))
     }
 
     /// Where mail for an address goes. The local part is what it means (unquoted), in any case. The domain may be in

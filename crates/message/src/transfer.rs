@@ -177,7 +177,8 @@ fn feed_quoted(line: &mut Vec<u8>, piece: &[u8], decoded: &mut Vec<u8>) {
 }
 
 /// The octets in base64 (RFC 2045 §6.8), on one line.
-pub(crate) fn to_base64(octets: &[u8]) -> String {
+#[must_use]
+pub fn to_base64(octets: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(octets.len().div_ceil(3) * 4);
     for group in octets.chunks(3) {

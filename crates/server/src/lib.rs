@@ -20,6 +20,7 @@ pub mod moving;
 mod observation;
 mod preparation;
 mod private_file;
+pub mod rebuilding;
 pub mod restoration;
 mod run;
 pub mod sender;

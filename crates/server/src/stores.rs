@@ -51,7 +51,7 @@ pub(crate) const BESIDE: &[&str] = &[SECRET_FILE, RESTORED_FILE, "tls"];
 pub(crate) const RESTORED_FILE: &str = "restored";
 /// There while a backup comes back.
 pub(crate) const UNFINISHED_FILE: &str = "restore-unfinished";
-const SECRET_FILE: &str = "auth-secret";
+pub(crate) const SECRET_FILE: &str = "auth-secret";
 const SECRET_BYTES: usize = 32;
 /// So much of a hash says whose a bucket is.
 const OWNER_CHARS: usize = 20;

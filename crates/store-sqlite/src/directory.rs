@@ -173,7 +173,7 @@ fn in_use(path: &Path, file: &mut File) -> OpenError {
 }
 
 /// The number of shards, and whether all of them are of the version that this program writes.
-fn parse_format(path: &Path, text: &str) -> Result<(u8, bool), OpenError> {
+pub(crate) fn parse_format(path: &Path, text: &str) -> Result<(u8, bool), OpenError> {
     let place = path.display();
     let mut lines = text.lines();
     if lines.next() != Some(FORMAT_TITLE) {

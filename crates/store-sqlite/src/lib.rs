@@ -23,9 +23,11 @@ mod directory;
 mod engine;
 mod fault;
 mod reader;
+mod remains;
 mod shard;
 mod sum;
 mod upgrade;
 
 pub use directory::OpenError;
 pub use engine::{SqliteEngine, SqliteOptions};
+pub use remains::SqliteRemains;

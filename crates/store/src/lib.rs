@@ -47,6 +47,7 @@ mod record;
 pub mod removal;
 mod rights;
 mod role;
+pub mod salvage;
 mod seen;
 mod settings;
 mod shown;

@@ -6,6 +6,8 @@
 mod copy;
 mod turns;
 
+pub(crate) use copy::MARK as COPY_MARK;
+
 use crate::engine::{EngineError, Snapshot};
 use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};

@@ -13,14 +13,14 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 /// The key of the version that a copy is of. No table has keys from here on.
-const MARK: [u8; 1] = [0xff];
+pub(crate) const MARK: [u8; 1] = [0xff];
 /// A commit that copies a whole table holds about so many octets: commits of the accounts beside it wait.
 const PIECE_BYTES: usize = 1 << 20;
 
 impl TableId {
     /// The number of the copy, which no account has, the same in every version. With an even number of shards it is in
     /// another one.
-    fn copy(self) -> Option<AccountId> {
+    pub(crate) fn copy(self) -> Option<AccountId> {
         match self {
             Self::Directory | Self::People => Some(AccountId(11 - self.keyspace().0)),
             // Who waits, is logged in on the pages or was refused is not worth two flushes of each change.

@@ -1,0 +1,168 @@
+//! What is left of a damaged data directory, made into a store elsewhere in which everything agrees, to be looked at (salvage).
+//!
+//! Invariant: where the damage is nothing is written.
+
+mod beside;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use directory::{Directory, DirectoryOptions};
+use store::engine::Engine;
+use store::objects::Objects;
+use store::salvage::{Loss, Salvage, table};
+use store::{AccountId, Store, TableId, Timestamp};
+use store_objects::DirectoryObjects;
+use store_sqlite::{SqliteEngine, SqliteOptions, SqliteRemains};
+
+use crate::clock::Clock;
+use crate::config::{Config, StorageEngine};
+use crate::lifecycle::DataDir;
+use crate::moved::{OBJECTS, bodies_must_be, must_be_there};
+use crate::setup::SetupError;
+use crate::stores::{SECRET_FILE, UNFINISHED_FILE, open_objects};
+use beside::Beside;
+
+/// Where SQLite keeps its files.
+const STORE: &str = "store";
+const ADVICE: &str = "check who owns it, and whether there is room";
+
+/// How far it is: so much of so much is done, and of what.
+pub type OnStep<'a> = &'a mut dyn FnMut(usize, usize, &str);
+
+/// What was made of what is left.
+pub struct Rebuilt {
+    /// Everything that is left.
+    pub store: Store,
+    /// What accounts are called, as far as that is left.
+    pub names: BTreeMap<AccountId, String>,
+    /// Whatever has anything.
+    pub accounts: Vec<AccountId>,
+    /// What is lost, and of whom: an address, or which table.
+    pub losses: Vec<(String, Loss)>,
+    /// What is wrong with the files.
+    pub files: Vec<String>,
+}
+
+/// Reads what is left of the mail of a server that does not run, and makes a store of it in `work`, a directory that is not there yet.
+/// The data directory may be a copy, and is not written to.
+///
+/// # Errors
+/// A server works on the data; the mail is not in files, or was moved elsewhere; large messages are in a bucket and nothing says
+/// where; there is nothing of a server; `work` cannot be written.
+pub fn rebuild(config: &Config, work: &Path, step: OnStep<'_>) -> Result<Rebuilt, SetupError> {
+    let data = &config.data_dir;
+    if let Some(owner) = DataDir::owner(data) {
+        return Err(DataDir::in_use(data, &owner));
+    }
+    if config.engine != StorageEngine::Sqlite {
+        return Err(SetupError::new(
+            "the mail of this server is in PostgreSQL, whose files only PostgreSQL's own tools can mend (pg_amcheck finds what is \
+             damaged there); `pillarbox check --bodies` names the messages that are concerned, `pillarbox export` brings out what \
+             can be read, and a backup brings an account back",
+        ));
+    }
+    must_be_there(data, config.engine)?;
+    let mut files = Vec::new();
+    if data.join(UNFINISHED_FILE).exists() {
+        files.push(
+            "a restore into this directory did not come to its end: what it has not brought yet is not here".to_owned(),
+        );
+    }
+    let old = objects(config, &mut files)?;
+    make(&work.join(OBJECTS))?;
+    let new = DirectoryObjects::open(&work.join(OBJECTS)).map_err(|error| SetupError::new(error.what))?;
+    let objects: Arc<dyn Objects> = Arc::new(Beside { old, new });
+    let notes = work.join("notes.sqlite");
+    let remains = SqliteRemains::read(&data.join(STORE), &notes, &mut |done, total| step(done, total, "pages"))
+        .map_err(|error| SetupError::new(error.to_string()))?;
+    files.extend_from_slice(remains.told());
+    let options = SqliteOptions { shards: remains.shards(), ..SqliteOptions::default() };
+    let engine = SqliteEngine::open(&work.join(STORE), &options).map_err(|error| SetupError::new(error.what))?;
+    let engine: Arc<dyn Engine> = Arc::new(engine);
+    let store = Store::new(Arc::clone(&engine), Arc::clone(&objects));
+    let now = Timestamp(Clock::start().now().unix_millis);
+    let salvage = Salvage { remains: &remains, engine, objects, now };
+    let (losses, names, accounts) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let mut rebuilt = Rebuilt { store, names, accounts, losses, files };
+    rebuilt.fill(&salvage, data, step)?;
+    Ok(rebuilt)
+}
+
+impl Rebuilt {
+    /// What an account is called.
+    #[must_use]
+    pub fn name(&self, account: AccountId) -> String {
+        self.names.get(&account).cloned().unwrap_or_else(|| format!("account {account}"))
+    }
+
+    fn fill(&mut self, salvage: &Salvage<'_>, data: &Path, step: OnStep<'_>) -> Result<(), SetupError> {
+        let failed = |error: store::Error| SetupError::new(format!("what is left cannot be brought over: {error}"));
+        for id in TableId::ALL {
+            let losses = table(salvage, id).map_err(failed)?;
+            if id == TableId::Directory && !losses.is_empty() {
+                self.files.push("accounts may be lost of which nothing tells any more".to_owned());
+            }
+            self.losses.extend(losses.into_iter().map(|loss| (id.to_string(), loss)));
+        }
+        // An account whose removal a crash broke off is there still: nothing is taken out here.
+        let directory = Directory::open_as_it_is(self.store.clone(), &[0; 32], DirectoryOptions::default());
+        match directory.and_then(|directory| directory.accounts()) {
+            Ok(accounts) => self.names.extend(accounts.into_iter().map(|info| (info.id, info.address))),
+            Err(error) => self.files.push(format!("who has an account cannot be read: {error}")),
+        }
+        let left = salvage.remains.accounts().map_err(|error| failed(error.into()))?;
+        let known = left.into_iter().filter(|id| *id >= AccountId::FIRST).chain(self.names.keys().copied());
+        let large = with_objects(&data.join(OBJECTS));
+        let large = large.into_iter().filter(|id| salvage.objects.list(*id).is_ok_and(|all| !all.is_empty()));
+        let accounts: BTreeSet<AccountId> = known.chain(large).collect();
+        self.accounts = accounts.into_iter().collect();
+        let total = self.accounts.len();
+        for (done, id) in self.accounts.clone().into_iter().enumerate() {
+            step(done, total, "accounts");
+            let salvaged = salvage.account(id).map_err(failed)?;
+            let name = self.name(id);
+            self.losses.extend(salvaged.losses.into_iter().map(|loss| (name.clone(), loss)));
+        }
+        step(total, total, "accounts");
+        Ok(())
+    }
+}
+
+/// Those that have a directory of large bodies, which may be empty.
+fn with_objects(directory: &Path) -> Vec<AccountId> {
+    let names = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let id = |name: std::ffi::OsString| u32::from_str_radix(name.to_str().filter(|name| name.len() == 8)?, 16).ok();
+    names.filter_map(id).map(AccountId).filter(|id| *id >= AccountId::FIRST).collect()
+}
+
+/// Where large bodies are; `None`: there is no such directory, and `told` says so.
+fn objects(config: &Config, told: &mut Vec<String>) -> Result<Option<Arc<dyn Objects>>, SetupError> {
+    let (data, in_bucket) = (&config.data_dir, config.database.bucket_url_file.is_some());
+    bodies_must_be(data, in_bucket)?;
+    let (files, secret) = (data.join(OBJECTS), data.join(SECRET_FILE));
+    match in_bucket {
+        // Its name comes of a file that must be there: none is made here.
+        true if !secret.exists() => Err(SetupError::new(format!(
+            "large messages are in a bucket, and without {}, which says where in it, nobody finds them; restore the file",
+            secret.display()
+        ))),
+        false if !files.is_dir() => {
+            told.push(format!(
+                "{} is not there: large messages are missing; where they are in a bucket, call this with the configuration that \
+                 names it",
+                files.display()
+            ));
+            Ok(None)
+        }
+        true | false => open_objects(data, config).map(Some),
+    }
+}
+
+fn make(directory: &Path) -> Result<(), SetupError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| SetupError::file("make", directory, &error, ADVICE))
+}

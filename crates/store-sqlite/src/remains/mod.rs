@@ -1,0 +1,529 @@
+//! What is left of a damaged data directory: every row that is what was written, whatever stands around it.
+//!
+//! The files are read page by page, and are never written to. What is found goes into a file elsewhere, in the order of accounts and
+//! keys; long values stay where they are and are read when somebody wants them. So memory does not grow with the files.
+//!
+//! Invariant: a row is given as sound only if its checksum holds; in format version 1, which has none, if it can be read.
+
+mod cells;
+mod pages;
+
+use crate::directory::{SHARDS_MAX, parse_format};
+use crate::sum::{self, Place};
+use cells::{Row, Value};
+use pages::{Image, PAGE, Pages};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use store::engine::EngineError;
+use store::ids::{AccountId, ModSeq};
+use store::salvage::{Remains, Remnant, VisitRemnant};
+
+/// So many rows are noted in one transaction.
+const ROWS_PER_COMMIT: usize = 20_000;
+/// So many rows wait for one that a link names.
+const OPEN_MAX: usize = 1000;
+/// So long values wait with them.
+const OPEN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Progress is told after so many pages, 16 MiB.
+const PAGES_PER_STEP: usize = 4096;
+
+const SCHEMA: &str = "
+    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384;
+    CREATE TABLE head (account INTEGER PRIMARY KEY, ver INTEGER NOT NULL);
+    CREATE TABLE found (
+        account INTEGER NOT NULL, key BLOB NOT NULL,
+        rank INTEGER NOT NULL, -- as Rank
+        value NOT NULL, sum INTEGER, link INTEGER,
+        PRIMARY KEY (account, key, rank)
+    ) WITHOUT ROWID;
+    CREATE TABLE large (
+        shard INTEGER NOT NULL, number INTEGER NOT NULL, page INTEGER NOT NULL, frame INTEGER NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (number, shard, page, frame, at)
+    ) WITHOUT ROWID;
+";
+
+/// What is left of the files of an engine.
+#[derive(Debug)]
+pub struct SqliteRemains {
+    noted: Connection,
+    shards: u8,
+    /// So many say the files, and they are all there is.
+    shards_are_sure: bool,
+    /// All rows have checksums.
+    has_sums: bool,
+    /// Those that could be read.
+    files: BTreeMap<u8, Pages>,
+    told: Vec<String>,
+}
+
+/// Which of several rows with one key is taken: the last one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rank {
+    Damaged = 0,
+    /// It may be one that stood there once, and its value has to be compared when it is read.
+    StrayLarge = 1,
+    Stray = 2,
+    Large = 3,
+    Sound = 4,
+}
+
+/// So many of so many pages were read.
+pub(crate) type OnPages<'a> = &'a mut dyn FnMut(usize, usize);
+
+impl SqliteRemains {
+    /// Reads what is in `directory`, which is not changed, and notes it in the new file `notes`.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or the notes cannot be written. What is damaged is none.
+    pub fn read(directory: &Path, notes: &Path, step: OnPages<'_>) -> Result<Self, EngineError> {
+        let noted = Connection::open(notes)
+            .and_then(|noted| noted.execute_batch(SCHEMA).map(|()| noted))
+            .map_err(|error| failed(format_args!("cannot write {}: {error}", notes.display())))?;
+        let mut remains = Self {
+            noted,
+            shards: 0,
+            shards_are_sure: false,
+            has_sums: false,
+            files: BTreeMap::new(),
+            told: Vec::new(),
+        };
+        remains.open(directory)?;
+        let total = remains.files.values().map(Pages::count).sum();
+        let mut done = 0;
+        for (shard, pages) in &remains.files {
+            let place = directory.join(format!("shard-{shard:02}.sqlite"));
+            let read = remains.note(*shard, pages, &mut |more| {
+                done += more;
+                step(done, total);
+            });
+            let unread = read.map_err(|error| failed(format_args!("cannot write {}: {error}", notes.display())))?;
+            let place = place.display();
+            if unread.pages > 0 {
+                remains.told.push(format!(
+                    "{place}: the disk does not give {} of {} pages",
+                    unread.pages,
+                    pages.count()
+                ));
+            }
+            if unread.strange > 0 {
+                remains.told.push(format!("{place}: {} pages are damaged", unread.strange));
+            }
+            if pages.is_torn() {
+                remains.told.push(format!("{place}-wal is damaged: what was written last may be missing"));
+            }
+        }
+        Ok(remains)
+    }
+
+    /// What is wrong with the files, in a sentence each.
+    #[must_use]
+    pub fn told(&self) -> &[String] {
+        &self.told
+    }
+
+    /// How many shards there are, or were.
+    #[must_use]
+    pub fn shards(&self) -> u8 {
+        self.shards
+    }
+
+    fn open(&mut self, directory: &Path) -> Result<(), EngineError> {
+        let format = directory.join("format");
+        let text = std::fs::read(&format).map(|text| String::from_utf8_lossy(&text).into_owned());
+        let said = match text.map_err(|error| format!("cannot read {}: {error}", format.display())) {
+            Ok(text) => parse_format(&format, &text).map_err(|error| error.what),
+            Err(what) => Err(what),
+        };
+        let path = |shard: u8| directory.join(format!("shard-{shard:02}.sqlite"));
+        let there = (0..SHARDS_MAX).filter(|shard| path(*shard).exists()).max().map_or(0, |last| last + 1);
+        self.shards = match said {
+            Ok((shards, has_sums)) => {
+                (self.shards_are_sure, self.has_sums) = (shards >= there, has_sums);
+                shards.max(there)
+            }
+            Err(what) => {
+                self.told.push(what);
+                there
+            }
+        };
+        if self.shards == 0 {
+            return Err(failed(format_args!("there are no databases of a mail server in {}", directory.display())));
+        }
+        for shard in 0..self.shards {
+            let path = path(shard);
+            let log = PathBuf::from(format!("{}-wal", path.display()));
+            match Pages::open(&path, &log) {
+                Ok(pages) => drop(self.files.insert(shard, pages)),
+                Err(error) => self.told.push(format!("{} cannot be read: {error}", path.display())),
+            }
+        }
+        Ok(())
+    }
+
+    fn shard(&self, account: AccountId) -> u8 {
+        // A shard has a number below 64.
+        (account.0 % u32::from(self.shards.max(1))) as u8
+    }
+
+    fn is_file_torn(&self, account: AccountId) -> bool {
+        self.files.get(&self.shard(account)).is_none_or(Pages::is_torn)
+    }
+
+    /// Whether rows may be taken that stood there once, because nothing newer is left of them.
+    fn has_strays(&self, account: AccountId) -> rusqlite::Result<bool> {
+        let find = "SELECT EXISTS (SELECT 1 FROM found AS stray WHERE account = ?1 AND rank IN (1, 2) AND NOT EXISTS
+            (SELECT 1 FROM found WHERE account = ?1 AND key = stray.key AND rank > 2))";
+        self.noted.prepare_cached(find)?.query_row([account.0], |row| row.get(0))
+    }
+
+    /// The long value with this number whose checksum holds; else one that is there.
+    fn large(
+        &self,
+        (account, key): (AccountId, &[u8]),
+        number: i64,
+        sum: Option<i64>,
+    ) -> rusqlite::Result<(Option<Vec<u8>>, bool)> {
+        // In which file it lies depends on how many there are, which may be what is damaged; without a checksum it is believed.
+        let find =
+            "SELECT shard, page, frame, at FROM large WHERE number = ?1 AND (?2 OR shard = ?3) ORDER BY shard != ?3";
+        let mut find = self.noted.prepare_cached(find)?;
+        let mut places = find.query(params![number, sum.is_some(), self.shard(account)])?;
+        let mut some = None;
+        while let Some(place) = places.next()? {
+            let Some(pages) = self.files.get(&place.get(0)?) else { continue };
+            let (page, frame, at): (u32, i64, i64) = (place.get(1)?, place.get(2)?, place.get(3)?);
+            let image = if page > 0 { Image::Page(page) } else { Image::Frame(frame.cast_unsigned()) };
+            if let Some(value) = cells::large(pages, image, usize::try_from(at).unwrap_or(PAGE)) {
+                if sum.is_none_or(|sum| sum::row(account, key, &value) == sum) {
+                    return Ok((Some(value), true));
+                }
+                some = Some(value);
+            }
+        }
+        Ok((some, false))
+    }
+
+    fn walk(&self, account: AccountId, visit: &mut VisitRemnant<'_>) -> rusqlite::Result<()> {
+        // What is sound comes before what is not.
+        let scan = "SELECT key, value, sum, link, rank FROM found WHERE account = ?1 ORDER BY key, rank DESC";
+        let mut scan = self.noted.prepare_cached(scan)?;
+        let mut rows = scan.query([account.0])?;
+        let is_torn = self.is_file_torn(account);
+        let mut chain =
+            Chain { account, is_torn, last: None, is_sure: false, open: Vec::new(), bytes: 0, is_over: false, visit };
+        let mut last: Option<Place> = None;
+        while let Some(row) = rows.next()? {
+            let Some(place) = Place::read(row.get_ref(0)?) else { continue };
+            if last.as_ref() == Some(&place) {
+                continue;
+            }
+            last = Some(place.clone());
+            let (sum, link): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+            let rank: u8 = row.get(4)?;
+            let (mut value, mut is_sound) = (None, false);
+            if let Place::Key(key) = &place {
+                (value, is_sound) = match row.get_ref(1)? {
+                    ValueRef::Blob(value) => (Some(value.to_vec()), rank > Rank::Damaged as u8),
+                    ValueRef::Integer(number) => self.large((account, key), number, sum)?,
+                    ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) => (None, false),
+                };
+            }
+            let is_sure = rank == Rank::Sound as u8 || (rank == Rank::Large as u8 && is_sound);
+            chain.take(Link { place, link, value, is_sound, is_sure });
+            if chain.is_over {
+                return Ok(());
+            }
+        }
+        chain.end();
+        Ok(())
+    }
+}
+
+/// A row on its way to the visitor.
+struct Link {
+    place: Place,
+    link: Option<i64>,
+    value: Option<Vec<u8>>,
+    is_sound: bool,
+    /// It is sound, and the page says that it is there.
+    is_sure: bool,
+}
+
+/// Rows in the order of keys: what a link proves not to be there is left out.
+///
+/// The link of a row covers the key of the next one. If it holds for a later one, nothing was between them: what is found there is of
+/// another time, or a damaged row whose key is not its own. Where rows are of different moments, a link proves nothing.
+struct Chain<'a, 'b> {
+    account: AccountId,
+    is_torn: bool,
+    /// The last row that was visited.
+    last: Option<(Place, Option<i64>)>,
+    /// Of that one.
+    is_sure: bool,
+    /// Rows behind it that its link does not name.
+    open: Vec<Link>,
+    bytes: usize,
+    is_over: bool,
+    visit: &'a mut VisitRemnant<'b>,
+}
+
+impl Chain<'_, '_> {
+    fn take(&mut self, row: Link) {
+        if self.follows(Some(&row.place)) && (self.open.is_empty() || self.proves()) {
+            self.open.clear();
+            self.bytes = 0;
+            self.give(row);
+            return;
+        }
+        self.bytes += row.value.as_ref().map_or(0, Vec::len);
+        self.open.push(row);
+        if self.open.len() > OPEN_MAX || self.bytes > OPEN_BYTES_MAX {
+            self.give_open();
+        }
+    }
+
+    fn end(&mut self) {
+        if self.proves() && self.follows(None) {
+            self.open.clear();
+        }
+        self.give_open();
+        if !self.is_over {
+            let _ended = tell_gap(self.account, self.last.as_ref(), None, self.visit);
+        }
+    }
+
+    /// Whether what the link of the last row does not name was not there.
+    fn proves(&self) -> bool {
+        self.is_sure && !self.is_torn
+    }
+
+    /// Whether the last row says that this one is next.
+    fn follows(&self, next: Option<&Place>) -> bool {
+        match (&self.last, next) {
+            (Some((place, Some(link))), next) => place.link(self.account, next.map(bytes).as_deref()) == *link,
+            // Without checksums nobody knows.
+            (Some((_, None)), _) => self.open.is_empty(),
+            (None, Some(Place::Start)) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// Nothing shows which of them were not there: where each one names the next, they were.
+    fn give_open(&mut self) {
+        self.bytes = 0;
+        let mut open = std::mem::take(&mut self.open).into_iter();
+        while let Some(row) = open.next() {
+            self.give(row);
+            if self.is_over {
+                return;
+            }
+            // From the first of them on the links may lead over some.
+            let rest: Vec<Link> = open.collect();
+            let next = rest.iter().position(|row| self.follows(Some(&row.place)));
+            open = rest.into_iter();
+            if let Some(next) = next.filter(|_| self.proves()) {
+                open.by_ref().take(next).for_each(drop);
+            }
+        }
+    }
+
+    fn give(&mut self, row: Link) {
+        let Link { place, link, value, is_sound, is_sure } = row;
+        // In format version 1 nothing stands before the first row.
+        let is_first = self.last.is_none() && link.is_none();
+        let gap = if is_first {
+            ControlFlow::Continue(())
+        } else {
+            tell_gap(self.account, self.last.as_ref(), Some(&place), self.visit)
+        };
+        let visited = match (&place, &value) {
+            _ if gap.is_break() => gap,
+            (Place::Start, _) => gap,
+            (Place::Key(key), Some(value)) if is_sound => (self.visit)(Remnant::Row { key, value }),
+            (Place::Key(key), value) => (self.visit)(Remnant::Damaged { key, octets: value.as_deref() }),
+        };
+        self.is_over = visited.is_break();
+        (self.last, self.is_sure) = (Some((place, link)), is_sure);
+    }
+}
+
+fn bytes(place: &Place) -> Vec<u8> {
+    match place {
+        Place::Start => Vec::new(),
+        Place::Key(key) => key.clone(),
+    }
+}
+
+/// Tells that something is missing between two rows, if the link of the first does not say that nothing is.
+fn tell_gap(
+    account: AccountId,
+    last: Option<&(Place, Option<i64>)>,
+    next: Option<&Place>,
+    visit: &mut VisitRemnant<'_>,
+) -> ControlFlow<()> {
+    let holds = match (last, next) {
+        (None, Some(Place::Start)) => true,
+        // Without checksums nobody knows.
+        (Some((_, None)), _) => true,
+        (Some((place, Some(link))), next) => place.link(account, next.map(bytes).as_deref()) == *link,
+        (None, _) => false,
+    };
+    if holds {
+        return ControlFlow::Continue(());
+    }
+    let (after, before) = (last.map(|(place, _)| bytes(place)).unwrap_or_default(), next.map(bytes));
+    visit(Remnant::Gap { after: &after, before: before.as_deref() })
+}
+
+impl Remains for SqliteRemains {
+    fn accounts(&self) -> Result<Vec<AccountId>, EngineError> {
+        let all =
+            "SELECT account FROM head UNION SELECT DISTINCT account FROM found WHERE rank IN (2, 4) ORDER BY account";
+        let list = || -> rusqlite::Result<Vec<AccountId>> {
+            self.noted.prepare(all)?.query_map([], |row| row.get(0).map(AccountId))?.collect()
+        };
+        list().map_err(|error| unread(&error))
+    }
+
+    fn head(&self, account: AccountId) -> Result<Option<ModSeq>, EngineError> {
+        let find = || {
+            let mut find = self.noted.prepare_cached("SELECT ver FROM head WHERE account = ?1")?;
+            find.query_row([account.0], |row| row.get::<_, i64>(0)).optional()
+        };
+        let ver = find().map_err(|error: rusqlite::Error| unread(&error))?;
+        Ok(ver.map(|ver| ModSeq(ver.cast_unsigned())))
+    }
+
+    fn rows(&self, account: AccountId, visit: &mut VisitRemnant<'_>) -> Result<(), EngineError> {
+        self.walk(account, visit).map_err(|error| unread(&error))
+    }
+
+    fn is_torn(&self, account: AccountId) -> bool {
+        self.is_file_torn(account) || self.has_strays(account).unwrap_or(true)
+    }
+}
+
+#[derive(Default)]
+struct Unread {
+    pages: usize,
+    strange: usize,
+}
+
+impl SqliteRemains {
+    /// Notes every row of a file.
+    fn note(&self, shard: u8, pages: &Pages, step: &mut dyn FnMut(usize)) -> rusqlite::Result<Unread> {
+        let mut unread = Unread::default();
+        let mut page = [0; PAGE];
+        let (mut rows, mut since) = (0, 0);
+        self.noted.execute_batch("BEGIN")?;
+        for image in pages.images() {
+            since += 1;
+            if since == PAGES_PER_STEP {
+                step(std::mem::take(&mut since));
+            }
+            if !pages.read(image, &mut page) {
+                unread.pages += 1;
+                continue;
+            }
+            let mut outcome = Ok(());
+            let adds_up = cells::rows(pages, (image, &page), &mut |row, is_pointed_to| {
+                rows += 1;
+                if outcome.is_ok() {
+                    outcome = self.note_row((shard, image), row, is_pointed_to);
+                }
+            });
+            outcome?;
+            unread.strange += usize::from(adds_up == Some(false));
+            if rows >= ROWS_PER_COMMIT {
+                rows = 0;
+                self.noted.execute_batch("COMMIT; BEGIN")?;
+            }
+        }
+        step(since);
+        self.noted.execute_batch("COMMIT")?;
+        Ok(unread)
+    }
+
+    /// Whether rows of an account can be in a shard.
+    fn belongs(&self, account: u32, shard: u8) -> bool {
+        !self.shards_are_sure || self.shard(AccountId(account)) == shard
+    }
+
+    fn note_row(&self, (shard, image): (u8, Image), row: Row, is_pointed_to: bool) -> rusqlite::Result<()> {
+        match row {
+            Row::Head { account, .. } | Row::Record { account, .. } if !self.belongs(account, shard) => Ok(()),
+            Row::Head { account, ver, sum } => {
+                let head = ModSeq(ver.cast_unsigned());
+                // It is 0 while a shard is on its way from version 1.
+                let holds = match sum {
+                    None | Some(0) => !self.has_sums,
+                    Some(sum) => sum::head(AccountId(account), head) == sum,
+                };
+                if ver > 0 && holds {
+                    let add = "INSERT INTO head VALUES (?1, ?2) ON CONFLICT DO UPDATE SET ver = max(ver, excluded.ver)";
+                    self.noted.prepare_cached(add)?.execute(params![account, ver])?;
+                }
+                Ok(())
+            }
+            Row::Record { account, key, value, sums } => self.note_record((account, key), value, sums, is_pointed_to),
+            Row::Large { number, at } => {
+                let (page, frame) = match image {
+                    Image::Page(page) => (page, 0),
+                    Image::Frame(frame) => (0, frame),
+                };
+                let add = "INSERT OR IGNORE INTO large VALUES (?1, ?2, ?3, ?4, ?5)";
+                self.noted.prepare_cached(add)?.execute(params![
+                    shard,
+                    number,
+                    page,
+                    frame.cast_signed(),
+                    at as i64
+                ])?;
+                Ok(())
+            }
+        }
+    }
+
+    fn note_record(
+        &self,
+        (account, key): (u32, Option<Vec<u8>>),
+        value: Value,
+        sums: Option<(i64, i64)>,
+        is_pointed_to: bool,
+    ) -> rusqlite::Result<()> {
+        // Both are 0 while a shard is on its way from version 1; afterwards no row is without.
+        let sums = match self.has_sums {
+            true => Some(sums.unwrap_or_default()),
+            false => sums.filter(|sums| *sums != (0, 0)),
+        };
+        let id = AccountId(account);
+        let bytes = key.as_deref().unwrap_or_default();
+        let rank = match (&value, sums) {
+            (Value::Here(value), Some((sum, _))) if sum::row(id, bytes, value) != sum => Rank::Damaged,
+            (Value::Here(_), _) if is_pointed_to => Rank::Sound,
+            (Value::Here(_), _) => Rank::Stray,
+            (Value::There(_), _) if is_pointed_to => Rank::Large,
+            (Value::There(_), _) => Rank::StrayLarge,
+        };
+        let place = key.map_or(Place::Start, Place::Key);
+        let add = "INSERT OR REPLACE INTO found VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let mut add = self.noted.prepare_cached(add)?;
+        let (sum, link) = (sums.map(|sums| sums.0), sums.map(|sums| sums.1));
+        match value {
+            Value::Here(value) => add.execute(params![account, place, rank as u8, value, sum, link])?,
+            Value::There(number) => add.execute(params![account, place, rank as u8, number, sum, link])?,
+        };
+        Ok(())
+    }
+}
+
+fn failed(what: impl std::fmt::Display) -> EngineError {
+    EngineError::Failed { what: what.to_string() }
+}
+
+fn unread(error: &rusqlite::Error) -> EngineError {
+    failed(format_args!("what was found of the files cannot be read again: {error}"))
+}

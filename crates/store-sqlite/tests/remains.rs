@@ -1,0 +1,383 @@
+//! Damaged shard files, salvaged: what is sound comes over as it was, the rest is named, and everything agrees.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::check::{self, Depth};
+use store::device::Credential;
+use store::objects::Objects;
+use store::removal::RemovalPolicy;
+use store::salvage::{Loss, Remains, Salvage};
+use store::sim::SimObjects;
+use store::{
+    Account, AccountId, Actor, DeviceId, Expunge, FlagChange, FlagMode, Flags, INLINE_BYTES_MAX, MailboxId,
+    MaildropOptions, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp,
+};
+use store_sqlite::{SqliteEngine, SqliteOptions, SqliteRemains};
+use tempfile::TempDir;
+
+const NOW: Timestamp = Timestamp(1_790_000_000_000);
+const ACTOR: Actor = Actor { device: DeviceId(1), protocol: Protocol::Imap, now: NOW };
+const IDS: [AccountId; 2] = [AccountId(16), AccountId(17)];
+
+/// What is said of an account whose rows may be of different moments.
+const TORN: &str = "what was written last is damaged";
+
+struct Data {
+    place: TempDir,
+    objects: SimObjects,
+}
+
+impl Data {
+    fn store(&self) -> PathBuf {
+        self.place.path().join("store")
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.store()).unwrap().map(|entry| entry.unwrap().path());
+        let is_read = |path: &PathBuf| path.extension().is_some_and(|end| end == "sqlite" || end == "sqlite-wal");
+        let mut files: Vec<PathBuf> = files.filter(is_read).collect();
+        files.sort();
+        files
+    }
+
+    /// The same files, and the same large messages.
+    fn twin(&self) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join("store")).unwrap();
+        for entry in fs::read_dir(self.store()).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, place.path().join("store").join(path.file_name().unwrap())).unwrap();
+        }
+        let objects = SimObjects::new();
+        for id in IDS {
+            for (name, _) in self.objects.list(id).unwrap() {
+                objects.put(id, &name, &self.objects.read(id, &name).unwrap()).unwrap();
+            }
+        }
+        Self { place, objects }
+    }
+}
+
+fn engine(directory: &Path) -> SqliteEngine {
+    SqliteEngine::open(directory, &SqliteOptions { shards: 2, ..SqliteOptions::default() }).unwrap()
+}
+
+/// Two accounts with something of everything; as a server leaves them that is stopped, or one that is killed.
+fn sound() -> [Data; 2] {
+    let (place, objects) = (tempfile::tempdir().unwrap(), SimObjects::new());
+    let engine = Arc::new(engine(&place.path().join("store")));
+    let store = Store::new(engine, Arc::new(objects.clone()));
+    for id in IDS {
+        let account = store.create_account(id, NOW).unwrap();
+        let work = account.create_mailbox(ACTOR, "Work/Ätsch", None).unwrap();
+        let mut emails = Vec::new();
+        for n in 0..60usize {
+            let long = match n % 12 {
+                0 => INLINE_BYTES_MAX + n,
+                1..4 => 5000 + n,
+                _ => n,
+            };
+            let body = format!(
+                "Subject: {n} of {id}\r\nFrom: a@example.org\r\nMessage-ID: <{n}.{id}@x>\r\n\r\n{}\r\n",
+                "x".repeat(long)
+            );
+            let target = if n % 3 == 0 { Target::Mailbox(work) } else { Target::Inbox };
+            let flags = Flags { keywords: vec![format!("$k{}", n % 4)], ..Flags::system(&[SystemFlag::Seen]) };
+            let message =
+                NewMessage { body: body.into_bytes(), flags, internal_date: Timestamp(NOW.0 + n as i64 * 1000) };
+            emails.push(account.append(ACTOR, target, message).unwrap().email);
+        }
+        let inbox = MailboxId(1);
+        flag(&account, inbox, 3, SystemFlag::Deleted);
+        flag(&account, inbox, 25, SystemFlag::Flagged);
+        account.expunge(ACTOR, inbox, Expunge::AllDeleted).unwrap();
+        let credential = Credential::ApplicationPassword { hash: [7; 32] };
+        account.add_device(ACTOR, "pc", credential, Some(RemovalPolicy::Keep.into())).unwrap();
+        let maildrop = account.open_maildrop(DeviceId(1), &MaildropOptions::default(), NOW).unwrap();
+        account.close_maildrop(ACTOR, &maildrop, vec![emails[7]], vec![]).unwrap();
+        let uids = account.view(inbox).unwrap().index().iter().map(|entry| entry.uid).take(20).collect();
+        account.copy(ACTOR, inbox, uids, work).unwrap();
+    }
+    assert_eq!(check::all(&store, Depth::Bodies).unwrap(), []);
+    let stopped = Data { place, objects };
+    let killed = stopped.twin();
+    drop(store);
+    assert!(killed.files().len() > stopped.files().len(), "it has a log");
+    [stopped, killed]
+}
+
+fn flag(account: &Account, mailbox: MailboxId, few: usize, flag: SystemFlag) {
+    let uids = account.view(mailbox).unwrap().index().iter().map(|entry| entry.uid).take(few).collect();
+    let change = FlagChange { mode: FlagMode::Add, flags: Flags::system(&[flag]), unchanged_since: None };
+    account.change_flags(ACTOR, mailbox, uids, change).unwrap();
+}
+
+/// Of each message in a mailbox: EMAILID, UIDVALIDITY, flags with keywords, date, octets.
+type Message = (String, u32, Vec<String>, i64, Vec<u8>);
+/// By account, mailbox and UID.
+type Mail = BTreeMap<(AccountId, String, u32), Message>;
+
+struct Salvaged {
+    _place: TempDir,
+    store: Store,
+    losses: Vec<(AccountId, Loss)>,
+    told: Vec<String>,
+}
+
+fn salvage(data: &Data) -> Salvaged {
+    let before: Vec<Vec<u8>> = data.files().iter().map(|file| fs::read(file).unwrap()).collect();
+    let place = tempfile::tempdir().unwrap();
+    let remains = SqliteRemains::read(&data.store(), &place.path().join("notes"), &mut |_, _| {}).unwrap();
+    let engine = Arc::new(engine(&place.path().join("store")));
+    let objects: Arc<dyn Objects> = Arc::new(data.objects.clone());
+    let work = Salvage { remains: &remains, engine: Arc::clone(&engine) as _, objects: Arc::clone(&objects), now: NOW };
+    let mut losses = Vec::new();
+    for id in IDS {
+        losses.extend(work.account(id).unwrap().losses.into_iter().map(|loss| (id, loss)));
+    }
+    let known = remains.accounts().unwrap();
+    assert!(known.len() <= IDS.len(), "{known:?}");
+    let told = remains.told().to_vec();
+    assert!(data.files().iter().map(|file| fs::read(file).unwrap()).eq(before), "they were written to");
+    Salvaged { store: Store::new(engine, objects), _place: place, losses, told }
+}
+
+impl Salvaged {
+    fn mail(&self) -> Mail {
+        let mut mail = Mail::new();
+        for id in IDS {
+            let account = self.store.account(id);
+            let mailboxes: Vec<MailboxId> = account.mailboxes().unwrap().iter().map(|mailbox| mailbox.id).collect();
+            for mailbox in mailboxes {
+                let (view, reader) = (account.view(mailbox).unwrap(), account.reader().unwrap());
+                for entry in view.index().iter() {
+                    let Flags { system, keywords } = view.mailbox().keywords.flags(entry.flags);
+                    let flags = keywords.into_iter().chain([format!("{:?}", system)]).collect();
+                    let key = (id, view.mailbox().name.clone(), entry.uid.0);
+                    let (validity, date) = (view.mailbox().uid_validity.0, entry.internal_date.0);
+                    mail.insert(key, (entry.email.text(), validity, flags, date, reader.body(entry.email).unwrap()));
+                }
+            }
+        }
+        mail
+    }
+
+    fn names(&self, account: AccountId, id: &str) -> bool {
+        self.losses.iter().any(|(whose, loss)| *whose == account && loss.email.is_some_and(|email| email.text() == id))
+    }
+
+    /// What is told of one account.
+    fn report_of(&self, account: AccountId) -> String {
+        let losses = self.losses.iter().filter(|(id, _)| *id == account);
+        losses.map(|(_, loss)| loss.to_string()).collect::<Vec<_>>().join("\n")
+    }
+
+    fn report(&self) -> String {
+        let losses = self.losses.iter().map(|(id, loss)| format!("{id}: {loss}"));
+        self.told.iter().cloned().chain(losses).collect::<Vec<_>>().join("\n")
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
+
+fn spoil(data: &Data, random: &mut Random) -> String {
+    let mut told = String::new();
+    for _ in 0..=random.below(3) {
+        let files = data.files();
+        let path = &files[random.below(files.len())];
+        let mut file = fs::read(path).unwrap();
+        if file.is_empty() {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let page = random.below(file.len().div_ceil(4096)) * 4096;
+        // A log that ends early is what a crash leaves, but not in the middle of a frame.
+        let kinds = if name.ends_with("-wal") { 2..12 } else { 0..11 };
+        match kinds.start + random.below(kinds.len()) {
+            0 => {
+                let end = (page + 4096).min(file.len());
+                file[page..end].fill([0, 0xa5, 0x0d][random.below(3)]);
+                told.push_str(&format!("{name} octets {page} to {end}; "));
+            }
+            1 => {
+                file.truncate(page.max(1));
+                told.push_str(&format!("{name} cut at {page}; "));
+            }
+            // The head of a page and the first pointers.
+            2..5 => {
+                let bit = (page * 8 + random.below(40 * 8)).min(file.len() * 8 - 1);
+                file[bit / 8] ^= 1 << (bit % 8);
+                told.push_str(&format!("{name} bit {bit}; "));
+            }
+            10 => {
+                let sector = random.below(file.len().div_ceil(512)) * 512;
+                let end = (sector + 512).min(file.len());
+                file[sector..end].fill(0);
+                told.push_str(&format!("{name} sector {sector} of zeros; "));
+            }
+            11 => {
+                let end = 33 + random.below(file.len() - 33) / 4120 * 4120;
+                file.truncate(end);
+                told.push_str(&format!("{name} cut at {end}; "));
+            }
+            _ => {
+                let bit = random.below(file.len() * 8);
+                file[bit / 8] ^= 1 << (bit % 8);
+                told.push_str(&format!("{name} bit {bit}; "));
+            }
+        }
+        fs::write(path, file).unwrap();
+    }
+    told
+}
+
+#[test]
+fn what_is_sound_comes_over_as_it_is() {
+    let [data, killed] = sound();
+    let salvaged = salvage(&data);
+    assert_eq!(salvaged.report(), "");
+    let of_killed = salvage(&killed);
+    assert_eq!(of_killed.report(), "");
+    assert_eq!(check::all(&salvaged.store, Depth::Bodies).unwrap(), []);
+    let store = Store::new(Arc::new(engine(&data.store())), Arc::new(data.objects.clone()));
+    let before = Salvaged { _place: tempfile::tempdir().unwrap(), store, losses: Vec::new(), told: Vec::new() };
+    let mail = before.mail();
+    assert!(mail.len() > 130, "{}", mail.len());
+    assert!(mail == salvaged.mail() && mail == of_killed.mail());
+}
+
+/// Octets 512 to 1024 of each page, one after the other: sums of zeros are none, and rows that were removed stay so.
+#[test]
+fn a_sector_of_zeros_changes_no_message() {
+    let [sound, _] = sound();
+    let before = salvage(&sound).mail();
+    let path = sound.files().into_iter().find(|path| path.ends_with("shard-00.sqlite")).unwrap();
+    let pages = fs::metadata(&path).unwrap().len() / 4096;
+    let mut replaced = 0;
+    for page in (1..pages).step_by(7) {
+        let data = sound.twin();
+        let path = data.store().join("shard-00.sqlite");
+        let mut file = fs::read(&path).unwrap();
+        let sector = page as usize * 4096 + 2048;
+        file[sector..sector + 512].fill(0);
+        fs::write(&path, file).unwrap();
+        let salvaged = salvage(&data);
+        assert_eq!(check::all(&salvaged.store, Depth::Bodies).unwrap(), [], "{}", salvaged.report());
+        let after = salvaged.mail();
+        assert!(after.len() <= before.len(), "{}", salvaged.report());
+        for (key, now) in &after {
+            let is_same = before.get(key).is_some_and(|then| then.4 == now.4);
+            let is_stub = now.4.windows(14).any(|window| window == b"was damaged on");
+            replaced += usize::from(is_stub);
+            assert!(is_same || is_stub, "page {page}: {key:?} is another\n{}", salvaged.report());
+        }
+    }
+    assert!(replaced > 0);
+}
+
+/// Octets that SQLite does not read as a log are not taken for no log.
+#[test]
+fn of_a_log_that_is_cut_or_zeros_it_is_said_that_the_last_may_be_missing() {
+    let [_, killed] = sound();
+    let name = "shard-00.sqlite-wal";
+    let whole = fs::read(killed.store().join(name)).unwrap();
+    let bits: Vec<u8> = [&[0x36][..], &whole[1..]].concat();
+    for (log, is_torn) in [
+        (whole.clone(), false),
+        (Vec::new(), false),
+        (whole[..20].to_vec(), true),
+        (whole[..whole.len() - 7].to_vec(), true),
+        (vec![0; 16 * 1024], true),
+        (bits, true),
+    ] {
+        let data = killed.twin();
+        fs::write(data.store().join(name), &log).unwrap();
+        let told = salvage(&data).told.join("\n");
+        let length = log.len();
+        assert_eq!(told.contains("what was written last may be missing"), is_torn, "{length} octets: {told}");
+    }
+}
+
+#[test]
+fn whatever_is_damaged_what_is_sound_comes_over_and_everything_agrees() {
+    let (sound, seed) =
+        (sound(), env::var("PILLARBOX_SALVAGE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x51a7));
+    println!("PILLARBOX_SALVAGE_SEED={seed}");
+    let rounds = env::var("PILLARBOX_SALVAGE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(40);
+    let (before, mut random) = (salvage(&sound[0]).mail(), Random(seed));
+    let (mut kept, mut replaced, mut untold) = (0, 0, 0);
+    for round in 0..rounds {
+        let data = sound[round % 2].twin();
+        let what = format!("round {round}: {}", spoil(&data, &mut random));
+        println!("{what}");
+        let salvaged = salvage(&data);
+        let report = salvaged.report();
+        assert_eq!(check::all(&salvaged.store, Depth::Bodies).unwrap(), [], "{what}\n{report}");
+        let after = salvaged.mail();
+        for id in IDS {
+            let all = |mail: &Mail| mail.keys().filter(|(whose, ..)| *whose == id).count();
+            let (then, now) = (all(&before), all(&after));
+            // What was removed last may be there still; a large one is found by itself.
+            let told = salvaged.report_of(id);
+            let may_be_more = told.contains("nothing tells in which mailbox") || told.contains(TORN);
+            assert!(now <= then || may_be_more, "{what}: {then} messages became {now}\n{report}");
+        }
+        for (key, message) in &before {
+            let report = salvaged.report_of(key.0);
+            if after.get(key) == Some(message) {
+                kept += 1;
+                continue;
+            }
+            let has_uidvalidity = after
+                .get(key)
+                .is_some_and(|now| (&now.0, &now.2, now.3, &now.4) == (&message.0, &message.2, message.3, &message.4));
+            let is_told = salvaged.names(key.0, &message.0) || (has_uidvalidity && report.contains("UIDVALIDITY"));
+            if report.contains(TORN) {
+                // It may be older; what it says does not change.
+                let same = |((id, ..), now): (&(AccountId, String, u32), &Message)| *id == key.0 && now.0 == message.0;
+                let differs = after.iter().any(|(place, now)| same((place, now)) && now.4 != message.4);
+                assert!(!differs, "{what}\n{key:?}\n{report}");
+                continue;
+            }
+            // A large one of which nothing else is left is found by itself.
+            let is_recovered =
+                |(key, now): (&(AccountId, String, u32), &Message)| key.1 == "Recovered" && now.4 == message.4;
+            if after.iter().any(is_recovered) {
+                continue;
+            }
+            if report.contains("of which nothing tells")
+                && !after.iter().any(|((id, ..), now)| *id == key.0 && now.0 == message.0)
+            {
+                untold += 1;
+                continue;
+            }
+            let is_told = is_told
+                || (report.contains("flags that many messages")
+                    && after.get(key).is_some_and(|now| now.0 == message.0 && now.4 == message.4));
+            let without_mailbox = report.contains("the record of mailbox")
+                && after.iter().any(|((id, ..), now)| *id == key.0 && now.0 == message.0 && now.4 == message.4);
+            assert!(
+                is_told || without_mailbox,
+                "{what}\n{key:?} is {:?}\n{report}",
+                after.get(key).map(|now| (&now.0, now.1, &now.2, now.3))
+            );
+        }
+        replaced += salvaged.losses.iter().filter(|(_, loss)| loss.is_replaced).count();
+    }
+    println!("{kept} kept, {replaced} replaced, {untold} gone without a trace");
+    assert!(kept > before.len() * rounds / 2 && replaced > 0 && untold < kept / 10, "{kept} {replaced} {untold}");
+}
