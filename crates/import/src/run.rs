@@ -187,7 +187,7 @@ impl Running<'_, '_> {
             done += chunk.len();
             self.say(Event::Looked { name: way.folder.name.clone(), done, total })?;
         }
-        if let Some((message, why)) = self.source.left_behind() {
+        for (message, why) in self.source.left_behind() {
             self.say(Event::Refused { folder: way.folder.name.clone(), message, why })?;
         }
         let known = marks.iter().filter(|mark| imported.of(**mark).is_some()).count();

@@ -34,9 +34,9 @@ pub trait Source {
         Vec::new()
     }
 
-    /// Messages of the open folder that are no messages any more where they lie: how many, and why they do not come.
-    fn left_behind(&mut self) -> Option<(String, String)> {
-        None
+    /// What of the open folder does not come, though it is no message of it: what, and why.
+    fn left_behind(&mut self) -> Vec<(String, String)> {
+        Vec::new()
     }
 
     /// Begins again after it broke off.

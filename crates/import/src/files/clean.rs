@@ -9,6 +9,7 @@
 use crate::flags::of_words;
 use imap_proto::Flag;
 use message::{date, encoded_word};
+use std::collections::HashSet;
 use store::{Flags, Timestamp};
 
 /// What programs write into a header, in lower case.
@@ -27,6 +28,8 @@ const HIDDEN: [&[u8]; 11] = [
 ];
 /// Keywords of a message in a file; more are left out.
 pub(super) const KEYWORDS_MAX: usize = 1000;
+/// So many keywords an import learns from headers, which anybody may have written; a mailbox has 1,000, and keeps them for good.
+const LEARNED_MAX: usize = 100;
 /// Of a field of a header so much is read.
 const FIELD_BYTES_MAX: usize = 64 * 1024;
 /// Thunderbird: removed, and in the file until it is compacted.
@@ -68,6 +71,40 @@ pub(super) trait Takes {
 impl Takes for Vec<u8> {
     fn take(&mut self, octets: &[u8]) {
         self.extend_from_slice(octets);
+    }
+}
+
+/// The keywords that an import has learnt from headers.
+#[derive(Default)]
+pub(super) struct Learned {
+    /// In lower case.
+    names: HashSet<String>,
+    /// Messages of the open folder that come without some of theirs.
+    messages: usize,
+}
+
+impl Learned {
+    /// Another folder is opened.
+    pub(super) fn begin(&mut self) {
+        self.messages = 0;
+    }
+
+    /// Leaves out of a message what is too much.
+    pub(super) fn bound(&mut self, flags: &mut Flags) {
+        let (before, names) = (flags.keywords.len(), &mut self.names);
+        flags.keywords.retain(|keyword| {
+            let name = keyword.to_ascii_lowercase();
+            names.contains(&name) || (names.len() < LEARNED_MAX && names.insert(name))
+        });
+        self.messages += usize::from(flags.keywords.len() < before);
+    }
+
+    /// What was left out in the open folder, and why.
+    pub(super) fn told(&self) -> Option<(String, String)> {
+        let why = format!(
+            "they come without some of their keywords: an import takes {LEARNED_MAX} from headers, and a mailbox keeps them for good"
+        );
+        (self.messages > 0).then(|| (format!("{} messages", self.messages), why))
     }
 }
 

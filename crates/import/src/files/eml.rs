@@ -8,7 +8,7 @@ mod emlx;
 mod tree;
 mod zip;
 
-use super::clean::{Cleaner, Facts, Within};
+use super::clean::{Cleaner, Facts, Learned, Within};
 use super::found::{self, FOLDERS_MAX, Found};
 use super::notes::{self, Line};
 use super::{FileOptions, mark_of};
@@ -36,6 +36,7 @@ pub(super) struct Eml {
     /// By the directories that they lie in.
     groups: BTreeMap<Vec<String>, Group>,
     open: Option<Open>,
+    learned: Learned,
 }
 
 /// The files of a directory.
@@ -87,7 +88,15 @@ impl Eml {
         let into = options.into.as_deref().map(|into| into.split('/').map(str::to_owned).collect());
         let (into, message_bytes_max) = (into.unwrap_or_default(), options.message_bytes_max);
         let is_single = matches!(tree, Tree::Disk { only: Some(_), .. });
-        Self { tree, is_single, into, message_bytes_max, groups: BTreeMap::new(), open: None }
+        Self {
+            tree,
+            is_single,
+            into,
+            message_bytes_max,
+            groups: BTreeMap::new(),
+            open: None,
+            learned: Learned::default(),
+        }
     }
 
     /// Sorts all files into groups; gives the table of mailboxes, and the names of other files.
@@ -207,6 +216,7 @@ impl Source for Eml {
             group.table = table;
         }
         let (mut entries, mut marks, mut doubled) = (HashMap::new(), Vec::new(), HashMap::new());
+        self.learned.begin();
         for at in 0..count {
             let taken = self.take((&group, at), &lines, true)?;
             let leaf = self.groups.get(&group).and_then(|group| group.messages.get(at));
@@ -219,7 +229,10 @@ impl Source for Eml {
                     let flags = Flags::default();
                     (by_name, Ok(Entry { at, content: None, bytes: too_large(), flags, date: None }))
                 }
-                Taken::Message(octets, Facts { flags, date, .. }) => {
+                Taken::Message(octets, Facts { mut flags, date, .. }) => {
+                    if !lines.contains_key(&name) {
+                        self.learned.bound(&mut flags);
+                    }
                     let content = ContentDigest::of(&octets);
                     let times: &mut u64 = doubled.entry(content).or_default();
                     let mark = mark_of(&[&content.0, &times.to_be_bytes()]);
@@ -275,6 +288,10 @@ impl Source for Eml {
         let uidl = |entry: &Entry| open.lines.get(&leaves.get(entry.at)?.name).map(|line| line.uidl.clone());
         let known = |(mark, entry): (&u64, &Result<Entry, Unknown>)| Some((*mark, uidl(entry.as_ref().ok()?)?));
         open.entries.iter().filter_map(known).filter(|(_, uidl)| !uidl.is_empty()).collect()
+    }
+
+    fn left_behind(&mut self) -> Vec<(String, String)> {
+        self.learned.told().into_iter().collect()
     }
 
     fn again(&mut self) -> Result<(), SourceError> {

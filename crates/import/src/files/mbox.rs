@@ -6,7 +6,7 @@
 mod separator;
 
 use super::FileOptions;
-use super::clean::{self, Cleaner, Facts, Within};
+use super::clean::{self, Cleaner, Facts, Learned, Within};
 use super::dir::{Dir, Kind, unreadable};
 use super::found::{DEPTH_MAX, Found, TOO_DEEP};
 use super::listed::subscribed;
@@ -34,6 +34,7 @@ pub(super) struct Mbox {
     only: Option<(Vec<u8>, Vec<String>)>,
     message_bytes_max: u64,
     open: Option<Open>,
+    learned: Learned,
 }
 
 /// The file that is open.
@@ -63,7 +64,13 @@ impl Mbox {
         let path: PathBuf = path.canonicalize().map_err(|error| unreadable(path, &error))?;
         let message_bytes_max = options.message_bytes_max;
         if path.is_dir() {
-            return Ok(Self { dir: Dir::open(&path)?, only: None, message_bytes_max, open: None });
+            return Ok(Self {
+                dir: Dir::open(&path)?,
+                only: None,
+                message_bytes_max,
+                open: None,
+                learned: Learned::default(),
+            });
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(SourceError::Refused(format!("{} is no file", path.display())));
@@ -77,7 +84,7 @@ impl Mbox {
         if !begins_as_mbox(&dir, &name)? {
             return Err(SourceError::Refused(format!("{}: {IS_NO_MBOX}", path.display())));
         }
-        Ok(Self { dir, only: Some((name, levels)), message_bytes_max, open: None })
+        Ok(Self { dir, only: Some((name, levels)), message_bytes_max, open: None, learned: Learned::default() })
     }
 
     /// The file of a folder's key.
@@ -155,7 +162,8 @@ impl Source for Mbox {
     fn open(&mut self, folder: &Folder) -> Result<Opened, SourceError> {
         let file = self.file(&folder.key)?;
         let failed = |error: &io::Error| unreadable(Path::new(&folder.name), error);
-        let (found, removed) = scan(BufReader::new(&file)).map_err(|error| failed(&error))?;
+        self.learned.begin();
+        let (found, removed) = scan(BufReader::new(&file), &mut self.learned).map_err(|error| failed(&error))?;
         let (mut entries, mut marks, mut doubled) = (HashMap::new(), Vec::new(), HashMap::new());
         for entry in found {
             let times: &mut u64 = doubled.entry(entry.content).or_default();
@@ -181,9 +189,10 @@ impl Source for Mbox {
         Ok(items.iter().map(|item| open.read(item.mark, self.message_bytes_max)).collect())
     }
 
-    fn left_behind(&mut self) -> Option<(String, String)> {
-        let removed = self.open.as_ref().map(|open| open.removed).filter(|removed| *removed > 0)?;
-        Some((format!("{removed} messages"), REMOVED.to_owned()))
+    fn left_behind(&mut self) -> Vec<(String, String)> {
+        let removed = self.open.as_ref().map(|open| open.removed).filter(|removed| *removed > 0);
+        let removed = removed.map(|removed| (format!("{removed} messages"), REMOVED.to_owned()));
+        removed.into_iter().chain(self.learned.told()).collect()
     }
 
     fn again(&mut self) -> Result<(), SourceError> {
@@ -226,8 +235,8 @@ impl Open {
 }
 
 /// The messages of a file, and how many of it were removed.
-fn scan(file: impl BufRead) -> io::Result<(Vec<Entry>, usize)> {
-    let mut scan = Scan { entries: Vec::new(), number: 0, removed: 0, open: None };
+fn scan(file: impl BufRead, learned: &mut Learned) -> io::Result<(Vec<Entry>, usize)> {
+    let mut scan = Scan { entries: Vec::new(), number: 0, removed: 0, open: None, learned };
     let (mut lines, mut at, mut after_blank) = (Lines::of(file), 0u64, true);
     while lines.next()? {
         let from = separator::date(&lines.line);
@@ -248,11 +257,12 @@ fn scan(file: impl BufRead) -> io::Result<(Vec<Entry>, usize)> {
     Ok((scan.entries, scan.removed))
 }
 
-struct Scan {
+struct Scan<'a> {
     entries: Vec<Entry>,
     number: usize,
     removed: usize,
     open: Option<Message>,
+    learned: &'a mut Learned,
 }
 
 /// A message as far as it was read.
@@ -279,7 +289,7 @@ impl clean::Takes for Digesting {
     }
 }
 
-impl Scan {
+impl Scan<'_> {
     fn begin(&mut self, at: u64, date: Option<Timestamp>) -> io::Result<()> {
         if self.entries.len() == MESSAGES_MAX {
             return Err(io::Error::other(format!("it has more than {MESSAGES_MAX} messages")));
@@ -308,11 +318,12 @@ impl Scan {
 
     fn close(&mut self) {
         let Some(Message { at, end, date, cleaner, .. }) = self.open.take() else { return };
-        let (Digesting { hasher, bytes }, Facts { flags, date: written, is_removed }) = cleaner.end();
+        let (Digesting { hasher, bytes }, Facts { mut flags, date: written, is_removed }) = cleaner.end();
         let content = ContentDigest(hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default());
         if is_removed {
             self.removed += 1;
         } else {
+            self.learned.bound(&mut flags);
             let (number, date) = (self.number, date.or(written));
             let entry = Entry { number, at, bytes: end - at, content, content_bytes: bytes, flags, date };
             self.entries.push(entry);

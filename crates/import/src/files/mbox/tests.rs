@@ -66,9 +66,9 @@ fn thunderbird_keeps_what_it_has_removed() {
     };
     let (_dir, mut mbox, items) = opened(&(message("0009", "removed") + &message("1003", "here") + &message("8", "x")));
     assert_eq!(items.len(), 1);
-    assert_eq!(mbox.left_behind(), Some(("2 messages".to_owned(), REMOVED.to_owned())));
+    assert_eq!(mbox.left_behind(), [("2 messages".to_owned(), REMOVED.to_owned())]);
     let (_dir, mut none, _) = opened(&message("1003", "here"));
-    assert_eq!(none.left_behind(), None);
+    assert_eq!(none.left_behind(), []);
     assert_eq!(items[0].flags, of_words([&b"\\Seen"[..], b"\\Answered", b"$Forwarded", b"$label1"]));
 }
 
@@ -76,6 +76,20 @@ fn thunderbird_keeps_what_it_has_removed() {
 fn a_line_that_ends_in_two_carriage_returns_keeps_both_and_ends_no_header() {
     let text = format!("{FROM}A: b\r\r\n\r\r\nC: d\n\nx\r\r\n");
     assert_eq!(texts(&text), ["A: b\r\r\n\r\r\nC: d\r\n\r\nx\r\r\n"]);
+}
+
+#[test]
+fn keywords_of_headers_have_a_limit_and_those_that_are_left_out_are_told() {
+    let message = |from: usize, to: usize| {
+        let words: Vec<String> = (from..to).map(|at| format!("k{at:03}")).collect();
+        format!("{FROM}X-Keywords: {}\nA: b\n\n", words.join(" "))
+    };
+    let (_dir, mut mbox, items) = opened(&(message(0, 99) + &message(98, 102) + &message(50, 51)));
+    let counts: Vec<usize> = items.iter().map(|item| item.flags.keywords.len()).collect();
+    assert_eq!(counts, [99, 2, 1]);
+    assert_eq!(items[1].flags.keywords, ["k098", "k099"]);
+    let told = mbox.left_behind();
+    assert!(told.len() == 1 && told[0].0 == "1 messages" && told[0].1.contains("takes 100"), "{told:?}");
 }
 
 #[test]
@@ -111,7 +125,7 @@ fn what_is_too_large_or_changed_is_told() {
 #[test]
 fn a_line_that_is_longer_than_is_looked_at_at_once_is_one() {
     let long = "x".repeat(2 * LINE_BYTES as usize - 2) + "\r\nFrom x Thu Jan  1 00:00:00 2026\n";
-    let (entries, _) = scan(format!("{FROM}A: b\n\n{long}").as_bytes()).unwrap();
+    let (entries, _) = scan(format!("{FROM}A: b\n\n{long}").as_bytes(), &mut Learned::default()).unwrap();
     assert_eq!((entries.len(), entries[0].content_bytes), (1, 8 + long.len() as u64 + 1));
 }
 
