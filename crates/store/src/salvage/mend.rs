@@ -259,6 +259,11 @@ impl Mended {
                 self.losses.push(Loss { email: Some(email), ..Loss::of(what) });
                 continue;
             }
+            let (known, places) = (there.len(), record.as_ref().map_or(0, |record| record.places));
+            if known > 0 && places as usize > known {
+                let what = format!("it was in {places} mailboxes, and of {known} of them something is left");
+                self.losses.push(Loss { email: Some(email), ..Loss::of(what) });
+            }
             let size = there.first().map_or(0, |(_, entry)| entry.size);
             let mut record = record.unwrap_or(EmailRecord {
                 size,
