@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::Moment;
 
@@ -12,12 +12,12 @@ thread_local! {
 }
 
 /// How the log calls a connection. No other one of this process has the same; of another process, one that began in the same
-/// second may have it.
+/// second may have it. It is small: each connection has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionId {
     /// When it began, in seconds since 1970.
-    second: i64,
-    number: u64,
+    second: u32,
+    number: u32,
 }
 
 /// Until it is dropped the thread works for a session.
@@ -32,8 +32,9 @@ impl SessionId {
     /// The next one, of a connection that begins now.
     #[must_use]
     pub fn begun(now: Moment) -> Self {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        Self { second: now.unix_millis.div_euclid(1000), number: LAST.fetch_add(1, Ordering::Relaxed) + 1 }
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let second = u32::try_from(now.unix_millis.div_euclid(1000)).unwrap_or_default();
+        Self { second, number: NEXT.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// That for which this thread works.
