@@ -4,7 +4,7 @@
 //! Rows are of two kinds. What can be made anew of others (counts, packed indexes, the history of each message, where a message
 //! is) is made anew; what cannot is taken as it is found, and where it is missing its place is filled so that no number is given
 //! out again: a mailbox whose record is lost has another UIDVALIDITY, an account whose counter is lost goes on far above all that
-//! it can have used. A message whose text is lost is replaced by one that says so ([`stub`]), and the journal tells it.
+//! it can have used. A message whose text is lost is replaced by one that says so (`stub`), and the journal tells it.
 //!
 //! An account of which all rows are sound is copied as it is.
 //!
