@@ -7,7 +7,7 @@ use crate::words;
 use auth::{Accepted, Declined};
 use message::date::format_rfc5322;
 use store::hold::{AsksOwner, Hold};
-use store::{Protocol, Timestamp, Usage};
+use store::{LanguageTag, Protocol, Timestamp, Usage};
 
 /// Lines of a letter have at most so many characters, unless a word is longer.
 const LINE_CHARS_MAX: usize = 72;
@@ -40,7 +40,7 @@ impl Letterhead {
 
 impl AsksOwner for Letterhead {
     /// What was wanted, by whom, and where the answer is given.
-    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str) -> Vec<u8> {
+    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str, _: Option<LanguageTag>) -> Vec<u8> {
         let (id, count, at, pages) = (hold.id, hold.messages, hold.began_at.unix_seconds(), &self.pages);
         let (over, place) = match hold.protocol {
             Protocol::Imap => {

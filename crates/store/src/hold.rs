@@ -10,6 +10,7 @@ use crate::ids::{DeviceId, EmailId, HoldId, MailboxId, Timestamp};
 use crate::journal::{Protocol, Relisted, read_emails, read_moved, write_emails, write_moved};
 use crate::record::{open, versioned};
 use crate::removal::Effect;
+use crate::settings::LanguageTag;
 
 #[cfg(doc)]
 use crate::role::Role;
@@ -41,8 +42,8 @@ pub struct Hold {
 /// must be quick, and the same for the same hold, because a commit that met another one is made anew.
 pub trait AsksOwner: Send + Sync {
     /// The message (RFC 5322), with CRLF line ends. `device`: its name. `held_mailbox`: the name of the mailbox in which what was
-    /// expunged over IMAP lies.
-    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str) -> Vec<u8>;
+    /// expunged over IMAP lies. `language`: what the owner has chosen.
+    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str, language: Option<LanguageTag>) -> Vec<u8>;
 }
 
 /// What the owner of an account says to a hold.

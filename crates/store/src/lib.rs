@@ -89,7 +89,7 @@ pub use receipt::{Claim, Claims, Handover, RECEIPT_MILLIS, RECEIPTS_MAX};
 pub use record::{Counts, Mailbox, Retained};
 pub use rights::{Acl, Rights, RightsChange};
 pub use role::Role;
-pub use settings::AccountSettings;
+pub use settings::{AccountSettings, LANGUAGE_TAG_BYTES_MAX, LanguageTag};
 pub use store::{INLINE_BYTES_MAX, Store, StoreOptions};
 pub use table::{Row, Rows, Table, TableTx};
 pub use table_id::TableId;

@@ -8,7 +8,7 @@ use crate::index::Entry;
 use crate::receipt::Receipt;
 use crate::rights::Acl;
 use crate::role::Role;
-use crate::settings::AccountSettings;
+use crate::settings::{AccountSettings, LanguageTag};
 use twox_hash::XxHash3_64;
 
 const VERSION: u8 = 1;
@@ -108,6 +108,10 @@ impl AccountRecord {
         w.option(self.settings.quota.messages, |w, messages| {
             w.number(messages);
         });
+        // Where nobody has chosen one, earlier versions can read the record.
+        if let Some(language) = &self.settings.language {
+            w.text(language.as_str());
+        }
         w.0
     }
 
@@ -136,6 +140,9 @@ impl AccountRecord {
         };
         if !r.0.is_empty() {
             record.settings.quota.messages = r.option(Reader::number)?;
+        }
+        if !r.0.is_empty() {
+            record.settings.language = Some(LanguageTag::new(&r.text()?).ok_or(Corrupt)?);
         }
         r.end().map(|()| (record, has_grown.then_some(Grown)))
     }
@@ -558,5 +565,12 @@ mod tests {
         let settings = AccountSettings { quota: Quota { bytes: Some(9), messages: Some(300) }, ..before.settings };
         let limited = AccountRecord { settings, ..before };
         assert_eq!(AccountRecord::decode(&limited.encode()).unwrap().0, limited);
+        let settings = AccountSettings { language: LanguageTag::new("ja"), ..limited.settings };
+        let spoken = AccountRecord { settings, ..limited.clone() };
+        let bytes = spoken.encode();
+        assert_eq!(AccountRecord::decode(&bytes).unwrap().0, spoken);
+        assert!(bytes.starts_with(&limited.encode()), "where none is chosen the record is as it was before");
+        assert!(AccountRecord::decode(&bytes[..bytes.len() - 1]).is_err());
+        assert!(AccountRecord::decode(&[&limited.encode()[..], b"\x01 "].concat()).is_err(), "no language");
     }
 }

@@ -11,9 +11,9 @@ use store::pop::PopSettings;
 use store::removal::RemovalPolicy;
 use store::sim::{Fault, SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Actor, Change, ClearRequest, DeviceId, Error, Expunge, FlagChange, FlagMode, Flags, MailboxId,
-    MaildropOptions, ModSeq, NewMessage, OfAccount, PIECE_MESSAGES_MAX, Progress, Protocol, Role, Store, StoreOptions,
-    SystemFlag, Target, Timestamp, Uid, UndoRequest, UndoWhat,
+    Account, AccountId, Actor, Change, ClearRequest, DeviceId, Error, Expunge, FlagChange, FlagMode, Flags,
+    LanguageTag, MailboxId, MaildropOptions, ModSeq, NewMessage, OfAccount, PIECE_MESSAGES_MAX, Progress, Protocol,
+    Role, Store, StoreOptions, SystemFlag, Target, Timestamp, Uid, UndoRequest, UndoWhat,
 };
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -34,7 +34,7 @@ struct World {
 struct Letters;
 
 impl AsksOwner for Letters {
-    fn letter(&self, hold: &Hold, _device: &str, _held_mailbox: &str) -> Vec<u8> {
+    fn letter(&self, hold: &Hold, _device: &str, _held_mailbox: &str, _: Option<LanguageTag>) -> Vec<u8> {
         format!("Subject: hold {}\r\n\r\nSomebody wanted to delete {} messages.\r\n", hold.id, hold.messages)
             .into_bytes()
     }

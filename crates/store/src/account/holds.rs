@@ -358,7 +358,8 @@ impl Tx<'_> {
             let held = self.state.mailboxes.values().find(|state| state.mailbox.role == Some(Role::Held));
             let held = held.map_or(Role::Held.default_name(), |held| &held.mailbox.name);
             if let Some(writer) = &options.asks_owner {
-                self.append_letter(actor.now, &writer.letter(&hold, &device, held))?;
+                let letter = writer.letter(&hold, &device, held, self.state.record.settings.language);
+                self.append_letter(actor.now, &letter)?;
             }
         }
         Ok(())

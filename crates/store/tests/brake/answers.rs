@@ -4,8 +4,8 @@ use crate::house::{DAY, HOUR, House};
 use store::hold::{Answer, HoldReport, ThenDevice};
 use store::removal::RemovalPolicy;
 use store::{
-    Actor, DeviceId, EmailId, Error, FlagChange, FlagMode, Flags, HoldId, MessageChange, NewMessage, Protocol, Role,
-    StoreOptions, SystemFlag, Target, Uid, UndoRequest, UndoWhat,
+    Actor, DeviceId, EmailId, Error, FlagChange, FlagMode, Flags, HoldId, LanguageTag, MessageChange, NewMessage,
+    Protocol, Role, StoreOptions, SystemFlag, Target, Uid, UndoRequest, UndoWhat,
 };
 
 const KEEP: Answer = Answer::Keep(ThenDevice::Stays);
@@ -219,6 +219,18 @@ fn other_pop_devices_go_on_listing_what_is_held() {
     assert_eq!((house.count("Held"), house.listed(pc).len()), (10, 0));
     assert_eq!(answer(&house, KEEP).kept, 10);
     assert_eq!(house.listed(pc), []);
+}
+
+#[test]
+fn the_owner_is_asked_in_the_language_that_they_have_chosen() {
+    let house = House::holding_more_than(5);
+    let phone = house.imap("phone");
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Web, now: house.now() };
+    house.account.change_settings(actor, |settings| settings.language = LanguageTag::new("ja")).unwrap();
+    house.arrive("INBOX", 10);
+    house.expunge(phone, "INBOX", 10);
+    let letters = house.letters();
+    assert!(letters.len() == 1 && letters[0].ends_with(" in ja\r\n"), "{letters:?}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use store::hold::{Answer, AsksOwner, Hold};
 use store::removal::RemovalPolicy;
 use store::sim::{SimEngine, SimObjects};
 use store::{
-    Account, AccountId, Actor, DeviceId, EmailId, Expunge, FlagChange, FlagMode, Flags, MailboxId, MaildropOptions,
-    NewMessage, Protocol, Store, StoreOptions, SystemFlag, Target, Timestamp, Uid,
+    Account, AccountId, Actor, DeviceId, EmailId, Expunge, FlagChange, FlagMode, Flags, LanguageTag, MailboxId,
+    MaildropOptions, NewMessage, Protocol, Store, StoreOptions, SystemFlag, Target, Timestamp, Uid,
 };
 
 pub const HOUR: i64 = 3600 * 1000;
@@ -27,8 +27,9 @@ pub struct House {
 struct Facts;
 
 impl AsksOwner for Facts {
-    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str) -> Vec<u8> {
-        let text = format!("{} messages, {device:?}, {held_mailbox:?}", hold.messages);
+    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str, language: Option<LanguageTag>) -> Vec<u8> {
+        let language = language.map(|tag| format!(" in {tag:?}")).unwrap_or_default();
+        let text = format!("{} messages, {device:?}, {held_mailbox:?}{language}", hold.messages);
         format!("Subject: hold {}\r\n\r\n{text}\r\n", hold.id).into_bytes()
     }
 }

@@ -7,8 +7,8 @@ use store::device::Device;
 use store::hold::{AsksOwner, Hold};
 use store::sim::{SIM_EPOCH, SimEngine, SimObjects};
 use store::{
-    Account, AccountId, DeviceId, EmailId, Index, Mailbox, MailboxId, Maildrop, MaildropOptions, ModSeq, Store,
-    StoreOptions, Timestamp, Uid,
+    Account, AccountId, DeviceId, EmailId, Index, LanguageTag, Mailbox, MailboxId, Maildrop, MaildropOptions, ModSeq,
+    Store, StoreOptions, Timestamp, Uid,
 };
 
 pub struct FoundMailbox {
@@ -33,7 +33,7 @@ pub struct Found {
 struct Letters;
 
 impl AsksOwner for Letters {
-    fn letter(&self, hold: &Hold, _device: &str, _held_mailbox: &str) -> Vec<u8> {
+    fn letter(&self, hold: &Hold, _device: &str, _held_mailbox: &str, _: Option<LanguageTag>) -> Vec<u8> {
         format!(
             "From: Pillarbox\r\nSubject: hold {}\r\n\r\nSomebody wanted to delete {} messages.\r\n",
             hold.id, hold.messages
