@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/random.rs"]
+#[allow(dead_code)]
+mod random;
 mod rig;
 
 use std::collections::BTreeMap;
@@ -9,6 +12,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use random::Random;
 use rig::{run, says};
 use tempfile::TempDir;
 
@@ -171,22 +175,16 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-struct Random(u64);
+/// What the environment says of `name`, else `other`; it is printed.
+fn number_in(name: &str, other: u64) -> u64 {
+    let number = env::var(name).ok().map_or(other, |text| text.parse().expect("it is a number"));
+    println!("{name}={number}");
+    number
+}
 
-impl Random {
-    fn new(test: u64) -> (Self, u64) {
-        let seed = env::var("PILLARBOX_SALVAGE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(test);
-        println!("PILLARBOX_SALVAGE_SEED={seed}");
-        let rounds = env::var("PILLARBOX_SALVAGE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
-        (Self(seed | 1), rounds.unwrap_or(12))
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
+/// A number below `end`.
+fn below(random: &mut Random, end: usize) -> usize {
+    random.below(end as u64) as usize
 }
 
 /// Damages files of the store and large messages: bits, whole pages, and what lies at the end.
@@ -199,30 +197,30 @@ fn damage(data: &Data, random: &mut Random) -> String {
             (name.starts_with("store/") && !name.ends_with("lock")) || name.starts_with("objects/")
         })
         .collect();
-    for _ in 0..=random.below(6) {
-        let name = &files[random.below(files.len())];
+    for _ in 0..=below(random, 6) {
+        let name = &files[below(random, files.len())];
         let path = data.file(name.to_str().unwrap());
         let mut file = fs::read(&path).unwrap();
         if file.is_empty() {
             continue;
         }
-        match random.below(8) {
+        match below(random, 8) {
             0 => {
-                let page = random.below(file.len().div_ceil(4096)) * 4096;
+                let page = below(random, file.len().div_ceil(4096)) * 4096;
                 let end = (page + 4096).min(file.len());
-                let with = random.below(2) as u8 * 0xa5;
+                let with = below(random, 2) as u8 * 0xa5;
                 file[page..end].fill(with);
                 told.push_str(&format!("{} octets {page} to {end}; ", name.display()));
             }
             1 => {
-                let end = random.below(file.len());
+                let end = below(random, file.len());
                 file.truncate(end);
                 told.push_str(&format!("{} cut at {end}; ", name.display()));
             }
             _ => {
-                let bits = 1 + random.below(8);
+                let bits = 1 + below(random, 8);
                 for _ in 0..bits {
-                    let bit = random.below(file.len() * 8);
+                    let bit = below(random, file.len() * 8);
                     file[bit / 8] ^= 1 << (bit % 8);
                     told.push_str(&format!("{} bit {bit}; ", name.display()));
                 }
@@ -251,14 +249,19 @@ fn of_sound_data_everything_is_salvaged() {
 fn whatever_is_damaged_what_is_sound_is_salvaged() {
     let sound = Data::sound();
     let before = sound.salvage();
-    let (mut random, rounds) = Random::new(0x5a1f);
-    for round in 0..rounds {
+    let mut random = Random::new(number_in("PILLARBOX_SALVAGE_SEED", 0x5a1f));
+    let (mut kept, mut all) = (0, 0);
+    for round in 0..number_in("PILLARBOX_SALVAGE_ROUNDS", 12) {
         let data = sound.twin();
         let told = format!("round {round}: {}", damage(&data, &mut random));
         println!("{told}");
         let text = data.salvage();
         text.must_have_all_of(&before, &told);
+        all += before.mail.len();
+        kept += before.mail.iter().filter(|(key, octets)| text.mail.get(*key) == Some(*octets)).count();
     }
+    println!("{kept} of {all} messages as they were");
+    assert!(kept * 2 > all);
 }
 
 #[test]
@@ -345,6 +348,23 @@ fn what_is_elsewhere_is_not_called_lost() {
     fs::remove_dir_all(data.file("objects")).unwrap();
     let salvaged = data.salvage();
     assert!(salvaged.report.contains("objects is not there: large messages are missing"), "{}", salvaged.report);
+}
+
+#[test]
+fn nothing_is_written_where_the_damage_is() {
+    let data = Data::sound();
+    let link = data.place.path().join("link");
+    std::os::unix::fs::symlink(&data.data, &link).unwrap();
+    let before = contents(&data.data);
+    for (to, why) in [
+        (data.file("out"), "lies in the damaged directory"),
+        (link.join("new/out"), "lies in the damaged directory"),
+        (data.file("objects"), "is not empty"),
+    ] {
+        let (text, status) = data.run(&["salvage", "--to", to.to_str().unwrap()]);
+        assert!(status == 1 && text.contains(why), "{}: {status}: {text}", to.display());
+    }
+    assert!(contents(&data.data) == before);
 }
 
 #[test]

@@ -45,6 +45,7 @@ impl Salvage {
         if !config.data_dir.is_dir() {
             return Err(Failure::Refused(format!("there is no directory {}", config.data_dir.display())));
         }
+        must_lie_elsewhere(to, &config.data_dir)?;
         let work = to.join("work");
         let rebuilt = rebuild(&config, &work, &mut progress).inspect_err(|_| {
             // It may be that nothing was made yet.
@@ -68,6 +69,21 @@ impl Salvage {
             losses.join("\n")
         )))
     }
+}
+
+/// Refuses a directory inside of the damaged one, by whatever name.
+fn must_lie_elsewhere(to: &Path, data: &Path) -> Outcome {
+    let failed = |error: std::io::Error| failed(to, &error);
+    let to = std::path::absolute(to).map_err(failed)?;
+    let there = to.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(&to);
+    if there.canonicalize().map_err(failed)?.starts_with(data.canonicalize().map_err(failed)?) {
+        return Err(Failure::Refused(format!(
+            "{} lies in the damaged directory {}, which is not to be changed; name a directory on another disk",
+            to.display(),
+            data.display()
+        )));
+    }
+    Ok(())
 }
 
 /// What is lost, one after another.

@@ -101,11 +101,10 @@ impl Rebuilt {
 
     fn fill(&mut self, salvage: &Salvage<'_>, data: &Path, step: OnStep<'_>) -> Result<(), SetupError> {
         let failed = |error: store::Error| SetupError::new(format!("what is left cannot be brought over: {error}"));
+        let (is_damaged, mut lacks_accounts) = (!self.files.is_empty(), false);
         for id in TableId::ALL {
             let losses = table(salvage, id).map_err(failed)?;
-            if id == TableId::Directory && !losses.is_empty() {
-                self.files.push("accounts may be lost of which nothing tells any more".to_owned());
-            }
+            lacks_accounts |= id == TableId::Directory && !losses.is_empty();
             self.losses.extend(losses.into_iter().map(|loss| (id.to_string(), loss)));
         }
         // An account whose removal a crash broke off is there still: nothing is taken out here.
@@ -113,6 +112,10 @@ impl Rebuilt {
         match directory.and_then(|directory| directory.accounts()) {
             Ok(accounts) => self.names.extend(accounts.into_iter().map(|info| (info.id, info.address))),
             Err(error) => self.files.push(format!("who has an account cannot be read: {error}")),
+        }
+        // Of a table without any row nothing says that it had some.
+        if lacks_accounts || is_damaged && self.names.is_empty() {
+            self.files.push("accounts may be lost of which nothing tells any more".to_owned());
         }
         let left = salvage.remains.accounts().map_err(|error| failed(error.into()))?;
         let known = left.into_iter().filter(|id| *id >= AccountId::FIRST).chain(self.names.keys().copied());

@@ -23,7 +23,7 @@ const COLUMNS_MAX: usize = 5;
 pub(super) enum Row {
     /// Of `heads`.
     Head { account: u32, ver: i64, sum: Option<i64> },
-    /// Of `records`; without a key the one before all keys, without sums one of format version 1.
+    /// Of `records`; without a key the one before all keys, without sums (or with two zeros) one of format version 1.
     Record { account: u32, key: Option<Vec<u8>>, value: Value, sums: Option<(i64, i64)> },
     /// Of `large`: its number, and where it is.
     Large { number: i64, at: usize },
@@ -40,6 +40,8 @@ pub(super) enum Value {
 enum Column {
     Null,
     Integer(i64),
+    /// Eight octets of zeros, which SQLite never writes for a number: something overwrote it.
+    Zeroed,
     Blob(Vec<u8>),
     Other,
 }
@@ -276,6 +278,7 @@ fn columns(payload: &[u8]) -> Option<Vec<Column>> {
         columns.push(match kind {
             0 => Column::Null,
             8 | 9 => Column::Integer(kind - 8),
+            6 if octets.iter().all(|octet| *octet == 0) => Column::Zeroed,
             1..=6 => {
                 let start = if octets.first().is_some_and(|first| first & 0x80 != 0) { -1 } else { 0 };
                 Column::Integer(octets.iter().fold(start, |number, octet| number << 8 | i64::from(*octet)))
@@ -309,14 +312,22 @@ fn row(rowid: Option<i64>, columns: Vec<Column>) -> Option<Row> {
                 _ => return None,
             },
             sums: match (sum, link) {
-                (Some(Integer(sum)), Some(Integer(link))) => Some((sum, link)),
-                (None, None) => None,
+                (None, None) | (Some(Integer(0)), Some(Integer(0))) => None,
+                (Some(sum), Some(link)) => Some((sum_in(sum)?, sum_in(link)?)),
                 _ => return None,
             },
         },
         _ => return None,
     };
     Some(row)
+}
+
+fn sum_in(column: Column) -> Option<i64> {
+    match column {
+        Column::Integer(sum) => Some(sum),
+        Column::Zeroed => Some(0),
+        Column::Null | Column::Blob(_) | Column::Other => None,
+    }
 }
 
 fn short(page: &[u8; PAGE], at: usize) -> u16 {
@@ -340,4 +351,27 @@ fn varint(octets: &[u8]) -> Option<(i64, usize)> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::{Row, Value, columns, row};
+
+    #[test]
+    fn a_checksum_that_was_overwritten_with_zeros_is_not_one_that_was_never_there() {
+        let sums_of = |types: [u8; 2], octets: &[u8]| {
+            let payload = [&[6, 1, 14, 14, types[0], types[1], 16, b'k', b'v'], octets].concat();
+            let Some(Row::Record { account: 16, value: Value::Here(_), sums, .. }) = row(None, columns(&payload)?)
+            else {
+                return None;
+            };
+            Some(sums)
+        };
+        // Two numbers 0 have no octets.
+        assert_eq!(sums_of([8, 8], &[]), Some(None));
+        assert_eq!(sums_of([6, 6], &[0; 16]), Some(Some((0, 0))));
+        assert_eq!(sums_of([6, 8], &[1, 0, 0, 0, 0, 0, 0, 0]), Some(Some((1 << 56, 0))));
+    }
 }

@@ -495,10 +495,7 @@ impl SqliteRemains {
         is_pointed_to: bool,
     ) -> rusqlite::Result<()> {
         // Both are 0 while a shard is on its way from version 1; afterwards no row is without.
-        let sums = match self.has_sums {
-            true => Some(sums.unwrap_or_default()),
-            false => sums.filter(|sums| *sums != (0, 0)),
-        };
+        let sums = sums.or(self.has_sums.then_some((0, 0)));
         let id = AccountId(account);
         let bytes = key.as_deref().unwrap_or_default();
         let rank = match (&value, sums) {
