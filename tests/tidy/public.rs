@@ -70,6 +70,11 @@ pub fn associated(code: &str) -> impl Iterator<Item = &str> {
     code.lines().filter(|line| line.starts_with("    type ") && line.contains(" = ")).flat_map(words)
 }
 
+/// What macros call where they are used: `$crate::said`.
+pub fn in_macros(code: &str) -> impl Iterator<Item = &str> {
+    code.split("$crate::").skip(1).filter_map(|rest| words(rest).next())
+}
+
 /// The items of one crate that nobody outside needs: `named` are the words of all other crates. A limit that its own
 /// documentation (`linked`) promises is needed by whoever reads that.
 pub fn unneeded<'a>(items: &'a [Item], named: &BTreeSet<String>, linked: &BTreeSet<String>) -> Vec<&'a Item> {
