@@ -51,6 +51,11 @@ impl Frame {
         Self { csrf: visit.site.key().csrf(token), here, ..Self::default() }
     }
 
+    /// The tag of the language that it is written in.
+    pub(crate) fn language(&self) -> &'static str {
+        wording::language().tag()
+    }
+
     /// Where the style is.
     pub(crate) fn style(&self) -> &'static str {
         asset::style_path()

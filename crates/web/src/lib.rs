@@ -9,17 +9,23 @@
 //! ours). A page is a file in `pages` with a template of the same name beside it, an endpoint of the API a file in
 //! `api`; both get their data from the same method of `console`.
 //!
-//! The words of a page are in its template and nowhere else (`console::words` has those that say what happened): who
-//! translates it translates one file. No page needs JavaScript; the one script there is (`assets/time.js`) writes moments in the zone
+//! The words of a page are sentences of `wording` in its template (`console::words` has those that say what happened), and are said in
+//! the language of whoever reads. No page needs JavaScript; the one script there is (`assets/time.js`) writes moments in the zone
 //! of whoever reads.
 //!
-//! Invariant: every byte that was not written by us is escaped by askama, which does so by default; `|safe` is not used.
+//! Invariant: every byte that was not written by us is escaped by askama, which does so by default; `|safe` is not used. What is HTML says so by
+//! its type (`said`, `moment`).
 //! Invariant: nothing changes on GET, and nothing changes by a form or a call that was not made by a page or a program of
 //! the one who is logged in.
 //! Invariant: a redirect leads to a path of this site.
 //! Invariant: what a visitor is told does not depend on whether an account exists.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
+
+#[macro_use(tr, trn)]
+extern crate wording;
+#[macro_use]
+mod said;
 
 mod answer;
 mod api;

@@ -1,16 +1,17 @@
 //! How a sentence stands in the code.
 
 /// A sentence: `tr!("Nothing was found.")` is a `&'static str`; `tr!("moved {count} from {from}", count = 3, from = name)` a `String`
-/// with its places filled in, in whatever order a translation has them. A place has a name; `{{` is a brace.
+/// with its places filled in, in whatever order a translation has them. A place has a name
+/// (`name` alone is short for `name = name`); `{{` is a brace.
 #[macro_export]
 macro_rules! tr {
     ($text:literal $(,)?) => {{
         const { $crate::check($text, &[]) };
         $crate::said($text)
     }};
-    ($text:literal, $($name:ident = $value:expr),+ $(,)?) => {{
+    ($text:literal, $($name:ident $(= $value:expr)?),+ $(,)?) => {{
         const { $crate::check($text, &[$(stringify!($name)),+]) };
-        $crate::filled(None, $text, &[$((stringify!($name), &$value as &dyn ::std::fmt::Display)),+])
+        $crate::filled(None, $text, &[$((stringify!($name), &$crate::value!($name $(= $value)?) as &dyn ::std::fmt::Display)),+])
     }};
 }
 
@@ -18,7 +19,7 @@ macro_rules! tr {
 /// there is another `n = …` to show for it.
 #[macro_export]
 macro_rules! trn {
-    ($count:expr, $one:literal, $many:literal $(, $name:ident = $value:expr)* $(,)?) => {{
+    ($count:expr, $one:literal, $many:literal $(, $name:ident $(= $value:expr)?)* $(,)?) => {{
         const {
             $crate::check_some($one, &[$(stringify!($name),)* "n"]);
             $crate::check_some($many, &[$(stringify!($name),)* "n"]);
@@ -27,7 +28,7 @@ macro_rules! trn {
             $crate::Count::count(&$count),
             $one,
             $many,
-            &[$((stringify!($name), &$value as &dyn ::std::fmt::Display)),*],
+            &[$((stringify!($name), &$crate::value!($name $(= $value)?) as &dyn ::std::fmt::Display)),*],
         )
     }};
 }
@@ -39,25 +40,25 @@ macro_rules! trc {
         const { $crate::check($text, &[]) };
         $crate::said_in($context, $text)
     }};
-    ($context:literal, $text:literal, $($name:ident = $value:expr),+ $(,)?) => {{
+    ($context:literal, $text:literal, $($name:ident $(= $value:expr)?),+ $(,)?) => {{
         const { $crate::check($text, &[$(stringify!($name)),+]) };
-        $crate::filled(Some($context), $text, &[$((stringify!($name), &$value as &dyn ::std::fmt::Display)),+])
+        $crate::filled(Some($context), $text, &[$((stringify!($name), &$crate::value!($name $(= $value)?) as &dyn ::std::fmt::Display)),+])
     }};
 }
 
 /// As [`tr!`], of HTML: what is filled in is escaped. Always a `String`.
 #[macro_export]
 macro_rules! tr_html {
-    ($text:literal $(, $name:ident = $value:expr)* $(,)?) => {{
+    ($text:literal $(, $name:ident $(= $value:expr)?)* $(,)?) => {{
         const { $crate::check($text, &[$(stringify!($name)),*]) };
-        $crate::filled_html($text, &[$((stringify!($name), &$crate::Escaped(&$value) as &dyn ::std::fmt::Display)),*])
+        $crate::filled_html($text, &[$((stringify!($name), &$crate::Escaped(&$crate::value!($name $(= $value)?)) as &dyn ::std::fmt::Display)),*])
     }};
 }
 
 /// As [`trn!`], of HTML: what is filled in is escaped.
 #[macro_export]
 macro_rules! trn_html {
-    ($count:expr, $one:literal, $many:literal $(, $name:ident = $value:expr)* $(,)?) => {{
+    ($count:expr, $one:literal, $many:literal $(, $name:ident $(= $value:expr)?)* $(,)?) => {{
         const {
             $crate::check_some($one, &[$(stringify!($name),)* "n"]);
             $crate::check_some($many, &[$(stringify!($name),)* "n"]);
@@ -66,7 +67,19 @@ macro_rules! trn_html {
             $crate::Count::count(&$count),
             $one,
             $many,
-            &[$((stringify!($name), &$crate::Escaped(&$value) as &dyn ::std::fmt::Display)),*],
+            &[$((stringify!($name), &$crate::Escaped(&$crate::value!($name $(= $value)?)) as &dyn ::std::fmt::Display)),*],
         )
     }};
+}
+
+/// What is filled in for a name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! value {
+    ($name:ident) => {
+        $name
+    };
+    ($name:ident = $value:expr) => {
+        $value
+    };
 }
