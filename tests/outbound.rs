@@ -7,6 +7,7 @@ mod rig;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rig::{Lines, PATIENCE, Serving};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -100,6 +101,118 @@ fn one_recipient_gets_it_and_the_other_comes_back_as_a_bounce() {
     server.stop();
 }
 
+/// A collector of OpenTelemetry that takes what it gets, and tells what that was.
+fn collector() -> (u16, Receiver<serde_json::Value>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (taken, told) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, taken) = (BufReader::new(stream.unwrap()), taken.clone());
+            thread::spawn(move || {
+                while let Some(body) = posted(&mut stream) {
+                    let _gone = taken.send(serde_json::from_slice(&body).unwrap());
+                    stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+                }
+            });
+        }
+    });
+    (port, told)
+}
+
+/// The body of the next request; `None`: there is none.
+fn posted(stream: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    let mut length = 0;
+    let mut line = String::new();
+    stream.read_line(&mut line).ok().filter(|octets| *octets > 0)?;
+    assert!(line.starts_with("POST /v1/traces HTTP/1.1"), "{line}");
+    while line != "\r\n" {
+        line.clear();
+        stream.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    Some(body)
+}
+
+/// A span: its name, its trace, itself, what it is a part of, how many nanoseconds it took, and how it ended.
+type Span = (String, String, String, String, u64, bool);
+
+fn spans(told: &serde_json::Value) -> Vec<Span> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let nanos = |value: &serde_json::Value| value.as_str().unwrap().parse::<u64>().unwrap();
+    let all = told["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap();
+    let one = |span: &serde_json::Value| {
+        let took = nanos(&span["endTimeUnixNano"]) - nanos(&span["startTimeUnixNano"]);
+        let failed = span["status"]["code"].as_u64() == Some(2);
+        (text(&span["name"]), text(&span["traceId"]), text(&span["spanId"]), text(&span["parentSpanId"]), took, failed)
+    };
+    all.iter().map(one).collect()
+}
+
+/// From the first octet of the envelope to what another host says hours later, in one trace.
+#[test]
+fn the_way_of_a_message_can_be_followed() {
+    let ((port, messages), (collector, told)) = (smarthost(), collector());
+    let dir = tempfile::tempdir().unwrap();
+    let more = format!(
+        "smarthost = {{ host = \"127.0.0.1\", port = {port}, security = \"none\" }}\n\
+         traces.url = \"http://127.0.0.1:{collector}/v1/traces\""
+    );
+    let server = Serving::start(dir.path(), &more);
+    let password = make_alice(&server);
+    let recipients =
+        [("friend@outside.example", "250 "), ("nobody@outside.example", "250 "), ("alice@example.org", "250 ")];
+    submit(&server, &password, &recipients);
+    messages.recv_timeout(PATIENCE).unwrap();
+    let (mut all, mut about) = (Vec::new(), serde_json::Value::Null);
+    let names = |all: &[Span]| all.iter().map(|span| span.0.clone()).collect::<Vec<_>>();
+    let count = |all: &[Span], name: &str| all.iter().filter(|span| span.0 == name).count();
+    // Both outcomes of the host, and that they are on the disk.
+    while count(&all, "handed over") < 2 || count(&all, "outcome written down") < 1 || count(&all, "received") < 1 {
+        let more = told.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("only {:?}", names(&all)));
+        about = more["resourceSpans"][0]["resource"]["attributes"].clone();
+        all.extend(spans(&more));
+    }
+    for name in ["delivered", "saved to Sent", "queued"] {
+        assert!(count(&all, name) >= 1, "{name}: {:?}", names(&all));
+    }
+    assert!(about.to_string().contains("\"pillarbox\""), "{about}");
+    let (_, trace, whole, parent, took, _) = all.iter().find(|span| span.0 == "received").unwrap();
+    assert!(parent.is_empty() && *took > 0, "{all:?}");
+    let of_it: Vec<_> = all.iter().filter(|span| span.1 == *trace && span.0 != "received").collect();
+    assert!(of_it.iter().all(|span| span.3 == *whole && span.4 <= 120 * 1_000_000_000), "{all:?}");
+    assert!(of_it.iter().any(|span| span.0 == "saved to Sent" && span.4 > 0), "{all:?}");
+    let tried: Vec<_> = of_it.iter().filter(|span| span.0 == "handed over").map(|span| span.5).collect();
+    assert_eq!(tried.iter().filter(|failed| **failed).count(), 1, "{all:?}");
+    assert_eq!(tried.len(), 2, "{all:?}");
+    server.stop();
+}
+
+/// A collector that is not there holds up nobody, and one line says so.
+#[test]
+fn without_the_collector_everything_goes_on() {
+    let [nobody] = rig::free_ports();
+    let (port, messages) = smarthost();
+    let dir = tempfile::tempdir().unwrap();
+    let more = format!(
+        "smarthost = {{ host = \"127.0.0.1\", port = {port}, security = \"none\" }}\n\
+         traces.url = \"http://127.0.0.1:{nobody}/v1/traces\""
+    );
+    let server = Serving::start(dir.path(), &more);
+    let password = make_alice(&server);
+    for _ in 0..3 {
+        submit(&server, &password, &[("friend@outside.example", "250 ")]);
+        messages.recv_timeout(PATIENCE).unwrap();
+    }
+    let line = server.logged("the collector of traces takes nothing; they are left out");
+    assert!(line["why"].as_str().unwrap().contains("refused"), "{line}");
+    server.stop();
+}
+
 /// Reads a report as another program does: the types of its parts, and the fields of its second part.
 const READ_REPORT: &str = r#"
 import email, email.policy, json, sys
@@ -116,7 +229,7 @@ fn read_report(message: &str) -> serde_json::Value {
     let mut python = std::process::Command::new("python3");
     let (input, output) = (std::process::Stdio::piped(), std::process::Stdio::piped());
     let mut child = python.args(["-c", READ_REPORT]).stdin(input).stdout(output).spawn().unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), message.as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(message.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{message}");
     serde_json::from_slice(&output.stdout).unwrap()

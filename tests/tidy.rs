@@ -31,6 +31,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("dkim", 1),
     ("sender-auth", 1),
     ("acme", 2),
+    ("traces", 2),
     ("backup", 2),
     ("scan", 1),
     ("directory", 2),

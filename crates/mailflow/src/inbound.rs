@@ -9,12 +9,13 @@ use crate::outcome::{Delivered, End, Got, RecipientOutcome};
 use crate::route::Recipient;
 use message::content::Content;
 use message::trace;
+use metrics::{STAGES, Stopwatch};
 use sender_auth::{DkimResult, results};
 use session::STRANGERS;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{AccountId, Actor, DeviceId, Handover, Place, Received, Timestamp};
-use tracing::{info, warn};
+use tracing::{info, trace, warn};
 
 impl MailFlow {
     /// Delivers a message to every local recipient. What is delivered is durable. An account that has it, because it came
@@ -122,6 +123,7 @@ impl MailFlow {
         content: &mut Arc<Content>,
         put: &Put,
     ) -> Got {
+        let stopwatch = Stopwatch::start();
         // Recipients must not learn of each other (RFC 5321 §7.2).
         let only = Some(recipient.address.as_str()).filter(|_| arrival.envelope.local.len() == 1);
         let fields = [
@@ -159,6 +161,7 @@ impl MailFlow {
                 let (protocol, address) = (source.protocol.name(), source.client.to_canonical());
                 let (id, from, to) = (&arrival.id, &arrival.from, recipient.address.as_str());
                 let (name, account, junk) = (email.text(), account.id(), judged.map(|judged| judged.score));
+                trace!(target: STAGES, id, took = stopwatch.micros(), to, %account, email = name, junk, was_there, "delivered");
                 match was_there {
                     true => info!(protocol, %address, id, from, to, %account, email = name, junk, "delivered before"),
                     false => info!(protocol, %address, id, from, to, %account, email = name, junk, "delivered"),
@@ -170,7 +173,9 @@ impl MailFlow {
                 got
             }
             Err(error) => {
-                warn!(id = arrival.id, to = recipient.address, account = %account.id(), %error, "not delivered");
+                let (id, to, account) = (&arrival.id, &recipient.address, account.id());
+                trace!(target: STAGES, id, took = stopwatch.micros(), to, %account, %error, "delivered");
+                warn!(id, to, %account, %error, "not delivered");
                 (RecipientOutcome::from(&error), Vec::new())
             }
         }

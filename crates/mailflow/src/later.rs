@@ -88,6 +88,7 @@ impl MailFlow {
         let Appointment { hold, at, came_at } = appointment;
         let later = Later { at, way, login: login.ticket(), is_asked_for: false, has_begun: false };
         let new = NewEntry {
+            name: Some(id.clone()),
             smtputf8: envelope.smtputf8,
             reports: envelope.reports.clone(),
             deliver_by: envelope.deliver_by,

@@ -19,12 +19,13 @@ use crate::srs;
 use directory::Forward;
 use message::content::Content;
 use message::{header, trace};
+use metrics::{STAGES, Stopwatch};
 use queue::{NewEntry, PassedOn, ReportError, TlsWish};
 use sender_auth::{ARC_SETS_MAX, DkimResult, DmarcResult, results};
 use smtp_proto::{Domain, ForwardPath, Mailbox, Rcpt, RcptReports, ReversePath};
 use std::sync::Arc;
 use store::{Account, AccountId, Claim, EmailId, Handover, Place, Protocol, Timestamp};
-use tracing::{info, warn};
+use tracing::{info, trace, warn};
 
 /// What is passed on has shares of the queue of its own (`queue::Limits`), beside those of accounts: a flood of mail for somebody
 /// must not keep them from sending. Numbers that no account has.
@@ -33,6 +34,8 @@ const SHARES_OF_ADDRESSES: u32 = 0xc000_0000;
 
 /// A message on its way elsewhere.
 struct Passing<'a> {
+    /// How this server calls it, if it came from outside.
+    name: Option<&'a str>,
     /// What it came for.
     address: &'a str,
     to: Vec<ForwardPath>,
@@ -220,6 +223,7 @@ impl MailFlow {
         }
         for (onward, share) in ways {
             let passing = Passing {
+                name: None,
                 address: &recipient.address,
                 handover: again(b"report", &onward, handover),
                 to: onward.to,
@@ -262,6 +266,7 @@ impl MailFlow {
             _ => RcptReports::default(),
         };
         let passing = Passing {
+            name: Some(&arrival.id),
             address,
             to: onward.to.clone(),
             reports,
@@ -273,8 +278,10 @@ impl MailFlow {
             passed_on: (!onward.is_back).then(|| behalf.passed_on(address, content)),
             handover: again(b"passed on", onward, arrival.handover),
         };
+        let stopwatch = Stopwatch::start();
         let (queue, claim) = self.send_on(passing, Arc::clone(content), now)?;
         let (id, from, recipients) = (&arrival.id, &arrival.from, onward.to.len());
+        trace!(target: STAGES, id, took = stopwatch.micros(), %queue, to = address, recipients, "passed on");
         info!(id, %queue, from, to = address, recipients, "passed on");
         Ok(claim)
     }
@@ -285,12 +292,13 @@ impl MailFlow {
         content: Arc<Content>,
         now: Timestamp,
     ) -> Result<(queue::QueueId, Option<Claim>), queue::Error> {
-        let Passing { address, to, reports, reverse_path, tls, top, share, passed_on, handover } = passing;
+        let Passing { name, address, to, reports, reverse_path, tls, top, share, passed_on, handover } = passing;
         let header = content.get(..header::end(&content)).unwrap_or_default();
         let is_ascii = |path: &ForwardPath| path.to_string().is_ascii();
         let smtputf8 = !header.is_ascii() || !reverse_path.to_string().is_ascii() || !to.iter().all(is_ascii);
         let recipients = to.into_iter().map(|forward_path| Rcpt { forward_path, reports: reports.clone() }).collect();
         let entry = |content| NewEntry {
+            name: name.map(str::to_owned),
             smtputf8,
             tls,
             account: Some(share),

@@ -11,10 +11,11 @@ use crate::outgoing::Top;
 use auth::{Login, Presence};
 use form::{From, Given};
 use message::content::Content;
+use metrics::{STAGES, Stopwatch};
 use queue::{Enqueued, NewEntry};
 use std::sync::Arc;
 use store::{Actor, Claim, Handover, Protocol, SentCopy, Timestamp};
-use tracing::{info, warn};
+use tracing::{info, trace, warn};
 
 /// A submission that was taken. Dropped without an answer it is taken to come again.
 #[derive(Debug)]
@@ -208,6 +209,7 @@ impl MailFlow {
         let smtputf8 = envelope.smtputf8 && !header.is_ascii();
         let trace = arrival.received(&self.hostname, only, now);
         let entry = |content| NewEntry {
+            name: Some(arrival.id.clone()),
             smtputf8,
             reports: envelope.reports.clone(),
             deliver_by: envelope.deliver_by,
@@ -219,12 +221,15 @@ impl MailFlow {
             device: Some(login.device),
             ..NewEntry::new(envelope.reverse_path.clone(), envelope.outside.clone(), content)
         };
+        let stopwatch = Stopwatch::start();
         match self.send_out(content, Top::signed(trace), entry, now) {
             // An address is routed outside only with a queue.
             Ok(None) => Err(fault()),
             Ok(Some(queued)) => {
                 let (number, waits) = (queued.id, queued.waits.then_some(true));
-                info!(id = arrival.id, queue = %number, from = arrival.from, account = %login.account, waits, "queued");
+                let (id, from, account) = (&arrival.id, &arrival.from, login.account);
+                trace!(target: STAGES, id, took = stopwatch.micros(), queue = %number, %account, waits, "queued");
+                info!(id, queue = %number, from, %account, waits, "queued");
                 Ok(queued)
             }
             Err(error) => {
@@ -260,12 +265,15 @@ fn keep(
     let actor = Actor { device: login.device, protocol: Protocol::Submission, now };
     let (body, added_bytes) = (completed.content.clone(), completed.added_bytes);
     let message = store::Submission { body, added_bytes, handover: Some(arrival.handover) };
+    let stopwatch = Stopwatch::start();
     match presence.account().submit(actor, message) {
         Ok(submitted) => {
             accepted.claims.extend(submitted.claim);
             match submitted.copy {
                 SentCopy::Saved(appended) => {
-                    info!(id, account = %login.account, email = appended.email.text(), "saved to Sent");
+                    let (account, email) = (login.account, appended.email.text());
+                    trace!(target: STAGES, id, took = stopwatch.micros(), %account, email, "saved to Sent");
+                    info!(id, %account, email, "saved to Sent");
                 }
                 SentCopy::WasThere | SentCopy::Off => {}
                 SentCopy::Refused(error) => {

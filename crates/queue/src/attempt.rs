@@ -14,11 +14,12 @@ use crate::sender::{FAULT_PAUSE, Place, ReportError, Shared};
 use crate::turns::Due;
 use crate::window::Job;
 use crate::wire::MailObject;
+use metrics::{STAGES, Stopwatch};
 use smtp_proto::{MailReports, Message};
 use std::net::TcpStream;
 use std::time::Duration;
 use store::{Claim, Timestamp};
-use tracing::{error, info, warn};
+use tracing::{error, info, trace, warn};
 
 /// Of another server's words so many bytes are logged.
 const LOGGED_BYTES_MAX: usize = 200;
@@ -124,8 +125,10 @@ impl Shared {
         let number = at.number;
         let on_connect = |socket: &TcpStream| self.connected(number, socket);
         let session = std::mem::replace(&mut at.session, Session::none());
+        let stopwatch = Stopwatch::start();
         let Told { fates, unreached, session, protection } =
             self.reach.deliver(&at.destination, &mut mail, session, &on_connect, (self.clock)());
+        let took = stopwatch.micros();
         at.session = session;
         if let Some(error) = mail.content.into_error() {
             return self.not_read(entry, places, fates, error).map(Attempt::ended);
@@ -138,6 +141,7 @@ impl Shared {
         let settled: Settled = places.iter().copied().zip(fates).collect();
         self.say(entry, &settled, protection);
         self.log(entry, &settled);
+        trace(entry, &settled, took);
         Ok(Attempt::Said(Heard::of(entry, settled), hand))
     }
 
@@ -336,18 +340,36 @@ impl Shared {
             let (code, text) = reply.map_or((0, ""), |reply| (reply.code, reply.text.as_str()));
             // What the other side says may be long, and anything.
             let text = text.get(..text.floor_char_boundary(LOGGED_BYTES_MAX)).unwrap_or_default();
-            let (queue, from) = (entry.id, entry.reverse_path.to_string());
+            let (queue, id, from) = (entry.id, entry.name.as_deref(), &entry.reverse_path);
             self.queue.attempts.inc([match state {
                 RecipientState::Delivered { .. } => "delivered",
                 RecipientState::Failed { .. } => "failed",
                 RecipientState::Waiting { .. } => "deferred",
             }]);
             match state {
-                RecipientState::Delivered { .. } => info!(%queue, from, to, code, text, "handed over"),
-                RecipientState::Failed { .. } => info!(%queue, from, to, code, text, "handing over failed"),
-                RecipientState::Waiting { .. } => info!(%queue, from, to, code, text, "handing over deferred"),
+                RecipientState::Delivered { .. } => info!(%queue, id, from, to, code, text, "handed over"),
+                RecipientState::Failed { .. } => info!(%queue, id, from, to, code, text, "handing over failed"),
+                RecipientState::Waiting { .. } => info!(%queue, id, from, to, code, text, "handing over deferred"),
             }
         }
+    }
+}
+
+/// What was tried for a message, for those who follow messages.
+fn trace(entry: &Entry, settled: &Settled, took: u64) {
+    let Some(id) = &entry.name else { return };
+    for (place, fate) in settled {
+        let Fate::Tried(state) = fate else { continue };
+        let to = entry.recipients.get(*place).map_or("", |recipient| &recipient.address);
+        let (name, reply) = match state {
+            RecipientState::Delivered { reply, .. } => ("delivered", Some(reply)),
+            RecipientState::Failed { reply, .. } => ("failed", Some(reply)),
+            RecipientState::Waiting { last } => ("deferred", last.as_ref()),
+        };
+        let (code, text) = reply.map_or((0, ""), |reply| (reply.code, reply.text.as_str()));
+        let host = reply.and_then(|reply| reply.host.as_deref());
+        let error = (name != "delivered").then_some(text);
+        trace!(target: STAGES, id, took, queue = %entry.id, to, server.address = host, outcome = name, code, error, "handed over");
     }
 }
 

@@ -1,6 +1,9 @@
 //! A message in the queue and what became of its recipients, as it is kept and as it is shown.
 
+mod deadline;
 pub(crate) mod timestamp;
+
+pub use deadline::Deadline;
 
 use crate::Error;
 use crate::passed::PassedOn;
@@ -41,6 +44,8 @@ impl FromStr for QueueId {
 /// A message for outside addresses.
 #[derive(Clone)]
 pub struct NewEntry {
+    /// How this server calls it: in the reply to its client, in its trace field and in the log; `None` for what the server itself writes.
+    pub name: Option<String>,
     /// Where bounces go.
     pub reverse_path: ReversePath,
     /// Who gets it, and what reports are wanted of that; one at least.
@@ -79,6 +84,7 @@ impl NewEntry {
     pub fn new(reverse_path: ReversePath, recipients: Vec<Rcpt>, content: Shared) -> Self {
         let reports = MailReports::default();
         Self {
+            name: None,
             reverse_path,
             recipients,
             content,
@@ -101,6 +107,7 @@ impl NewEntry {
     pub(crate) fn entry(&self, now: Timestamp) -> Entry {
         Entry {
             id: QueueId(0),
+            name: self.name.clone(),
             reverse_path: self.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default(),
             recipients: self.recipients.iter().map(Recipient::new).collect(),
             size_bytes: (*self.content).as_ref().len() as u64,
@@ -142,6 +149,9 @@ pub struct Enqueued {
 pub struct Entry {
     /// Its number.
     pub id: QueueId,
+    /// How this server calls the message; `None` for what the server itself writes, or an earlier version queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Where bounces go, without angle brackets; empty for nobody.
     pub reverse_path: String,
     /// In the order of submission.
@@ -250,32 +260,6 @@ impl TlsWish {
     // The signature is serde's.
     fn is_usual(&self) -> bool {
         *self == Self::Usual
-    }
-}
-
-/// By when a message is to be delivered, and what happens then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deadline {
-    /// When.
-    #[serde(with = "timestamp")]
-    pub at: Timestamp,
-    /// It comes back then; else its sender is told, and it is tried on.
-    pub returns: bool,
-    /// Its sender wants to know who has it next.
-    pub trace: bool,
-}
-
-impl Deadline {
-    pub(crate) fn of(by: DeliverBy, now: Timestamp) -> Self {
-        let at = Timestamp(now.0.saturating_add(by.seconds.saturating_mul(1000)));
-        Self { at, returns: by.returns, trace: by.trace }
-    }
-
-    /// What the next server is asked for.
-    #[must_use]
-    pub fn rest(self, now: Timestamp) -> DeliverBy {
-        let seconds = self.at.0.saturating_sub(now.0).div_euclid(1000);
-        DeliverBy { seconds, returns: self.returns, trace: self.trace }
     }
 }
 
@@ -617,6 +601,7 @@ pub(crate) mod tests {
         };
         let recipient = |address: &str, state| Recipient { state, next_at: Some(5), ..rcpt(address) };
         Entry {
+            name: None,
             id: QueueId(7),
             reverse_path: "\"a b\"@example.org".into(),
             recipients: vec![

@@ -446,6 +446,7 @@ impl Shared {
     /// Outcomes are durable.
     fn written(&self, notes: &[Arc<Note>], entries: &[Option<Entry>]) {
         for (note, entry) in notes.iter().zip(entries) {
+            note.heard.tell();
             let again = self.is_due_again(entry.as_ref());
             self.lock().window.written(&note.job, again);
         }

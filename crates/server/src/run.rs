@@ -20,7 +20,7 @@ use crate::cluster::{Begin, Cluster, Leading};
 use crate::config::{Config, StorageEngine};
 use crate::control::ControlSocket;
 use crate::driver::Work;
-use crate::lifecycle::{DataDir, Flood, Running, Signals, runtime, start_logging};
+use crate::lifecycle::{DataDir, Flood, Running, Signals, Telling, runtime};
 use crate::observation::Observed;
 use crate::services::{
     CertificateKeeper, Outbound, Reporting, STOP_GRACE, Services, distribute_posts, keep_indexes, keep_retention,
@@ -43,7 +43,7 @@ pub fn run(
     config: &Config,
     listening: impl FnOnce(&Stores, &Running, Clock) -> Result<(), SetupError>,
 ) -> Result<(), SetupError> {
-    let flood = start_logging(config.log);
+    let telling = Telling::start(config)?;
     let runtime = runtime()?;
     let context = runtime.enter();
     // From here on a signal is a stop in good order.
@@ -64,7 +64,7 @@ pub fn run(
     }
     let running = Running::start(config, prepared, (clock, work.clone()), &|service| services.speaks(service))?;
     services.offer(config, running.addresses());
-    tokio::spawn(tell_of_floods(flood, running.stopping()));
+    tokio::spawn(tell_of_floods(telling.flood.clone(), running.stopping()));
     let indexed_at = Arc::<AtomicI64>::default();
     observe(&services, (&stores, &data_dir), &running, (dns.clone(), work, clock), &indexed_at);
     running.tell_of_refused(refused_hosts(stores.flow.refusals().clone(), clock));

@@ -13,6 +13,7 @@ use crate::transaction::Transaction;
 use crate::{log, replies};
 use mailflow::Envelope;
 use message::hop::{Origin, origin};
+use metrics::Stopwatch;
 use scan::{Opinion, Question};
 use sender_auth::{Digests, Findings};
 use session::{Job, Moment, Owner, Peer, Step};
@@ -39,6 +40,7 @@ pub(crate) struct Examined {
 /// A message that is looked at.
 pub(crate) struct Examination {
     job: Job<Examined>,
+    pub(crate) begun: Stopwatch,
     /// On the clock that never goes back.
     pub(crate) until: u64,
     early_bytes: usize,
@@ -63,7 +65,7 @@ pub(crate) fn begin(
     transaction: &mut Transaction,
     now: Moment,
 ) -> Option<Examination> {
-    let Transaction { envelope, introduction, content, examined } = transaction;
+    let Transaction { envelope, introduction, content, examined, .. } = transaction;
     let is_relay = envelope.source.by_relay;
     if examined.is_some() || common.verifier.is_none() && common.scanner.is_none() {
         return None;
@@ -118,7 +120,7 @@ pub(crate) fn begin(
     match Job::wait(&*peer.jobs, Owner::stranger(address), examine) {
         Ok(job) => {
             let until = now.monotonic_millis.saturating_add(PATIENCE_MILLIS);
-            Some(Examination { job, until, early_bytes: 0 })
+            Some(Examination { job, begun: Stopwatch::start(), until, early_bytes: 0 })
         }
         Err(session::Full) => {
             *examined = Some(Err(replies::not_examined()));

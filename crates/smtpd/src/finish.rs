@@ -5,10 +5,12 @@ use crate::introduction::mail_from;
 use crate::service::Role;
 use crate::session::{Phase, SmtpSession};
 use crate::transaction::Transaction;
-use crate::{refused, replies};
+use crate::{log, refused, replies};
 use mailflow::{Accepted, Arrival, Missed, Refusal};
+use metrics::{STAGES, Stopwatch};
 use smtp_proto::Reply;
 use store::Claim;
+use tracing::trace;
 
 /// The message is complete; no answer yet while its sender is looked at.
 pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
@@ -44,6 +46,7 @@ pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
         refused::message(&session.client(), &transaction, &content, &reply);
         return for_all(session, &transaction, reply);
     }
+    let way = Way::of(&transaction, &content);
     let account = session.login.as_ref().map(|presence| presence.login().account);
     let flow = &session.service.common.flow;
     let arrival = flow.arrive(transaction.envelope, content, account, session.timestamp());
@@ -59,10 +62,39 @@ pub(crate) fn message(session: &mut SmtpSession) -> Vec<Reply> {
     let TakenIn { replies, claims, missed } = take_in(session, arrival);
     session.said.add(claims);
     refused::named(&session.client(), (&id, &from), &replies, missed.as_deref());
+    way.tell(&id, &from, session, &replies);
     if replies.iter().any(Reply::is_positive) {
         session.tally.message();
     }
     replies
+}
+
+/// The way of a message as far as here, for those who follow messages.
+struct Way {
+    begun: Stopwatch,
+    examining: Option<(Stopwatch, Stopwatch)>,
+    octets: usize,
+    recipients: usize,
+}
+
+impl Way {
+    fn of(transaction: &Transaction, content: &[u8]) -> Self {
+        let Transaction { begun, examining, .. } = *transaction;
+        Self { begun, examining, octets: content.len(), recipients: transaction.recipients() }
+    }
+
+    fn tell(self, id: &str, from: &str, session: &SmtpSession, replies: &[Reply]) {
+        if let Some((begun, ended)) = self.examining {
+            let ago = ended.micros();
+            trace!(target: STAGES, id, took = begun.micros().saturating_sub(ago), ago, "sender examined");
+        }
+        let log::Client { protocol, address } = session.client().shown;
+        let (size, recipients) = (self.octets, self.recipients);
+        // Over LMTP one for each recipient (RFC 2033 §4.2): the worst says what is to be seen.
+        let code = replies.iter().map(|reply| reply.code).max().unwrap_or(0);
+        let took = self.begun.micros();
+        trace!(target: STAGES, id, took, protocol, client.address = %address, from, size, recipients, code, "received");
+    }
 }
 
 /// Why a host may not hand over a message, where that was not known yet when its recipients were taken.

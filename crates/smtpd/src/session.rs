@@ -320,9 +320,11 @@ impl SmtpSession {
     fn look_at_sender(&mut self) -> Result<(), Step> {
         let Phase::Examine(examination) = &mut self.phase else { return Ok(()) };
         let found = examine::look(examination, self.now.monotonic_millis, &self.peer.waker)?;
+        let examining = (examination.begun, Stopwatch::start());
         self.phase = Phase::Command;
         if let Some(transaction) = &mut self.transaction {
             transaction.examined = Some(found);
+            transaction.examining = Some(examining);
         }
         self.arrived = true;
         self.clocks.heard = true;

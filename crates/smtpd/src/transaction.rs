@@ -4,6 +4,7 @@ use crate::content::Content;
 use crate::examine::Examined;
 use crate::introduction::Introducing;
 use mailflow::{Envelope, Recipient};
+use metrics::Stopwatch;
 use smtp_proto::Reply;
 
 pub(crate) struct Transaction {
@@ -14,6 +15,10 @@ pub(crate) struct Transaction {
     pub(crate) content: Option<Content>,
     /// What was found out about it, once that was looked at; or the answer where it could not be.
     pub(crate) examined: Option<Result<Examined, Reply>>,
+    /// Since MAIL.
+    pub(crate) begun: Stopwatch,
+    /// Since that began, and since it ended.
+    pub(crate) examining: Option<(Stopwatch, Stopwatch)>,
 }
 
 impl Transaction {

@@ -231,6 +231,7 @@ impl MailFlow {
         let handover = handover(round, path.to_string().as_bytes());
         let trace = [trace::delivered_to(&list.address), self.trace_of(round)].concat();
         let entry = |content| NewEntry {
+            name: Some(round.post.way.name.clone()),
             smtputf8,
             account: Some(share(list)),
             handover: Some(handover),

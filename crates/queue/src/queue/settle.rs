@@ -6,8 +6,10 @@ use crate::error::Error;
 use crate::passed;
 use crate::schedule::Next;
 use crate::turns;
+use metrics::{STAGES, Stopwatch};
 use smtp_proto::{Enhanced, Reply};
 use store::{TableTx, Timestamp};
+use tracing::trace;
 
 /// What became of recipients in one attempt: their places and what it is.
 pub(crate) type Settled = Vec<(usize, Fate)>;
@@ -17,6 +19,9 @@ pub(crate) type Settled = Vec<(usize, Fate)>;
 pub(crate) struct Heard {
     pub(crate) settled: Settled,
     before: Vec<u32>,
+    /// How this server calls the message, and since when it is known.
+    name: Option<String>,
+    since: Stopwatch,
 }
 
 /// What became of a recipient.
@@ -33,7 +38,15 @@ impl Heard {
     pub(crate) fn of(entry: &Entry, settled: Settled) -> Self {
         let before =
             |(place, _): &(usize, Fate)| entry.recipients.get(*place).map_or(0, |recipient| recipient.attempts);
-        Self { before: settled.iter().map(before).collect(), settled }
+        let (name, since) = (entry.name.clone(), Stopwatch::start());
+        Self { before: settled.iter().map(before).collect(), settled, name, since }
+    }
+
+    /// It is durable, for those who follow messages.
+    pub(crate) fn tell(&self) {
+        if let Some(id) = &self.name {
+            trace!(target: STAGES, id, took = self.since.micros(), "outcome written down");
+        }
     }
 
     /// What of it is still so: whoever has the message has it. What else was said counts where nobody has tried since, nor tries just

@@ -3,6 +3,7 @@
 //! Who has an account, an alias or a domain is data and lives in the data directory, not here.
 
 mod docs;
+mod log;
 mod options;
 mod parse;
 mod ports;
@@ -29,6 +30,7 @@ use crate::setup::reason;
 use crate::tls::CertificateSource;
 
 pub use docs::markdown;
+pub use log::{Log, LogFormat, LogLevel};
 pub(crate) use options::is_hostname;
 pub use options::{ConfigOption, OPTIONS, PerCommand};
 pub use parse::Problem;
@@ -117,6 +119,8 @@ pub struct Config {
     pub quota_messages: Option<u64>,
     /// What is logged.
     pub log: Log,
+    /// Where a collector of OpenTelemetry takes the ways of messages: a URL.
+    pub traces_url: Option<String>,
     /// A file of which the first line is what readers of metrics show.
     pub metrics_token_file: Option<PathBuf>,
 }
@@ -352,41 +356,6 @@ pub enum Security {
     None,
 }
 
-/// What is logged, to standard error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Log {
-    /// The least important lines that appear.
-    pub level: LogLevel,
-    /// How a line looks.
-    pub format: LogFormat,
-}
-
-/// From few lines to many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogLevel {
-    /// What somebody has to do something about.
-    Error,
-    /// And what somebody should look at.
-    Warn,
-    /// And what happened.
-    #[default]
-    Info,
-    /// And how.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// How a log line looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line, for programs.
-    Json,
-}
-
 impl Smarthost {
     /// The port given, or the usual one.
     #[must_use]
@@ -441,6 +410,7 @@ impl Default for Config {
             quota_bytes: None,
             quota_messages: None,
             log: Log::default(),
+            traces_url: None,
             metrics_token_file: None,
         }
     }

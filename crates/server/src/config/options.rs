@@ -472,6 +472,7 @@ pub const OPTIONS: &[ConfigOption] = &[
         },
     },
     listening::METRICS_TOKEN_FILE,
+    reporting::TRACES_URL,
 ];
 
 /// RFC 1123 §2.1: letters, digits, hyphens inside, labels of at most 63 octets, 255 in all (RFC 1035 §2.3.4).

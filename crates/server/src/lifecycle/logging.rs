@@ -12,18 +12,48 @@ use std::time::Instant;
 
 use rustix::fs::fstat;
 use session::SessionId;
+use traces::Traces;
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber, error};
+use tracing_subscriber::Layer;
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::flood::Flood;
-use crate::config::{Log, LogFormat, LogLevel};
+use crate::config::{Config, Log, LogFormat, LogLevel};
+use crate::setup::SetupError;
 
-/// Begins to log; a second call changes nothing. From now on a panic is one log line like any other fault. What is left out in a
-/// flood is to be told.
-pub(crate) fn start_logging(log: Log) -> Arc<Flood> {
+/// What is told of what happens: lines, and to a collector the ways of messages.
+pub(crate) struct Telling {
+    /// What is left out of the log in a flood is to be told.
+    pub(crate) flood: Arc<Flood>,
+    traces: Option<Traces>,
+}
+
+impl Telling {
+    /// Begins; a second call changes nothing. From now on a panic is one log line like any other fault.
+    ///
+    /// # Errors
+    /// The way to the collector cannot be had.
+    pub(crate) fn start(config: &Config) -> Result<Self, SetupError> {
+        let version = env!("CARGO_PKG_VERSION");
+        let start = |url: &String| Traces::start(url, &config.hostname, version).map_err(SetupError::new);
+        let traces = config.traces_url.as_ref().map(start).transpose()?;
+        Ok(Self { flood: start_logging(config.log, traces.as_ref()), traces })
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.traces.iter().for_each(Traces::end);
+    }
+}
+
+fn start_logging(log: Log, traces: Option<&Traces>) -> Arc<Flood> {
     let level = match log.level {
         LogLevel::Error => Level::ERROR,
         LogLevel::Warn => Level::WARN,
@@ -31,20 +61,22 @@ pub(crate) fn start_logging(log: Log) -> Arc<Flood> {
         LogLevel::Debug => Level::DEBUG,
         LogLevel::Trace => Level::TRACE,
     };
-    let lines = fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    let lines = fmt::layer().with_writer(io::stderr).with_target(false);
     let flood = Arc::new(Flood::new(seconds));
     let (to_journal, bounded, format) = (is_journal(), flood.clone(), log.format);
-    let started = match format {
+    let lines = match format {
         LogFormat::Text => {
             // Colours are for people: a file or a journal gets plain text.
-            let lines = lines.map_event_format(|inner| inner.with_ansi(io::stderr().is_terminal()));
-            lines.map_event_format(|inner| Lines { inner, format, to_journal, flood: bounded }).try_init()
+            let lines = lines.with_ansi(io::stderr().is_terminal());
+            lines.map_event_format(|inner| Lines { inner, format, to_journal, flood: bounded }).boxed()
         }
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true);
-            lines.map_event_format(|inner| Lines { inner, format, to_journal, flood: bounded }).try_init()
+            lines.map_event_format(|inner| Lines { inner, format, to_journal, flood: bounded }).boxed()
         }
     };
+    let lines = lines.with_filter(LevelFilter::from_level(level));
+    let started = tracing_subscriber::registry().with(lines).with(traces.map(Traces::layer)).try_init();
     if started.is_ok() {
         panic::set_hook(Box::new(log_panic));
     }

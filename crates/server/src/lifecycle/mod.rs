@@ -14,7 +14,7 @@ pub use data_dir::DataDir;
 pub use disk::Disk;
 pub(crate) use disk::MAIL_BYTES_MIN;
 pub(crate) use flood::Flood;
-pub(crate) use logging::start_logging;
+pub(crate) use logging::Telling;
 pub use running::Running;
 pub use runtime::runtime;
 pub use signals::Request;

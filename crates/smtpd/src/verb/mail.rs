@@ -8,6 +8,7 @@ use crate::{refused, replies};
 use ::auth::{Auth, Login};
 use mailflow::{Appointment, Envelope, NotHeld};
 use message::hop::Origin;
+use metrics::Stopwatch;
 use smtp_proto::{Enhanced, Hold, Mail, Mailbox, Reply, SyntaxError};
 
 pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
@@ -28,7 +29,8 @@ pub(super) fn handle(session: &mut SmtpSession, mail: Mail) -> Reply {
     let envelope = Envelope::new(reverse_path, session.source(smtputf8));
     let envelope = Envelope { smtputf8, reports, deliver_by, appointment, requires_tls, ..envelope };
     let introduction = introduce(session, &envelope);
-    session.transaction = Some(Transaction { envelope, introduction, content: None, examined: None });
+    let (begun, examining) = (Stopwatch::start(), None);
+    session.transaction = Some(Transaction { envelope, introduction, content: None, examined: None, begun, examining });
     Reply::new(250, Enhanced(2, 1, 0), "Sender ok")
 }
 

@@ -1,4 +1,4 @@
-//! Options on what owners of other domains are told.
+//! Options on what owners of other domains are told, and collectors.
 
 use super::{ConfigOption, TEXT, put};
 
@@ -28,4 +28,19 @@ pub(super) const FROM: ConfigOption = ConfigOption {
     text: "The address that such reports come from, in a local domain, so that they are signed. Without it the postmaster of the \
            local domain that this host is in, or of the first one.",
     set: |config, value| put(&mut config.reports.from, Some(value.text()?.to_owned())),
+};
+
+pub(super) const TRACES_URL: ConfigOption = ConfigOption {
+    key: "traces.url",
+    kind: TEXT,
+    default: None,
+    text: "Where a collector of OpenTelemetry takes the way of each message, part by part with its time: \
+           `http://127.0.0.1:4318/v1/traces` (OTLP over HTTP with JSON). Addresses of senders and recipients are in it, no content. What \
+           the collector wants in its header fields is in the environment (`OTEL_EXPORTER_OTLP_HEADERS`). It holds up nobody: what is \
+           not taken in time is left out.",
+    set: |config, value| {
+        let url = value.text()?;
+        traces::check(url)?;
+        put(&mut config.traces_url, Some(url.to_owned()))
+    },
 };
