@@ -1,15 +1,17 @@
 // Moments in the time zone of whoever reads. Without this pages say them in UTC.
 (() => {
   "use strict";
+  const language = document.documentElement.lang;
   const written = (options) => {
-    const format = new Intl.DateTimeFormat("en-GB", options);
+    const format = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, options);
     return (at) => format.format(at);
   };
   const day = written({ day: "numeric", month: "long", year: "numeric" });
   const shortDay = written({ day: "numeric", month: "short", year: "numeric" });
   const time = written({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const full = (at) => `${day(at)}, ${time(at)}`;
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "your browser";
+  const comma = language === "ja" ? " " : ", ";
+  const full = (at) => `${day(at)}${comma}${time(at)}`;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "?";
   const at = (element) => {
     const moment = new Date(element.dateTime);
     return Number.isNaN(moment.getTime()) ? null : moment;
@@ -34,7 +36,7 @@
   for (const element of document.querySelectorAll(".span")) {
     const [first, last] = [...element.querySelectorAll("time")].map(at);
     if (first && last && day(first) !== day(last)) {
-      element.firstElementChild.textContent = `${shortDay(first)}, ${time(first)}`;
+      element.firstElementChild.textContent = `${shortDay(first)}${comma}${time(first)}`;
     }
   }
 
@@ -60,6 +62,6 @@
   }
 
   for (const element of document.querySelectorAll("[data-zone]")) {
-    element.textContent = `Times are those of ${zone.replaceAll("_", " ")}.`;
+    element.textContent = element.dataset.zone.replace("{zone}", zone.replaceAll("_", " "));
   }
 })();

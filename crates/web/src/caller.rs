@@ -65,7 +65,7 @@ impl Caller {
 
     /// The account that it is about.
     pub(crate) fn own(&self) -> Result<&Own, Problem> {
-        self.own.as_ref().ok_or_else(|| Problem::bad("Say which account it is about."))
+        self.own.as_ref().ok_or_else(|| Problem::bad(tr!("Say which account it is about.")))
     }
 
     /// The console of that account.
@@ -134,7 +134,7 @@ impl Caller {
         match &self.proof {
             Proof::Session(session) => Ok(session),
             Proof::Password | Proof::Operator => {
-                Err(Problem::new(Kind::Forbidden, "This needs a session: log in on the pages."))
+                Err(Problem::new(Kind::Forbidden, tr!("This needs a session: log in on the pages.")))
             }
         }
     }

@@ -21,7 +21,7 @@ impl Fields {
             Some((decoded(halves.next()?)?, decoded(halves.next().unwrap_or_default())?))
         };
         let fields: Option<Vec<_>> = pairs.take(FIELDS_MAX + 1).map(pair).collect();
-        fields.and_then(Self::few).ok_or_else(|| Problem::bad("the form is not one of ours"))
+        fields.and_then(Self::few).ok_or_else(|| Problem::bad(tr!("the form is not one of ours")))
     }
 
     /// A flat JSON object; nothing at all is an empty one.
@@ -92,12 +92,12 @@ impl Fields {
     /// A number, if one was given.
     pub(crate) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, Problem> {
         let Some(text) = self.optional(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| Problem::bad(format!("“{name}” must be a number")))
+        text.parse().map(Some).map_err(|_| Problem::bad(tr!("“{name}” must be a number", name)))
     }
 }
 
 fn not_flat() -> Problem {
-    Problem::bad("the body must be a JSON object whose values are text, numbers, true or false")
+    Problem::bad(tr!("the body must be a JSON object whose values are text, numbers, true or false"))
 }
 
 /// `None`: an escape that is none, or no UTF-8.

@@ -80,10 +80,11 @@ impl Frame {
 /// Why no mail is taken, for whoever looks at their pages.
 fn trouble(why: Error) -> String {
     if let Error::NoSpace(why) = why {
-        return format!("This is no fault of yours: {why}. What is here can be read and deleted.");
+        return tr!("This is no fault of yours: {why}. What is here can be read and deleted.", why);
     }
-    format!(
+    tr!(
         "This is no fault of yours: {why}. Mail can be read; none comes in, and none can be sent, until the server was \
-         started on a disk that it can write to."
+         started on a disk that it can write to.",
+        why
     )
 }

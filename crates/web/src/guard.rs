@@ -63,7 +63,7 @@ pub(crate) async fn harden(State(site): State<Site>, request: Request, next: Nex
 pub(crate) fn check_host(visit: &Visit) -> Result<(), Problem> {
     let hostname = visit.site.hostname();
     let Some(host) = visit.authority().and_then(host_name) else {
-        return Err(Problem::bad("The request does not say which host it is for."));
+        return Err(Problem::bad(tr!("The request does not say which host it is for.")));
     };
     let is_address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
     if is_address || host.eq_ignore_ascii_case(hostname) || host.eq_ignore_ascii_case("localhost") {
@@ -80,7 +80,7 @@ pub(crate) fn check_host(visit: &Visit) -> Result<(), Problem> {
             None => break,
         }
     }
-    let detail = format!("You asked for a name that this server does not go by. Its own name is {hostname}.");
+    let detail = tr!("You asked for a name that this server does not go by. Its own name is {hostname}.", hostname);
     Err(Problem::new(Kind::Host, detail))
 }
 
@@ -95,8 +95,10 @@ pub(crate) fn check_form(visit: &Visit, proof: Option<&Proof>, found: &str) -> R
     if is_ours {
         return Ok(());
     }
-    let detail = "The page that you sent was open for too long, or cookies are switched off. Nothing was changed: go back, \
-                  load the page again and repeat what you did.";
+    let detail = tr!(
+        "The page that you sent was open for too long, or cookies are switched off. Nothing was changed: go back, \
+                  load the page again and repeat what you did."
+    );
     Err(Problem::new(Kind::Forged, detail))
 }
 
@@ -112,7 +114,7 @@ fn check_origin(visit: &Visit) -> Result<(), Problem> {
     let origin_host = origin.map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
     let is_other = origin_host.zip(visit.authority()).is_some_and(|(origin, host)| !origin.eq_ignore_ascii_case(host));
     if from_elsewhere || is_other {
-        return Err(Problem::new(Kind::Forged, "This came from a page of another site. Nothing was changed."));
+        return Err(Problem::new(Kind::Forged, tr!("This came from a page of another site. Nothing was changed.")));
     }
     Ok(())
 }

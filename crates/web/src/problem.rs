@@ -65,19 +65,22 @@ impl Problem {
     pub(crate) fn not_found() -> Self {
         Self::new(
             Kind::NotFound,
-            "There is nothing at this address. It may have been mistyped, or it is no longer there.",
+            tr!("There is nothing at this address. It may have been mistyped, or it is no longer there."),
         )
     }
 
     /// Nobody's fault.
     pub(crate) fn hashing() -> Self {
-        Self::new(Kind::TooOften, "Too many passwords are being verified at this moment: nothing was done; try again.")
+        Self::new(
+            Kind::TooOften,
+            tr!("Too many passwords are being verified at this moment: nothing was done; try again."),
+        )
     }
 
     pub(crate) fn busy() -> Self {
         Self::new(
             Kind::TooOften,
-            "Too many people log in at this moment. Nothing is wrong with your password: try again.",
+            tr!("Too many people log in at this moment. Nothing is wrong with your password: try again."),
         )
     }
 
@@ -87,8 +90,9 @@ impl Problem {
 
     /// Ours: logged where it is told; who asked learns that it was not their fault.
     pub(crate) fn fault(what: &str) -> Self {
-        let detail = "Something went wrong in the server; what you asked for may not have been done. Your mail is not \
-                      touched by this. Try again; if it goes on, tell whoever runs this server to look at its log.";
+        let detail =
+            tr!("Something went wrong in the server; what you asked for may not have been done. Your mail is not \
+                      touched by this. Try again; if it goes on, tell whoever runs this server to look at its log.");
         Self { cause: Some(what.to_owned()), ..Self::new(Kind::Fault, detail) }
     }
 
@@ -118,19 +122,19 @@ impl Kind {
 
     pub(crate) fn title(self) -> &'static str {
         match self {
-            Self::Bad => "That was not understood",
-            Self::LogIn => "Please log in",
-            Self::Forged => "That page was too old",
-            Self::Forbidden => "That is not allowed",
-            Self::NotFound => "Nothing here",
-            Self::Method => "Not like this",
-            Self::Slow => "That took too long",
-            Self::TooLong => "That is too long",
-            Self::MediaType => "That was not understood",
-            Self::Host => "This is another server",
-            Self::Refused | Self::Full => "That cannot be done",
-            Self::TooOften => "Too many attempts",
-            Self::OutOfTurn | Self::Fault => "Something went wrong",
+            Self::Bad => tr!("That was not understood"),
+            Self::LogIn => tr!("Please log in"),
+            Self::Forged => tr!("That page was too old"),
+            Self::Forbidden => tr!("That is not allowed"),
+            Self::NotFound => tr!("Nothing here"),
+            Self::Method => tr!("Not like this"),
+            Self::Slow => tr!("That took too long"),
+            Self::TooLong => tr!("That is too long"),
+            Self::MediaType => tr!("That was not understood"),
+            Self::Host => tr!("This is another server"),
+            Self::Refused | Self::Full => tr!("That cannot be done"),
+            Self::TooOften => tr!("Too many attempts"),
+            Self::OutOfTurn | Self::Fault => tr!("Something went wrong"),
         }
     }
 }
@@ -138,13 +142,15 @@ impl Kind {
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::NoSuchDevice => Self::new(Kind::NotFound, "There is no such device, or it was revoked."),
-            store::Error::NoSuchMailbox => Self::new(Kind::NotFound, "There is no such mailbox."),
+            store::Error::NoSuchDevice => Self::new(Kind::NotFound, tr!("There is no such device, or it was revoked.")),
+            store::Error::NoSuchMailbox => Self::new(Kind::NotFound, tr!("There is no such mailbox.")),
             store::Error::NoSuchMessage => {
-                Self::new(Kind::NotFound, "There is no such message, or it is not kept any more.")
+                Self::new(Kind::NotFound, tr!("There is no such message, or it is not kept any more."))
             }
-            store::Error::NoSuchAccount => Self::new(Kind::LogIn, "The account is not there any more."),
-            store::Error::LoginEnded => Self::new(Kind::LogIn, "This login does not count any more. Log in again."),
+            store::Error::NoSuchAccount => Self::new(Kind::LogIn, tr!("The account is not there any more.")),
+            store::Error::LoginEnded => {
+                Self::new(Kind::LogIn, tr!("This login does not count any more. Log in again."))
+            }
             store::Error::AlreadyExists
             | store::Error::InvalidName(_)
             | store::Error::InvalidContent(_)

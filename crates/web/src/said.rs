@@ -72,7 +72,7 @@ pub(crate) fn isolated(names: &[String]) -> Said {
     let mut said = String::new();
     for (at, name) in names.iter().enumerate() {
         if at > 0 {
-            said.push_str(wording::trc!("between names", ", "));
+            said.push_str(trc!("between names", ", "));
         }
         said.push_str("<bdi>");
         // Writing into a `String` cannot fail.

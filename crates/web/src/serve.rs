@@ -75,7 +75,7 @@ async fn with_words(request: Request, next: Next) -> Response {
     if response.status() != StatusCode::METHOD_NOT_ALLOWED || response.headers().contains_key(CONTENT_TYPE) {
         return response;
     }
-    let problem = Problem::new(Kind::Method, "This address does not do what was asked of it with that method.");
+    let problem = Problem::new(Kind::Method, tr!("This address does not do what was asked of it with that method."));
     let answer = if is_api { problem.json() } else { problem.page(Frame::default()) };
     let mut spoken = answer.into_response();
     // axum adds `Allow` after this, unless it is there already.
@@ -164,10 +164,10 @@ async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     match timeout(Duration::from_millis(BODY_MILLIS), to_bytes(body, bytes_max)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => {
-            let detail = format!("A form or a call may have {bytes_max} octets at most, and must come whole.");
+            let detail = tr!("A form or a call may have {bytes_max} octets at most, and must come whole.", bytes_max);
             Err(Problem::new(Kind::TooLong, detail))
         }
-        Err(_) => Err(Problem::new(Kind::Slow, "The request did not come to its end in time.")),
+        Err(_) => Err(Problem::new(Kind::Slow, tr!("The request did not come to its end in time."))),
     }
 }
 
@@ -263,9 +263,9 @@ fn fields(visit: &Visit, is_api: bool) -> Result<Fields, Problem> {
         // A page of another site cannot send this without asking first (Fetch §3.3.5), and it is never allowed to.
         (true, "application/json") => Fields::json(&visit.body),
         (false, "application/x-www-form-urlencoded") => Fields::urlencoded(&visit.body),
-        (true, _) => Err(Problem::new(Kind::MediaType, "Send application/json.")),
+        (true, _) => Err(Problem::new(Kind::MediaType, tr!("Send application/json."))),
         (false, _) => {
-            Err(Problem::new(Kind::MediaType, "Send application/x-www-form-urlencoded, as a page of ours does."))
+            Err(Problem::new(Kind::MediaType, tr!("Send application/x-www-form-urlencoded, as a page of ours does.")))
         }
     }
 }

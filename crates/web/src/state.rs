@@ -4,10 +4,10 @@ use console::State;
 
 pub(crate) fn word(state: &State) -> &'static str {
     match state {
-        State::Fine => "Fine",
-        State::Unknown => "Not known",
-        State::Warning => "Could be better",
-        State::Wrong => "Wrong",
+        State::Fine => tr!("Fine"),
+        State::Unknown => tr!("Not known"),
+        State::Warning => tr!("Could be better"),
+        State::Wrong => tr!("Wrong"),
     }
 }
 

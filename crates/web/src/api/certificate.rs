@@ -21,5 +21,5 @@ pub(crate) fn card(caller: &Caller) -> Result<CertificateCard, Problem> {
 fn renew(caller: &Caller) -> Result<Done, Problem> {
     caller.administration()?;
     caller.site.auth().directory().change_host_certificate(|kept| kept.next_attempt = Timestamp(0))?;
-    Ok(Done::new("The authority is asked for a certificate within some seconds."))
+    Ok(Done::new(tr!("The authority is asked for a certificate within some seconds.")))
 }

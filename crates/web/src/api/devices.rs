@@ -64,9 +64,9 @@ pub(crate) fn imap(caller: &Caller) -> Result<SwitchGuide, Problem> {
     let program = [device.program.as_deref().unwrap_or_default(), &device.name].join(" ");
     let offered = caller.site.offered();
     let way = |protocol| match offered.best(protocol) {
-        Some(OfferedService { security: Security::Tls, port, .. }) => format!("port {port}, SSL/TLS"),
-        Some(OfferedService { security: Security::StartTls, port, .. }) => format!("port {port}, STARTTLS"),
-        None => "which this server does not offer".to_owned(),
+        Some(OfferedService { security: Security::Tls, port, .. }) => tr!("port {port}, SSL/TLS", port),
+        Some(OfferedService { security: Security::StartTls, port, .. }) => tr!("port {port}, STARTTLS", port),
+        None => tr!("which this server does not offer").to_owned(),
     };
     let (imap, send) = (way(Protocol::Imap), way(Protocol::Submission));
     let servers = SwitchServers { host: caller.site.hostname(), imap, send };
@@ -132,7 +132,7 @@ pub(crate) fn answer_offer(caller: &Caller, fields: &Fields) -> Result<UndoAnswe
             console.decline_offer(id)?;
             Ok(UndoAnswer::default())
         }
-        _ => Err(Problem::bad("The answer is “put_back” or “decline”.")),
+        _ => Err(Problem::bad(tr!("The answer is “put_back” or “decline”."))),
     }
 }
 

@@ -20,5 +20,5 @@ pub(crate) fn last(caller: &Caller) -> Result<Examination, Problem> {
 pub(crate) fn look(caller: &Caller) -> Result<Done, Problem> {
     caller.administration()?;
     caller.site.examine(true);
-    Ok(Done::new("It is looked at. That takes some seconds, and more where others do not answer."))
+    Ok(Done::new(tr!("It is looked at. That takes some seconds, and more where others do not answer.")))
 }

@@ -22,7 +22,7 @@ pub(crate) fn ask(caller: &Caller, fields: &Fields) -> Result<ForwardCard, Probl
     let keeps_copy = match fields.text("keep") {
         "" | "copy" => true,
         "instead" => false,
-        _ => return Err(Problem::bad("What is kept here is a “copy”, or, “instead”, nothing.")),
+        _ => return Err(Problem::bad(tr!("What is kept here is a “copy”, or, “instead”, nothing."))),
     };
     change(caller, |letters| {
         Ok(caller.console()?.ask_for_forward(caller.site.auth(), (fields.text("address"), keeps_copy), letters)?)

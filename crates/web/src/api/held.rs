@@ -22,13 +22,13 @@ pub(crate) fn answer(caller: &Caller, fields: &Fields) -> Result<HeldOutcome, Pr
     let answer = match fields.text("answer") {
         "keep" => HeldAnswer::Keep,
         "allow" => HeldAnswer::Allow,
-        _ => return Err(Problem::bad("The answer is “keep” or “allow”.")),
+        _ => return Err(Problem::bad(tr!("The answer is “keep” or “allow”."))),
     };
     let then = match fields.text("then") {
         "" | "stays" => HeldThen::Stays,
         "keeps" => HeldThen::Keeps,
         "is_revoked" => HeldThen::IsRevoked,
-        _ => return Err(Problem::bad("What then happens to the device is “stays”, “keeps” or “is_revoked”.")),
+        _ => return Err(Problem::bad(tr!("What then happens to the device is “stays”, “keeps” or “is_revoked”."))),
     };
     Ok(caller.console()?.answer_hold(HeldAsk { id: caller.number("id")?, answer, then })?)
 }

@@ -21,7 +21,7 @@ pub(crate) fn switch(caller: &Caller, fields: &Fields) -> Result<JunkFilterCard,
     let is_on = match fields.text("switch") {
         "on" => true,
         "off" => false,
-        _ => return Err(Problem::bad("The filter is switched “on” or “off”.")),
+        _ => return Err(Problem::bad(tr!("The filter is switched “on” or “off”."))),
     };
     Ok(caller.console()?.set_junk_filter(caller.site.auth(), is_on)?)
 }

@@ -80,14 +80,14 @@ fn is_owner(caller: &Caller, list: &List) -> bool {
 fn posting(fields: &Fields) -> Result<Posting, Problem> {
     let wanted = fields.text("posting");
     Posting::named(wanted)
-        .ok_or_else(|| Problem::bad("Who may write to a list are its “owners”, its “members”, or “anybody”."))
+        .ok_or_else(|| Problem::bad(tr!("Who may write to a list are its “owners”, its “members”, or “anybody”.")))
 }
 
 fn joining(fields: &Fields) -> Result<bool, Problem> {
     match fields.text("joining") {
         "open" => Ok(true),
         "closed" => Ok(false),
-        _ => Err(Problem::bad("A list is “open” or “closed”.")),
+        _ => Err(Problem::bad(tr!("A list is “open” or “closed”."))),
     }
 }
 
@@ -96,14 +96,14 @@ pub(crate) fn add(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let (list, title, posting) = (fields.text("list"), fields.text("title"), posting(fields)?);
     let owners: Vec<&str> = fields.text("owners").split([',', ' ', ';']).filter(|owner| !owner.is_empty()).collect();
     caller.site.auth().directory().add_list(list, title, posting, &owners)?;
-    Ok(Done::new(format!("{list} is a list now.")))
+    Ok(Done::new(tr!("{list} is a list now.", list)))
 }
 
 pub(crate) fn set_posting(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     caller.administration()?;
     let (list, posting) = (fields.text("list"), posting(fields)?);
     caller.site.auth().directory().set_posting(list, posting)?;
-    Ok(Done::new(format!("Who may write to {list}: {}.", posting.name())))
+    Ok(Done::new(tr!("Who may write to {list}: {name}.", list, name = posting.name())))
 }
 
 pub(crate) fn set_open(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
@@ -111,8 +111,8 @@ pub(crate) fn set_open(caller: &Caller, fields: &Fields) -> Result<Done, Problem
     let list = fields.text("list");
     let is_open = joining(fields)?;
     let done = match is_open {
-        true => format!("Anybody may join {list}."),
-        false => format!("Nobody joins {list} by mail."),
+        true => tr!("Anybody may join {list}.", list),
+        false => tr!("Nobody joins {list} by mail.", list),
     };
     caller.site.auth().directory().set_open(list, is_open)?;
     Ok(Done::new(done))
@@ -130,7 +130,7 @@ pub(crate) fn remove(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
             posts.reject(&known.address, post.id, true)?;
         }
     }
-    Ok(Done::new(format!("{list} is no list any more.")))
+    Ok(Done::new(tr!("{list} is no list any more.", list)))
 }
 
 pub(crate) fn join(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
@@ -144,14 +144,14 @@ pub(crate) fn join(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
         caller.administration()?;
     }
     directory.join_list(list, member, turn(caller, member)?)?;
-    Ok(Done::new(format!("{member} gets what is written to {list}.")))
+    Ok(Done::new(tr!("{member} gets what is written to {list}.", member, list)))
 }
 
 pub(crate) fn leave(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let (list, member) = (fields.text("list"), fields.text("member"));
     keeps(caller, list)?;
     caller.site.auth().directory().leave_list(list, member, turn(caller, member)?)?;
-    Ok(Done::new(format!("{member} gets nothing of {list} any more.")))
+    Ok(Done::new(tr!("{member} gets nothing of {list} any more.", member, list)))
 }
 
 /// Who makes a member, or none any more, and when.
@@ -176,16 +176,20 @@ pub(crate) fn invite(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     let letter = invitation(names, (member, by), (&page, &mail), (caller.site.hostname(), caller.now));
     if !caller.site.post(member, &letter) {
         directory.withdraw_invitation(&list.address, member)?;
-        return Err(Problem::new(Kind::Refused, format!("The letter to {member} cannot be sent.")));
+        return Err(Problem::new(Kind::Refused, tr!("The letter to {member} cannot be sent.", member)));
     }
-    Ok(Done::new(format!("{member} is asked, and is a member of {} once they say so.", list.address)))
+    Ok(Done::new(tr!(
+        "{member} is asked, and is a member of {address} once they say so.",
+        member,
+        address = list.address
+    )))
 }
 
 pub(crate) fn withdraw(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let (list, member) = (fields.text("list"), fields.text("member"));
     keeps(caller, list)?;
     caller.site.auth().directory().withdraw_invitation(list, member)?;
-    Ok(Done::new(format!("{member} is not asked any more.")))
+    Ok(Done::new(tr!("{member} is not asked any more.", member)))
 }
 
 /// The lists of which they are a member.
@@ -212,17 +216,17 @@ pub(crate) fn decide(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     let text = match fields.text("wish") {
         "pause" => {
             directory.rest_from_list(list, account, true)?;
-            format!("You get nothing of {list} until you say otherwise.")
+            tr!("You get nothing of {list} until you say otherwise.", list)
         }
         "resume" => {
             directory.rest_from_list(list, account, false)?;
-            format!("You get what is written to {list} from now on.")
+            tr!("You get what is written to {list} from now on.", list)
         }
         "leave" => {
             directory.leave_own_list(list, account, caller.now)?;
-            format!("You get nothing of {list} any more.")
+            tr!("You get nothing of {list} any more.", list)
         }
-        _ => return Err(Problem::bad("The wish is “pause”, “resume” or “leave”.")),
+        _ => return Err(Problem::bad(tr!("The wish is “pause”, “resume” or “leave”."))),
     };
     Ok(Done::new(text))
 }
@@ -232,13 +236,13 @@ pub(crate) fn set_rules(caller: &Caller, fields: &Fields) -> Result<Done, Proble
     let address = fields.text("list");
     keeps(caller, address)?;
     let directory = caller.site.auth().directory();
-    let list = directory.list(address)?.ok_or_else(|| Problem::bad(format!("There is no list {address}.")))?;
+    let list = directory.list(address)?.ok_or_else(|| Problem::bad(tr!("There is no list {address}.", address)))?;
     // What is wrong with one of them is found before any is changed.
     let posting = fields.optional("posting").map(|_| posting(fields)).transpose()?;
     let is_open = fields.optional("joining").map(|_| joining(fields)).transpose()?;
     let approval = fields.optional("approval").map(|name| {
         Approval::named(name).ok_or_else(|| {
-            Problem::bad("What waits for an owner is what “nobody” writes, “others” than members, or “all”.")
+            Problem::bad(tr!("What waits for an owner is what “nobody” writes, “others” than members, or “all”."))
         })
     });
     let (approval, per_hour, kib) =
@@ -256,7 +260,7 @@ pub(crate) fn set_rules(caller: &Caller, fields: &Fields) -> Result<Done, Proble
     if let Some(approval) = approval {
         directory.set_approval(address, approval)?;
     }
-    Ok(Done::new(format!("The rules of {address} are as you said.")))
+    Ok(Done::new(tr!("The rules of {address} are as you said.", address)))
 }
 
 /// The posts of a list that wait for an owner.
@@ -271,11 +275,11 @@ pub(crate) fn answer(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     let list = fields.text("list");
     keeps(caller, list)?;
     let (is_approved, text) = match fields.text("answer") {
-        "approve" => (true, "It goes to all members."),
-        "reject" => (false, "It goes to nobody."),
-        _ => return Err(Problem::bad("The answer is “approve” or “reject”.")),
+        "approve" => (true, tr!("It goes to all members.")),
+        "reject" => (false, tr!("It goes to nobody.")),
+        _ => return Err(Problem::bad(tr!("The answer is “approve” or “reject”."))),
     };
-    let number = fields.number("post")?.ok_or_else(|| Problem::bad("Say which post."))?;
+    let number = fields.number("post")?.ok_or_else(|| Problem::bad(tr!("Say which post.")))?;
     let list = caller.site.auth().directory().list(list)?.ok_or_else(Problem::not_found)?;
     answer_post(&Posts::of(caller.site.auth().store()), &list.address, number, is_approved)?;
     Ok(Done::new(text.to_owned()))

@@ -40,17 +40,17 @@ fn session(caller: &Caller, _: &Fields) -> Result<Value, Problem> {
 pub(crate) fn caller(visit: Visit) -> Result<Owner, Problem> {
     match visit.header(AUTHORIZATION.as_str()).map(basic) {
         Some(Some((user, password))) => by_password(visit, &user, &password),
-        Some(None) => Err(Problem::new(Kind::LogIn, "The only scheme that is known here is Basic (RFC 7617).")),
+        Some(None) => Err(Problem::new(Kind::LogIn, tr!("The only scheme that is known here is Basic (RFC 7617)."))),
         None => match visit.session()? {
             Some(session) => Ok(Owner::of(visit, session)),
-            None => Err(Problem::new(Kind::LogIn, "Log in first, or send an application password with the call.")),
+            None => Err(Problem::new(Kind::LogIn, tr!("Log in first, or send an application password with the call."))),
         },
     }
 }
 
 fn by_password(visit: Visit, user: &str, password: &str) -> Result<Owner, Problem> {
     if !visit.is_secure() && !visit.peer.address.is_loopback() {
-        return Err(Problem::new(Kind::Forbidden, "A password is taken under TLS only."));
+        return Err(Problem::new(Kind::Forbidden, tr!("A password is taken under TLS only.")));
     }
     let attempt = Attempt {
         user,
@@ -62,8 +62,9 @@ fn by_password(visit: Visit, user: &str, password: &str) -> Result<Owner, Proble
         now: visit.now,
         turn: visit.turn(),
     };
-    let wrong =
-        "The user name or the password is wrong. The API takes an application password; the page “Devices” makes one.";
+    let wrong = tr!(
+        "The user name or the password is wrong. The API takes an application password; the page “Devices” makes one."
+    );
     let outcome = visit.site.auth().log_in(&attempt);
     if let Err(error) = &outcome
         && *error != LoginError::OutOfTurn
@@ -75,7 +76,8 @@ fn by_password(visit: Visit, user: &str, password: &str) -> Result<Owner, Proble
         Ok(_) => Err(Problem::new(Kind::LogIn, wrong)),
         Err(LoginError::Rejected { delay_millis }) => Err(Problem::new(Kind::LogIn, wrong).after_millis(delay_millis)),
         Err(LoginError::Throttled { delay_millis }) => {
-            Err(Problem::new(Kind::TooOften, "Too many wrong passwords; try again later.").after_millis(delay_millis))
+            Err(Problem::new(Kind::TooOften, tr!("Too many wrong passwords; try again later."))
+                .after_millis(delay_millis))
         }
         Err(LoginError::Busy { delay_millis }) => Err(Problem::busy().after_millis(delay_millis)),
         Err(LoginError::OutOfTurn) => Err(Problem::out_of_turn()),

@@ -62,6 +62,6 @@ fn chosen(fields: &Fields) -> Result<SendingAnswer, Problem> {
     match fields.text("answer") {
         "let-go" => Ok(SendingAnswer::LetGo),
         "throw-away" => Ok(SendingAnswer::ThrowAway),
-        _ => Err(Problem::bad("The answer is “let-go” or “throw-away”.")),
+        _ => Err(Problem::bad(tr!("The answer is “let-go” or “throw-away”."))),
     }
 }

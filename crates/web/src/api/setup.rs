@@ -44,7 +44,7 @@ pub(crate) fn add(caller: &Caller, fields: &Fields) -> Result<NewDevice, Problem
     let access = named(fields, "access", Access::named)?.unwrap_or(Access::Imap);
     let (own, offered) = (caller.own()?, caller.site.offered());
     let Some(pair) = offered.pair(protocol(access)) else {
-        return Err(Problem::refused(format!("This server offers no {}.", access.title())));
+        return Err(Problem::refused(tr!("This server offers no {title}.", title = access.title())));
     };
     let pop = if access == Access::Pop3 { choice(fields)? } else { PopChoice::default() };
     let name = fields.optional("name").unwrap_or(program.device_name());
@@ -94,13 +94,13 @@ pub(crate) fn protocol(access: Access) -> Protocol {
 
 fn settings(address: &str, host: &str, (incoming, outgoing): (OfferedService, OfferedService)) -> Vec<Setting> {
     let rows = [
-        ("User name", address.to_owned()),
-        ("Incoming server", host.to_owned()),
-        ("Incoming port", incoming.port.to_string()),
-        ("Incoming encryption", encryption(incoming).to_owned()),
-        ("Outgoing server (SMTP)", host.to_owned()),
-        ("Outgoing port", outgoing.port.to_string()),
-        ("Outgoing encryption", encryption(outgoing).to_owned()),
+        (tr!("User name"), address.to_owned()),
+        (tr!("Incoming server"), host.to_owned()),
+        (tr!("Incoming port"), incoming.port.to_string()),
+        (tr!("Incoming encryption"), encryption(incoming).to_owned()),
+        (tr!("Outgoing server (SMTP)"), host.to_owned()),
+        (tr!("Outgoing port"), outgoing.port.to_string()),
+        (tr!("Outgoing encryption"), encryption(outgoing).to_owned()),
     ];
     rows.into_iter().map(|(label, value)| Setting { label, value }).collect()
 }
@@ -115,5 +115,5 @@ fn encryption(service: OfferedService) -> &'static str {
 /// One of the names that there are; nothing where none is given.
 fn named<T>(fields: &Fields, field: &str, find: fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
     let Some(name) = fields.optional(field) else { return Ok(None) };
-    find(name).map(Some).ok_or_else(|| Problem::refused(format!("There is no {field} “{name}”.")))
+    find(name).map(Some).ok_or_else(|| Problem::refused(tr!("There is no {field} “{name}”.", field, name)))
 }

@@ -10,5 +10,5 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint::get("/api/v1/admin/status"
 /// For an administrator.
 pub(crate) fn status(caller: &Caller) -> Result<Status, Problem> {
     caller.administration()?;
-    caller.site.status().ok_or_else(|| Problem::refused("No server runs on this data directory."))
+    caller.site.status().ok_or_else(|| Problem::refused(tr!("No server runs on this data directory.")))
 }

@@ -42,5 +42,5 @@ pub(crate) fn send_for(caller: &Caller, fields: &Fields) -> Result<Option<TestMa
 /// `to`: nothing for the account itself.
 fn sent(caller: &Caller, account: AccountId, from: &str, fields: &Fields) -> Result<String, Problem> {
     let to = fields.optional("to").unwrap_or(from);
-    caller.site.send_test(account, (from, to)).map_err(|why| Problem::refused(format!("No test is sent: {why}.")))
+    caller.site.send_test(account, (from, to)).map_err(|why| Problem::refused(tr!("No test is sent: {why}.", why)))
 }

@@ -91,7 +91,7 @@ fn change_password(owner: &Owner, fields: &Fields) -> Outcome {
         Err(why) => return Ok(back(owner, Notice::bad(why))),
     };
     let changed = proven(owner, fields, |proof| owner.site.auth().web().change_password(proof, new));
-    settled(owner, changed, "Your password was changed. All other sessions are over.")
+    settled(owner, changed, tr!("Your password was changed. All other sessions are over."))
 }
 
 fn show_second_factor(owner: &Owner, _: &Fields) -> Outcome {
@@ -121,17 +121,18 @@ fn confirm_second_factor(owner: &Owner, fields: &Fields) -> Outcome {
 
 fn switch_off_second_factor(owner: &Owner, fields: &Fields) -> Outcome {
     let off = proven(owner, fields, |proof| owner.site.auth().web().switch_off_second_factor(proof));
-    settled(owner, off, "The second factor is off. All other sessions are over.")
+    settled(owner, off, tr!("The second factor is off. All other sessions are over."))
 }
 
 fn end_others(owner: &Owner, _: &Fields) -> Outcome {
     let ended = api::account::end_others(owner)?;
-    Ok(back(owner, Notice::good(format!("{ended} other sessions were ended."))))
+    Ok(back(owner, Notice::good(trn!(ended, "{n} other session was ended.", "{n} other sessions were ended."))))
 }
 
 fn end_one(owner: &Owner, _: &Fields) -> Outcome {
     let ended = api::account::end_one(owner)?;
-    let notice = if ended { Notice::good("That session was ended.") } else { Notice::bad("That session was over.") };
+    let notice =
+        if ended { Notice::good(tr!("That session was ended.")) } else { Notice::bad(tr!("That session was over.")) };
     Ok(back(owner, notice))
 }
 

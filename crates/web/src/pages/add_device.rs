@@ -75,8 +75,10 @@ fn profile(visit: &Visit, _: &Fields) -> Outcome {
         // A look ahead must not use it up.
         return Ok(Answer::of(MOBILECONFIG_TYPE, Default::default()));
     }
-    let gone = "This link has been used, or is older than ten minutes. Add the device once more to get another; revoke the \
-                one that you do not need.";
+    let gone = tr!(
+        "This link has been used, or is older than ten minutes. Add the device once more to get another; revoke the \
+                one that you do not need."
+    );
     let document = visit.site.links().follow(visit.parameter("secret"), visit.now);
     let document = document.ok_or_else(|| Problem::new(Kind::NotFound, gone))?;
     let answer = Answer::of(MOBILECONFIG_TYPE, document.into());

@@ -94,8 +94,8 @@ fn one(owner: &Owner, _: &Fields) -> Outcome {
 
 fn choose(owner: &Owner, fields: &Fields) -> Outcome {
     let chosen = api::devices::choose(owner, fields).map(|device| match may_be_pop(&device) {
-        true => format!("Saved. From now on {}.", device.policy_text),
-        false => "Saved.".to_owned(),
+        true => tr!("Saved. From now on {policy_text}.", policy_text = device.policy_text),
+        false => tr!("Saved.").to_owned(),
     });
     say(owner, chosen, owner.visit.uri.path())
 }
@@ -107,13 +107,13 @@ fn imap(owner: &Owner, _: &Fields) -> Outcome {
 
 fn seen(owner: &Owner, _: &Fields) -> Outcome {
     let name = api::devices::seen(owner)?.name;
-    owner.say(Notice::good(format!("All right. What “{name}” does can be changed on its page at any time.")));
+    owner.say(Notice::good(tr!("All right. What “{name}” does can be changed on its page at any time.", name)));
     Ok(Answer::see_other(&OwnPath::new("/devices")))
 }
 
 fn one_program(owner: &Owner, _: &Fields) -> Outcome {
     let name = api::devices::one_program(owner)?.name;
-    owner.say(Notice::good(format!("All right. “{name}” is one program.")));
+    owner.say(Notice::good(tr!("All right. “{name}” is one program.", name)));
     Ok(Answer::see_other(&OwnPath::new("/devices")))
 }
 
@@ -132,8 +132,8 @@ fn ask_to_revoke(owner: &Owner, _: &Fields) -> Outcome {
 
 fn revoke(owner: &Owner, _: &Fields) -> Outcome {
     let revoked = api::devices::revoke(owner);
-    let text =
-        revoked.map(|device| format!("“{}” may not log in any more. What it did stays in the timeline.", device.name));
+    let text = revoked
+        .map(|device| tr!("“{name}” may not log in any more. What it did stays in the timeline.", name = device.name));
     say(owner, text, "/devices")
 }
 
@@ -143,7 +143,7 @@ fn defaults(owner: &Owner, _: &Fields) -> Outcome {
 
 fn choose_defaults(owner: &Owner, fields: &Fields) -> Outcome {
     let saved = api::devices::choose_defaults(owner, fields);
-    say(owner, saved.map(|_| "Saved. Devices that you add from now on begin with this.".to_owned()), "/defaults")
+    say(owner, saved.map(|_| tr!("Saved. Devices that you add from now on begin with this.").to_owned()), "/defaults")
 }
 
 /// It is not known yet, or it has used POP.

@@ -73,7 +73,7 @@ fn query(visit: &Visit) -> Result<Fields, Problem> {
 /// The local domain that is meant: that of the address, or of the host that was asked.
 fn domain(visit: &Visit, address: &str) -> Result<String, Problem> {
     let directory = visit.site.auth().directory();
-    let unknown = || Problem::new(Kind::NotFound, "This server has no mail for that domain.");
+    let unknown = || Problem::new(Kind::NotFound, tr!("This server has no mail for that domain."));
     if !address.is_empty() {
         let domain = address.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
         let domain = domain.filter(|_| is_address(address)).ok_or_else(unknown)?;

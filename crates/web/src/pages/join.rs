@@ -168,14 +168,15 @@ fn purpose(visit: &Visit, token: &str) -> Result<Option<LinkPurpose>, Problem> {
 }
 
 fn not_good() -> Problem {
-    let detail = "This link is not good any more: it was used or taken back, or it is too old. Ask for another one.";
+    let detail =
+        tr!("This link is not good any more: it was used or taken back, or it is too old. Ask for another one.");
     Problem::new(Kind::NotFound, detail)
 }
 
 /// The new password of a form that has it twice.
 pub(super) fn chosen(fields: &Fields) -> Result<&str, &'static str> {
     let (password, again) = (fields.raw("new_password"), fields.raw("again"));
-    if password == again { Ok(password) } else { Err("The two new passwords differ; type the same one twice.") }
+    if password == again { Ok(password) } else { Err(tr!("The two new passwords differ; type the same one twice.")) }
 }
 
 /// Why an owner, or somebody with a link, did not get what they asked for.
@@ -183,10 +184,10 @@ pub(super) fn problem(error: OwnerError) -> Problem {
     match error {
         OwnerError::Refused(why) => Problem::refused(why),
         OwnerError::Login(LoginError::Rejected { delay_millis }) => {
-            Problem::refused("The password or the code is not right.").after_millis(delay_millis)
+            Problem::refused(tr!("The password or the code is not right.")).after_millis(delay_millis)
         }
         OwnerError::Login(LoginError::Throttled { delay_millis }) => {
-            Problem::new(Kind::TooOften, "There were too many attempts. Wait some minutes, then try again.")
+            Problem::new(Kind::TooOften, tr!("There were too many attempts. Wait some minutes, then try again."))
                 .after_millis(delay_millis)
         }
         OwnerError::Login(LoginError::Busy { delay_millis }) => Problem::busy().after_millis(delay_millis),

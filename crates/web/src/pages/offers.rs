@@ -13,8 +13,8 @@ pub(super) const ROUTES: &[Route] = &[Route::post("/offers/{id}", Handler::Owner
 fn answer(owner: &Owner, fields: &Fields) -> Outcome {
     let done = api::devices::answer_offer(owner, fields)?;
     let text = match done.text.as_slice() {
-        [] => "It stays as it is. You can still bring mail back, on the page of the device.".to_owned(),
-        lines => format!("Done. {}.", lines.join(". ")),
+        [] => tr!("It stays as it is. You can still bring mail back, on the page of the device.").to_owned(),
+        lines => tr!("Done. {lines}.", lines = lines.join(". ")),
     };
     owner.say(Notice::good(text));
     Ok(Answer::see_other(&OwnPath::home()))

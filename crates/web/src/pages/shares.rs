@@ -30,7 +30,12 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
 
 fn told(owner: &Owner, changed: Result<ShareCard, Problem>) -> Outcome {
     match changed {
-        Ok(card) => owner.say(Notice::good(format!("{}: {} {}.", card.mailbox, card.with, card.text))),
+        Ok(card) => owner.say(Notice::good(tr!(
+            "{mailbox}: {with} {text}.",
+            mailbox = card.mailbox,
+            with = card.with,
+            text = card.text
+        ))),
         Err(problem) if matches!(problem.kind, Kind::Refused | Kind::NotFound) => {
             owner.say(Notice::bad(problem.detail));
         }

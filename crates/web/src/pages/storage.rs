@@ -15,8 +15,14 @@ pub(super) const ROUTES: &[Route] =
     &[Route::get("/storage", Handler::Owner(show)), Route::post("/storage/clear", Handler::Owner(clear))];
 
 /// Ages that are offered, in days.
-const AGES: [(u16, &str); 4] =
-    [(0, "all of them"), (30, "older than a month"), (90, "older than three months"), (365, "older than a year")];
+fn ages() -> [(u16, &'static str); 4] {
+    [
+        (0, tr!("all of them")),
+        (30, tr!("older than a month")),
+        (90, tr!("older than three months")),
+        (365, tr!("older than a year")),
+    ]
+}
 
 #[derive(Template)]
 #[template(path = "storage.html")]
@@ -39,7 +45,7 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
         frame: Frame::of(owner, "storage"),
         retained_max: words::bytes(usage.retained.bytes_max),
         usage,
-        ages: AGES,
+        ages: ages(),
         older_than_days: older_than_days.unwrap_or(0),
         preview,
     })
@@ -48,8 +54,8 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
 fn clear(owner: &Owner, fields: &Fields) -> Outcome {
     let done = api::storage::clear(owner, fields, &mut |_| {})?;
     let text = match done.text.as_slice() {
-        [] => "There was nothing to clear.".to_owned(),
-        lines => format!("Done. {}. The timeline takes it back.", lines.join(". ")),
+        [] => tr!("There was nothing to clear.").to_owned(),
+        lines => tr!("Done. {lines}. The timeline takes it back.", lines = lines.join(". ")),
     };
     owner.say(Notice::good(text));
     Ok(Answer::see_other(&OwnPath::new("/storage")))

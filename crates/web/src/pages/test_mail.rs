@@ -51,7 +51,7 @@ fn page(owner: &Owner, cards: Vec<TestMailCard>, is_of_all: bool) -> Outcome {
 
 fn told(owner: &Owner, sent: Result<Option<TestMailCard>, Problem>, path: &str) -> Outcome {
     match sent {
-        Ok(_) => owner.say(Notice::good("The test is under way. What comes of it is told here.")),
+        Ok(_) => owner.say(Notice::good(tr!("The test is under way. What comes of it is told here."))),
         Err(problem) if problem.kind == Kind::Refused => owner.say(Notice::bad(problem.detail)),
         Err(problem) => return Err(problem),
     }

@@ -93,19 +93,21 @@ fn answer(owner: &Owner, fields: &Fields) -> Outcome {
             return undo(owner, &Fields::urlencoded(ask.as_bytes())?);
         }
         "right" => owner.console()?.decline_offer(DeviceId(device))?,
-        _ => return Err(Problem::bad("The answer is “bring_back” or “right”.")),
+        _ => return Err(Problem::bad(tr!("The answer is “bring_back” or “right”."))),
     }
-    owner.say(Notice::good(
-        "All right. What was removed can still be put back on the page Undo, as long as it is kept.",
-    ));
+    owner.say(Notice::good(tr!(
+        "All right. What was removed can still be put back on the page Undo, as long as it is kept."
+    )));
     Ok(Answer::see_other(&OwnPath::home()))
 }
 
 fn undo(owner: &Owner, fields: &Fields) -> Outcome {
     let done = api::history::undo(owner, fields, &mut |_| {})?;
     let text = match done.text.as_slice() {
-        [] => "There was nothing left to put back.".to_owned(),
-        lines => format!("Done. {}. The timeline has it as an entry that you can undo, too.", lines.join(". ")),
+        [] => tr!("There was nothing left to put back.").to_owned(),
+        lines => {
+            tr!("Done. {lines}. The timeline has it as an entry that you can undo, too.", lines = lines.join(". "))
+        }
     };
     owner.say(Notice::good(text));
     Ok(Answer::see_other(&OwnPath::new("/timeline")))

@@ -71,10 +71,10 @@ pub(crate) fn mobileconfig(profile: &Profile<'_>, offered: &Offered) -> Option<S
 
 fn wrapped(content: &str, identifier: &str, address: &str, host: &str) -> String {
     let mut outer = String::new();
-    let description = format!("Sets up mail for {address}.");
+    let description = tr!("Sets up mail for {address}.", address);
     for (key, value) in [
         ("PayloadDescription", description.as_str()),
-        ("PayloadDisplayName", &format!("Mail of {address}")),
+        ("PayloadDisplayName", &tr!("Mail of {address}", address)),
         ("PayloadIdentifier", identifier),
         ("PayloadOrganization", host),
         ("PayloadType", "Configuration"),
