@@ -253,6 +253,59 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
     }
 }
 
+#[test]
+fn an_administrator_of_a_domain_cannot_touch_another_domain() {
+    let mut server = Server::with("smarthost = { host = \"127.0.0.1\", port = 9, security = \"none\" }\n");
+    server.cli(&["domain", "add", "other.example"], "");
+    [ALICE, "bob@example.org", "vera@other.example"].iter().for_each(|address| server.add_account(address));
+    server.start();
+    let given = server.cli(&["account", "domains", ALICE, "example.org"], "");
+    assert_eq!(given, "alice@example.org administers example.org now, and no other domain.\n");
+    assert!(server.cli(&["account", "show", ALICE], "").contains("Admin     of example.org\n"));
+    let limits = server.cli(&["domain", "limits", "example.org", "--accounts", "4", "--quota", "1GB"], "");
+    assert_eq!(limits, "example.org: 4 accounts at most, 953.7 MiB for each at most\n");
+    let domains = server.cli(&["domain", "list"], "");
+    assert!(domains.lines().any(|line| line.contains("example.org") && line.contains(ALICE)), "{domains}");
+    let audit = server.cli(&["audit", "--search", "administers"], "");
+    assert!(audit.contains("operator, from command line: alice@example.org administers example.org now"), "{audit}");
+    let base = format!("http://localhost:{}", server.addresses().of("http").port());
+    for size in [Size::Wide, Size::Phone] {
+        let Some(browser) = Browser::open(size) else { return };
+        log_in(&browser, &base);
+        let mut seen = (0..50).map(|n| n.to_string()).collect();
+        for path in ["/admin", "/admin/accounts/17", "/admin/people", "/admin/addresses", "/admin/lists"] {
+            look_at(&browser, &base, path, &mut seen);
+            assert!(!browser.text().contains("other.example"), "{path}: {}", browser.text());
+        }
+        for path in ["/admin/queue/messages", "/admin/refused", "/admin/reports", "/admin/audit", "/admin/accounts/16"]
+        {
+            look_at(&browser, &base, path, &mut seen);
+            assert!(!browser.text().contains("other.example"), "{path}: {}", browser.text());
+        }
+        let vera = server.cli(&["account", "show", "vera@other.example", "--json"], "");
+        let number = serde_json::from_str::<Value>(&vera).unwrap()["number"].to_string();
+        browser.go(&format!("{base}/admin/accounts/{number}"));
+        says(&browser, &format!("there is no account {number}"));
+        for path in ["/admin/doctor", "/admin/integrity", "/admin/queue", "/admin/test-mail"] {
+            browser.go(&format!("{base}{path}"));
+            says(&browser, "That concerns the whole server");
+        }
+        browser.go(&format!("{base}/admin/accounts/17"));
+        browser.write("#address", "bob@other.example");
+        browser.click_on("Give it that address");
+        says(&browser, "bob@other.example is in none of the domains that you administer");
+        browser.go(&format!("{base}/admin/addresses"));
+        browser.write("#alias", "@other.example");
+        browser.write("#targets", ALICE);
+        browser.click_on("Add it");
+        says(&browser, "@other.example is in none of the domains that you administer");
+    }
+    assert!(server.cli(&["alias", "list"], "").contains("There are no aliases"));
+    server.cli(&["account", "domains", ALICE, "--none"], "");
+    assert!(server.cli(&["account", "show", ALICE], "").contains("Admin     no\n"));
+    assert_eq!(server.faults(), Vec::<String>::new());
+}
+
 /// Checks a page, and leaves pictures of it.
 fn look_at(browser: &Browser, base: &str, path: &str, seen: &mut Vec<String>) {
     browser.go(&format!("{base}{path}"));

@@ -46,7 +46,9 @@ Examples:
   pillarbox account rename ann@example.org anna@example.org     everything stays; the old address is an alias
   pillarbox account import people.csv --dry-run         what would become of each line of a list
   pillarbox account clear alice@example.org --taken-by-all-pop --older-than-days 30 --dry-run
-  pillarbox account admin alice@example.org on          Alice may use the pages of administration";
+  pillarbox account admin alice@example.org on          Alice may use the pages of administration
+  pillarbox account domains bob@example.org example.org   Bob may, for what is in this domain, and for nothing else
+  pillarbox account domains bob@example.org --none";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -126,6 +128,17 @@ enum Verb {
         address: String,
         /// Whether the owner is an administrator from now on
         value: Switch,
+    },
+    /// Let its owner administer some domains on the pages, and no others
+    Domains {
+        /// Whose
+        address: String,
+        /// Which, all of them
+        #[arg(value_name = "DOMAIN", required_unless_present = "none")]
+        domains: Vec<String>,
+        /// No domain any more
+        #[arg(long, conflicts_with = "domains")]
+        none: bool,
     },
     /// Switch the second factor off, for an owner who has lost it
     TotpOff {
@@ -243,6 +256,7 @@ impl Account {
                 let call = at("POST /api/v1/admin/accounts/{id}/admin", &address).with("admin", admin);
                 change(place, format, &call, done)
             }
+            Verb::Domains { address, domains, none: _ } => set_domains(place, format, &address, &domains),
             Verb::TotpOff { address } => {
                 let call = at("POST /api/v1/admin/accounts/{id}/second-factor-off", &address);
                 change(place, format, &call, "logs in with the password alone again")
@@ -258,6 +272,12 @@ fn change(place: &Place, format: Format, call: &Call, done: &str) -> Outcome {
         None => format.show(&change, |change| format!("{}\n", change.text)),
     };
     place.call(call, &mut say_so)
+}
+
+/// Says which domains its owner administers from now on.
+fn set_domains(place: &Place, format: Format, address: &str, domains: &[String]) -> Outcome {
+    let call = Call::new("POST /api/v1/admin/accounts/{id}/domains").at("id", address);
+    told(place, format, &call.with("domains", domains.join(" ")))
 }
 
 /// Says what was done as the server words it.
@@ -378,7 +398,11 @@ fn shown(details: &AccountDetails) -> String {
         (None, false, true) => "yes, with a second factor; programs need application passwords".to_owned(),
         (None, false, false) => "yes".to_owned(),
     };
-    let admin = if account.admin { "yes" } else { "no" };
+    let admin = match (account.admin, account.administers.is_empty()) {
+        (true, _) => "yes".to_owned(),
+        (false, true) => "no".to_owned(),
+        (false, false) => format!("of {}", account.administers.join(", ")),
+    };
     let row = |mailbox: &MailboxLine| {
         let counts = [mailbox.messages, mailbox.unseen].map(|count| count.to_string());
         let [messages, unseen] = counts;

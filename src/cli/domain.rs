@@ -1,13 +1,14 @@
 //! `pillarbox domain`: for which domains mail is ours.
 
 use clap::{Args, Subcommand};
-use console::DomainLine;
+use console::{DomainLine, Done};
 use web::Call;
 use web::setup::DnsRecord;
 
 use super::Outcome;
 use super::place::Place;
 use super::show::{Format, table};
+use super::size::{Quota, parse_quota};
 
 const DOMAINS: &str = "GET /api/v1/admin/domains";
 
@@ -28,6 +29,7 @@ Examples:
   pillarbox domain add example.org
   pillarbox domain add bücher.example
   pillarbox domain list
+  pillarbox domain limits example.org --accounts 50 --quota 5GB    for whom `account domains` lets administer it
   pillarbox domain records example.org          lines for a zone file
   pillarbox domain records example.org --form   as the form of a DNS provider wants them
   pillarbox domain rotate example.org           the next keys for DKIM: publish them first ...
@@ -58,6 +60,17 @@ enum Verb {
         #[arg(long)]
         switch: bool,
     },
+    /// Say how far administrators of a domain go; what is left out has no limit
+    Limits {
+        /// Which
+        domain: String,
+        /// It has so many accounts at most, whoever makes them
+        #[arg(long, value_name = "NUMBER")]
+        accounts: Option<u64>,
+        /// They let an account hold so much at most, such as 5GB; what a new one begins with
+        #[arg(long, value_name = "SIZE", value_parser = parse_quota)]
+        quota: Option<Quota>,
+    },
     /// From now on mail for a domain is not ours; it must have no accounts and aliases any more
     Remove {
         /// Which
@@ -81,6 +94,11 @@ impl Domain {
                 let text = rotated(&domain, switch);
                 let call = Call::new("POST /api/v1/admin/domains/rotate").with("domain", domain);
                 format.done(place, &call.with("switch", switch), &text)
+            }
+            Verb::Limits { domain, accounts, quota } => {
+                let call = Call::new("POST /api/v1/admin/domains/limits").with("domain", domain);
+                let call = call.with("accounts", accounts).with("quota_bytes", quota.and_then(|Quota(bytes)| bytes));
+                format.each(place, &call, |done: &Done| format!("{}\n", done.text)).map(drop)
             }
             Verb::Remove { domain } => {
                 let text = format!("{domain} is no local domain any more.\n");
@@ -126,10 +144,13 @@ fn records(place: &Place, format: Format, domain: String, form: bool) -> Outcome
 }
 
 fn listed(domains: &[DomainLine]) -> String {
-    let row = |domain: &DomainLine| [domain.shown.clone(), domain.domain.clone(), readers(&domain.postmasters)];
+    let row = |domain: &DomainLine| {
+        let administrators = domain.administrators.join(", ");
+        [domain.shown.clone(), domain.domain.clone(), readers(&domain.postmasters), administrators, domain.limits()]
+    };
     let rows: Vec<_> = domains.iter().map(row).collect();
     table(
-        ["DOMAIN", "AS PROGRAMS WRITE IT", "POSTMASTER"],
+        ["DOMAIN", "AS PROGRAMS WRITE IT", "POSTMASTER", "ADMINISTRATORS", "LIMITS"],
         &rows,
         "There are no local domains; `pillarbox domain add` makes one.",
     )

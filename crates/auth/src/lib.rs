@@ -43,7 +43,8 @@ pub use noted::{LoginNote, LoginNotes};
 pub use options::{AuthOptions, Scram};
 pub use presence::Presence;
 pub use requests::{
-    Accepted, Asked, Declined, NewRequest, REQUESTS_PER_NETWORK_MAX, RequestInfo, RequestState, RequestStatus, Requests,
+    Accepted, Asked, Declined, NewRequest, REQUESTS_PER_NETWORK_MAX, RequestInfo, RequestState, RequestStatus,
+    Requests, no_such_request,
 };
 pub use second_factor::{RECOVERY_CODES, SecondFactorSetup};
 pub use secret::generate_password;

@@ -407,14 +407,18 @@ impl RequestTable {
     ) -> Result<RequestRecord, Error> {
         self.table.change(|tx| {
             let record = RequestRecord::read(tx, number)?.filter(|record| !record.is_old(now));
-            let mut record = record.ok_or_else(|| {
-                Error::refused(format!("there is no request {number}; `pillarbox request list` shows all"))
-            })?;
+            let mut record = record.ok_or_else(|| no_such_request(number))?;
             record.state = change(&record.state)?;
             record.write(tx, number);
             Ok(record)
         })
     }
+}
+
+/// What is said of a request that is not there.
+#[must_use]
+pub fn no_such_request(number: u32) -> Error {
+    Error::refused(format!("there is no request {number}; `pillarbox request list` shows all"))
 }
 
 fn answered(number: u32) -> Error {

@@ -33,8 +33,10 @@ use directory::secret::{PurposeKey, Token};
 pub use links::NewOwner;
 use record::{SESSION, SessionRecord, index_key, session_key};
 use session::Turn;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use store::{AccountId, DeviceId, Protocol, Store, Table, TableId, TableTx, Timestamp};
 use unwritten::Unwritten;
 
@@ -103,6 +105,8 @@ pub struct WebSession {
     pub display: String,
     /// May use the pages of administration.
     pub is_admin: bool,
+    /// The domains that they administer, normalised; mostly none.
+    pub administers: Arc<BTreeSet<String>>,
     /// What each form of this session must send back: 64 hexadecimal digits. Compare with [`WebSession::is_csrf`].
     pub csrf: String,
     /// Names the session in lists; opens nothing.
@@ -211,7 +215,7 @@ impl Web<'_> {
                 Ok(()) | Err(_) => {}
             }
         }
-        Ok(Some(self.shown(&token, &session, &record)))
+        Ok(Some(self.shown(&token, &session, &record)?))
     }
 
     /// Ends the session of a token, if it is one. Durable when it returns.
@@ -320,8 +324,7 @@ impl Web<'_> {
     /// # Errors
     /// [`store::Error::NoSpace`], faults.
     pub fn tidy(&self, now: Timestamp) -> Result<usize, store::Error> {
-        let accounts: std::collections::BTreeSet<AccountId> =
-            self.0.directory().accounts()?.iter().map(|info| info.id).collect();
+        let accounts: BTreeSet<AccountId> = self.0.directory().accounts()?.iter().map(|info| info.id).collect();
         let is_there = |account| accounts.contains(&account);
         self.0.session_table().tidy(|session| !session.lives(now) || !is_there(session.account))
     }
@@ -395,23 +398,29 @@ impl Web<'_> {
         // RFC 6265 §8.4, session fixation: whichever token the browser sent before, this one is new.
         let token = Token::generate()?;
         let sessions = self.0.session_table();
-        let login = WebLogin { token: token.text(), session: self.shown(&token, &session, record) };
+        let login = WebLogin { token: token.text(), session: self.shown(&token, &session, record)? };
         sessions.add(&token.hash(&sessions.key), session)?;
         Ok(login)
     }
 
-    fn shown(&self, token: &Token, session: &SessionRecord, record: &AccountRecord) -> WebSession {
+    fn shown(
+        &self,
+        token: &Token,
+        session: &SessionRecord,
+        record: &AccountRecord,
+    ) -> Result<WebSession, store::Error> {
         let sessions = self.0.session_table();
-        WebSession {
+        Ok(WebSession {
             account: session.account,
             device: session.device,
             address: record.address.clone(),
             display: record.display.clone(),
             is_admin: record.admin,
+            administers: self.0.directory().administers(session.account)?,
             csrf: token.derived(&sessions.csrf_key, "form").text(),
             id: record::id(&token.hash(&sessions.key)),
             stamp: Stamp(session.stamp),
-        }
+        })
     }
 
     /// What a session is bound to.

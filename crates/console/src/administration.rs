@@ -9,6 +9,7 @@ use crate::words;
 use auth::Auth;
 use directory::{AccountInfo, AccountsWanted};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use store::check::{self, Depth};
 use store::{Actor, Protocol};
 
@@ -37,6 +38,9 @@ pub struct AccountLine {
     pub disabled: bool,
     /// Whether its owner is an administrator.
     pub admin: bool,
+    /// The domains that its owner administers, as programs write them; mostly none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub administers: Vec<String>,
     /// Whether it has a second factor: programs then need application passwords.
     pub second_factor: bool,
     /// Since when it is there.
@@ -139,8 +143,8 @@ impl Administration {
     ///
     /// # Errors
     /// [`Error::Forbidden`].
-    pub fn of(party: Party, auth: Auth, actor: Actor) -> Result<Self, Error> {
-        party.may(Act::Administer)?;
+    pub fn of(party: &Party, auth: Auth, actor: Actor) -> Result<Self, Error> {
+        party.may(&Act::Administer)?;
         Ok(Self { auth, actor })
     }
 
@@ -149,8 +153,17 @@ impl Administration {
     /// # Errors
     /// Faults.
     pub fn accounts(&self, ask: &AccountsAsk<'_>) -> Result<AccountsPage, Error> {
+        self.accounts_in(ask, None)
+    }
+
+    /// The same of those in some domains.
+    pub(crate) fn accounts_in(
+        &self,
+        ask: &AccountsAsk<'_>,
+        domains: Option<&BTreeSet<String>>,
+    ) -> Result<AccountsPage, Error> {
         let limit = ask.limit.clamp(1, ACCOUNTS_PER_PAGE_MAX);
-        let wanted = AccountsWanted { search: ask.search, after: ask.after, limit, domains: None };
+        let wanted = AccountsWanted { search: ask.search, after: ask.after, limit, domains };
         let found = self.auth.directory().find_accounts(&wanted)?;
         let next_after = found.accounts.last().filter(|_| found.more).map(|last| last.address.clone());
         // One that is removed meanwhile is left out.
@@ -174,8 +187,7 @@ impl Administration {
         if let (None, Some((id, _))) = (&found, directory.who_logs_in(wanted)?) {
             found = directory.account_by_id(id)?;
         }
-        let unknown = || Error::Unknown(format!("there is no account {wanted}; `pillarbox account list` shows all"));
-        found.ok_or_else(unknown)
+        found.ok_or_else(|| unknown_account(wanted))
     }
 
     /// Changes how much the mailboxes of an account hold. What is there stays.
@@ -236,6 +248,7 @@ impl Administration {
             name: info.display,
             disabled: info.disabled,
             admin: info.admin,
+            administers: info.administers.iter().cloned().collect(),
             created_at: shown(info.created_at),
             last_seen_at,
             goes_at: self.auth.directory().goes_at(info.id)?.map(shown),
@@ -273,6 +286,11 @@ impl Administration {
             findings,
         })
     }
+}
+
+/// What is said of an account that is not there, or is not shown.
+pub(crate) fn unknown_account(wanted: &str) -> Error {
+    Error::Unknown(format!("there is no account {wanted}; `pillarbox account list` shows all"))
 }
 
 /// Nothing for an account that was removed meanwhile.

@@ -87,6 +87,16 @@ impl Administration {
     /// # Errors
     /// The list as a whole is not understood, or too long. What is wrong with a line is told with it.
     pub fn import(&self, ask: &BulkAsk<'_>, in_turn: InTurn<'_>) -> Result<BulkAnswer, Error> {
+        self.import_where(ask, in_turn, &|_| Ok(()))
+    }
+
+    /// The same of those that may be made.
+    pub(crate) fn import_where(
+        &self,
+        ask: &BulkAsk<'_>,
+        in_turn: InTurn<'_>,
+        may: &dyn Fn(&NewAccount<'_>) -> Result<(), Error>,
+    ) -> Result<BulkAnswer, Error> {
         let mut reader = reader(ask.csv);
         let columns = Columns::of(reader.headers().map_err(not_csv)?)?;
         let records: Vec<StringRecord> =
@@ -109,7 +119,9 @@ impl Administration {
             let address = record.get(columns.address).unwrap_or_default().trim();
             let account = match seen.insert(address.to_lowercase(), line) {
                 Some(before) => Err(format!("it stands in line {before} already")),
-                None => columns.account(record),
+                None => columns
+                    .account(record)
+                    .and_then(|account| may(&account).map(|()| account).map_err(|error| error.to_string())),
             };
             // What it says of one that is to be made is replaced.
             outcomes.push((line, address, account.as_ref().map(|_| Added::New).map_err(Clone::clone)));

@@ -2,6 +2,8 @@
 
 use crate::administration::AccountLine;
 use crate::people::LinkLine;
+use crate::words;
+use directory::DomainLimits;
 use serde::{Deserialize, Serialize};
 
 /// What was done.
@@ -107,6 +109,23 @@ pub struct DomainLine {
     pub shown: String,
     /// The accounts that mail to its postmaster and about abuse reaches.
     pub postmasters: Vec<String>,
+    /// The accounts whose owners administer it, and not the server.
+    #[serde(default)]
+    pub administrators: Vec<String>,
+    /// It has so many accounts at most; `None`: as many as the server holds.
+    #[serde(default)]
+    pub accounts_max: Option<u64>,
+    /// Its administrators let an account hold so many octets at most; `None`: as many as they like.
+    #[serde(default)]
+    pub quota_bytes_max: Option<u64>,
+}
+
+impl DomainLine {
+    /// How far its administrators go, in words.
+    #[must_use]
+    pub fn limits(&self) -> String {
+        words::domain_limits(DomainLimits { accounts: self.accounts_max, quota_bytes: self.quota_bytes_max })
+    }
 }
 
 impl Done {

@@ -5,7 +5,7 @@
 //! shows them escapes them. No HTTP, no clock, no waiting: the time comes with [`store::Actor`], all calls block.
 //!
 //! Invariant: an [`AccountConsole`] reads and changes its own account only; who may do what with it, and who gets an
-//! [`Administration`] or [`Operations`], is decided by [`Party::may`].
+//! [`Administration`] or [`Operations`], is decided by [`Party::may`]; over what a [`DomainAdministration`] is, by [`Party::scope`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
@@ -19,6 +19,7 @@ mod certificate;
 mod checking;
 mod choices;
 mod devices;
+mod domain_administration;
 mod done;
 mod error;
 mod exporting;
@@ -43,6 +44,7 @@ mod removals;
 mod reported;
 mod returned;
 mod scheduled;
+mod scope;
 mod sending;
 mod setup_guide;
 mod shares;
@@ -73,6 +75,7 @@ pub use certificate::{CertificateCard, CertificateKey, tlsa};
 pub use checking::{CheckStep, Steps};
 pub use choices::{AddedDevice, Choice, Defaults, NewToken, PopChoice, PopChoices, TOKEN_DAYS};
 pub use devices::{DeviceCard, Light, Offer, Traffic};
+pub use domain_administration::DomainAdministration;
 pub use done::{AliasLine, DomainLine, Done, InvitedLine, ListLine, MemberLine, MembershipLine};
 pub use error::Error;
 pub use exporting::{ExportStep, export_mail};
@@ -87,12 +90,12 @@ pub use lists::{PostLine, answer_post, invitation, waiting_posts};
 pub use moment::{parse_moment, shown};
 pub use names::MessageLine;
 pub use operations::{AccountDetails, AccountWithPassword, MailboxLine, Operations};
-pub use party::{Act, Party};
+pub use party::{Act, Party, Role};
 pub use passed::PassedLine;
 pub use people::{AcceptedRequest, Answering, DeclinedRequest, LinkLine, RequestLine};
 pub use queue::{
     QUEUE_LINES_MAX, QueueChanged, QueueConsole, QueueDestination, QueueDestinations, QueueLine, QueuePage,
-    QueueRecipient,
+    QueueRecipient, QueueView,
 };
 pub use read::{Download, FileLine, MessageText};
 pub use refused::{RefusedLine, RefusedPage};
@@ -103,6 +106,7 @@ pub use reported::{
 };
 pub use reports::Wanted;
 pub use scheduled::{ScheduledCard, ScheduledLine};
+pub use scope::{Scope, domains_in};
 pub use sending::{SendingAnswer, SendingCard, WaitingLine};
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};
 pub use shares::{ShareCard, ShareCards};

@@ -55,8 +55,8 @@ impl Operations {
     ///
     /// # Errors
     /// [`Error::Forbidden`].
-    pub fn of(party: Party, auth: Auth, actor: Actor) -> Result<Self, Error> {
-        party.may(Act::Operate)?;
+    pub fn of(party: &Party, auth: Auth, actor: Actor) -> Result<Self, Error> {
+        party.may(&Act::Operate)?;
         Ok(Self(Administration::of(party, auth, actor)?))
     }
 

@@ -1,10 +1,16 @@
 //! Who asks, and what they may do. The one place that decides it, for the pages, the JSON API and the command line.
+//!
+//! Administrators of domains may [`Act::Administer`] nothing: what they may is said by [`Party::scope`], and kept to by
+//! [`crate::DomainAdministration`].
 
 use crate::error::Error;
+use crate::scope::Scope;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use store::{AccountId, DeviceId};
 
 /// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Party {
     /// Whoever may use the control socket or the data directory itself: the server's user, or root.
     Operator,
@@ -12,8 +18,8 @@ pub enum Party {
     Person {
         /// Their own account.
         account: AccountId,
-        /// Whether they administer the server.
-        is_admin: bool,
+        /// What they administer beside it.
+        role: Role,
     },
     /// A program with the application password of a device.
     Program {
@@ -24,6 +30,29 @@ pub enum Party {
     },
 }
 
+/// What the owner of an account administers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing but their own account.
+    Owner,
+    /// These domains (normalised), at least one.
+    Domains(Arc<BTreeSet<String>>),
+    /// The server.
+    Server,
+}
+
+impl Role {
+    /// Of whoever is an administrator of the server or not, and administers these domains.
+    #[must_use]
+    pub fn of(is_admin: bool, administers: &Arc<BTreeSet<String>>) -> Self {
+        match is_admin {
+            true => Self::Server,
+            false if administers.is_empty() => Self::Owner,
+            false => Self::Domains(Arc::clone(administers)),
+        }
+    }
+}
+
 /// What is to be done. To look at what is one's own needs no leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -31,9 +60,9 @@ pub enum Act {
     DecideFor(DeviceId),
     /// Decide about the own account: what all of its devices have in common.
     Decide,
-    /// Administer accounts, addresses and outgoing mail.
+    /// Administer the server: accounts, addresses and outgoing mail of all.
     Administer,
-    /// Take from an account the right to log in or to administer.
+    /// Take from an account that they may change the right to log in or to administer.
     TakeFrom(AccountId),
     /// What reaches into other people's mail or passwords.
     Operate,
@@ -44,32 +73,53 @@ impl Party {
     ///
     /// # Errors
     /// [`Error::Forbidden`], with who may.
-    pub fn may(self, act: Act) -> Result<(), Error> {
+    pub fn may(&self, act: &Act) -> Result<(), Error> {
         match (self, act) {
             (Self::Operator, _)
             | (Self::Person { .. }, Act::Decide | Act::DecideFor(_))
-            | (Self::Person { is_admin: true, .. }, Act::Administer) => Ok(()),
+            | (Self::Person { role: Role::Server, .. }, Act::Administer) => Ok(()),
             // Nobody shuts themselves out by a slip; another administrator or the operator can.
-            (Self::Person { is_admin: true, account }, Act::TakeFrom(from)) if account == from => {
+            (Self::Person { role: Role::Server | Role::Domains(_), account }, Act::TakeFrom(from))
+                if account == from =>
+            {
                 Err(Error::refused("You cannot take that from yourself; another administrator can."))
             }
-            (Self::Person { is_admin: true, .. }, Act::TakeFrom(_)) => Ok(()),
+            (Self::Person { role: Role::Server | Role::Domains(_), .. }, Act::TakeFrom(_)) => Ok(()),
             (Self::Program { device, .. }, Act::DecideFor(own)) if device == own => Ok(()),
             // One that is lost must not lock out the others.
             (Self::Program { .. }, Act::Decide | Act::DecideFor(_)) => Err(Error::Forbidden(
                 "An application password decides for its own device only. Log in on the page for the others.",
             )),
-            // Never an application password: a program that reads mail must not be able to open other people's accounts.
-            (Self::Person { .. } | Self::Program { .. }, Act::Administer | Act::TakeFrom(_)) => Err(Error::Forbidden(
-                "Only an administrator may do that, logged in on the pages. An operator makes one of an account with \
-                 `pillarbox account admin ADDRESS on`.",
+            (Self::Person { role: Role::Domains(_), .. }, Act::Administer) => Err(Error::Forbidden(
+                "That concerns the whole server, and you administer some of its domains. Ask whoever administers the server.",
             )),
+            // Never an application password: a program that reads mail must not be able to open other people's accounts.
+            (Self::Person { .. } | Self::Program { .. }, Act::Administer | Act::TakeFrom(_)) => Err(NO_ADMINISTRATOR),
             (Self::Person { .. } | Self::Program { .. }, Act::Operate) => {
                 Err(Error::Forbidden("Only the operator of the server may do that, on its command line."))
             }
         }
     }
+
+    /// Over what they administer.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]: over nothing.
+    pub fn scope(&self) -> Result<Scope, Error> {
+        match self {
+            Self::Operator | Self::Person { role: Role::Server, .. } => Ok(Scope::Server),
+            Self::Person { role: Role::Domains(domains), .. } if !domains.is_empty() => {
+                Ok(Scope::Domains(Arc::clone(domains)))
+            }
+            Self::Person { role: Role::Owner | Role::Domains(_), .. } | Self::Program { .. } => Err(NO_ADMINISTRATOR),
+        }
+    }
 }
+
+const NO_ADMINISTRATOR: Error = Error::Forbidden(
+    "Only an administrator may do that, logged in on the pages. An operator makes one of an account with \
+     `pillarbox account admin ADDRESS on`.",
+);
 
 #[cfg(test)]
 mod tests {
@@ -78,8 +128,10 @@ mod tests {
     #[test]
     fn who_may_what() {
         let (own, other, device) = (AccountId(16), AccountId(17), DeviceId(3));
-        let person = |is_admin| Party::Person { account: own, is_admin };
+        let person = |role| Party::Person { account: own, role };
         let program = Party::Program { account: own, device };
+        let domains = Arc::new(BTreeSet::from(["example.org".to_owned()]));
+        let of_domains = Role::of(false, &domains);
         let acts = [
             Act::DecideFor(device),
             Act::DecideFor(DeviceId(4)),
@@ -89,13 +141,16 @@ mod tests {
             Act::TakeFrom(own),
             Act::Operate,
         ];
-        for (party, allowed) in [
-            (Party::Operator, [true; 7]),
-            (person(true), [true, true, true, true, true, false, false]),
-            (person(false), [true, true, true, false, false, false, false]),
-            (program, [true, false, false, false, false, false, false]),
+        for (party, allowed, scope) in [
+            (Party::Operator, [true; 7], Some(Scope::Server)),
+            (person(Role::of(true, &domains)), [true, true, true, true, true, false, false], Some(Scope::Server)),
+            (person(of_domains), [true, true, true, false, true, false, false], Some(Scope::Domains(domains))),
+            (person(Role::of(false, &Arc::default())), [true, true, true, false, false, false, false], None),
+            (person(Role::Domains(Arc::default())), [true, true, true, false, true, false, false], None),
+            (program, [true, false, false, false, false, false, false], None),
         ] {
-            assert_eq!(acts.map(|act| party.may(act).is_ok()), allowed, "{party:?}");
+            assert_eq!(acts.map(|act| party.may(&act).is_ok()), allowed, "{party:?}");
+            assert_eq!(party.scope().ok(), scope, "{party:?}");
         }
     }
 }

@@ -112,7 +112,21 @@ impl Administration {
         address: Option<&str>,
         answering: &Answering<'_>,
     ) -> Result<AcceptedRequest, Error> {
+        self.accept_where(number, address, answering, &|_| true)
+    }
+
+    /// The same for whoever may have an account made where it was made.
+    pub(crate) fn accept_where(
+        &self,
+        number: u32,
+        address: Option<&str>,
+        answering: &Answering<'_>,
+        may: &dyn Fn(&str) -> bool,
+    ) -> Result<AcceptedRequest, Error> {
         let accepted = self.auth.requests().accept(number, address, self.actor.now)?;
+        if !may(&accepted.address) {
+            return Err(Error::refused(format!("request {number} was answered by somebody else just now")));
+        }
         let password_url = (answering.password_url)(&accepted.link.token);
         let letter = accepted_letter(&accepted, &password_url, &self.sender(answering));
         let mailed = (answering.send)(&accepted.contact, &letter);

@@ -3,12 +3,16 @@
 use crate::error::Error;
 use crate::moment::shown;
 use crate::party::{Act, Party};
+use crate::scope::Scope;
+use directory::Directory;
 use queue::{Backlog, Damaged, Entry, LastReply, Queue, QueueId, Recipient, RecipientState, Wish};
 use serde::{Deserialize, Serialize};
-use store::Timestamp;
+use store::{AccountId, Timestamp};
 
 /// A page of the queue has so many messages at most.
 pub const QUEUE_LINES_MAX: usize = 200;
+/// So many are looked at for a page of the messages of some accounts.
+const QUEUE_LOOKED_AT_MAX: usize = 10_000;
 /// Of more messages that cannot be read nobody need know one by one.
 const DAMAGED_SHOWN_MAX: usize = 1000;
 
@@ -110,9 +114,14 @@ impl QueueConsole {
     ///
     /// # Errors
     /// [`Error::Forbidden`].
-    pub fn of(party: Party, queue: Queue, now: Timestamp) -> Result<Self, Error> {
-        party.may(Act::Administer)?;
-        Ok(Self { queue, now })
+    pub fn of(party: &Party, queue: Queue, now: Timestamp) -> Result<Self, Error> {
+        party.may(&Act::Administer)?;
+        Ok(Self::unasked(queue, now))
+    }
+
+    /// For whoever was asked already.
+    pub(crate) fn unasked(queue: Queue, now: Timestamp) -> Self {
+        Self { queue, now }
     }
 
     /// [`QUEUE_LINES_MAX`] messages from the one after number `after` on.
@@ -245,6 +254,74 @@ impl QueueConsole {
             way: way.map(|way| way.name().to_owned()),
             answer: reply.map(|reply: &LastReply| format!("{} {}", reply.code, reply.text)),
         }
+    }
+}
+
+/// The queue to be looked at by whoever administers an account, and only as far as its accounts sent what is in it.
+pub struct QueueView {
+    queue: QueueConsole,
+    scope: Scope,
+    directory: Directory,
+}
+
+impl QueueView {
+    pub(crate) fn new(queue: QueueConsole, scope: Scope, directory: Directory) -> Self {
+        Self { queue, scope, directory }
+    }
+
+    /// As [`QueueConsole::page`]; of a page of theirs so many messages are looked at that it may have less than are to come.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn page(&self, after: Option<u64>) -> Result<QueuePage, Error> {
+        if self.scope == Scope::Server {
+            return self.queue.page(after);
+        }
+        let (mut messages, mut from, mut looked_at) = (Vec::new(), after, 0);
+        while messages.len() < QUEUE_LINES_MAX && looked_at < QUEUE_LOOKED_AT_MAX {
+            let entries = self.queue.queue.list(from.map(QueueId), QUEUE_LINES_MAX).map_err(|error| told(0, error))?;
+            looked_at += entries.len();
+            for entry in &entries {
+                if messages.len() < QUEUE_LINES_MAX && self.is_theirs(entry)? {
+                    messages.push(self.queue.line(entry));
+                }
+                if messages.len() < QUEUE_LINES_MAX {
+                    from = Some(entry.id.0);
+                }
+            }
+            if entries.len() < QUEUE_LINES_MAX {
+                let is_full = messages.len() == QUEUE_LINES_MAX;
+                let next_after = messages.last().map(|last| last.id).filter(|_| is_full);
+                return Ok(QueuePage { messages, next_after });
+            }
+        }
+        let next_after = match messages.len() {
+            QUEUE_LINES_MAX => messages.last().map(|last| last.id),
+            _ => from,
+        };
+        Ok(QueuePage { messages, next_after })
+    }
+
+    /// As [`QueueConsole::show`]; a message of others is told as one that is not there.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn show(&self, id: u64) -> Result<QueueLine, Error> {
+        if self.scope == Scope::Server {
+            return self.queue.show(id);
+        }
+        let missing = || told(id, queue::Error::NoSuchEntry);
+        match self.queue.queue.show(QueueId(id)) {
+            Ok(entry) if self.is_theirs(&entry)? => Ok(self.queue.line(&entry)),
+            Ok(_) | Err(queue::Error::NoSuchEntry | queue::Error::Damaged(_)) => Err(missing()),
+            Err(error) => Err(told(id, error)),
+        }
+    }
+
+    fn is_theirs(&self, entry: &Entry) -> Result<bool, Error> {
+        let Some(account) = entry.account else { return Ok(false) };
+        let info = self.directory.account_by_id(AccountId(account))?;
+        Ok(info.is_some_and(|info| self.scope.has_address(&info.address)))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::moment::shown;
 use auth::Auth;
 use reports::{Listed, Refusal, Refusals, Wanted};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use store::AccountId;
 
 /// Mail that was refused.
@@ -68,6 +69,13 @@ impl Administration {
     pub fn refused(&self, wanted: &Wanted) -> Result<RefusedPage, Error> {
         page(&self.auth, None, wanted)
     }
+}
+
+/// What was refused because an address in one of these domains (normalised) leads nowhere.
+pub(crate) fn of_domains(auth: &Auth, domains: &BTreeSet<String>, wanted: &Wanted) -> Result<RefusedPage, Error> {
+    let refusals = Refusals::new(auth.store(), auth.directory().clone());
+    let found = refusals.list_to(domains, wanted)?;
+    Ok(RefusedPage { refused: found.into_iter().map(line).collect(), not_written: 0 })
 }
 
 fn page(auth: &Auth, account: Option<AccountId>, wanted: &Wanted) -> Result<RefusedPage, Error> {

@@ -21,5 +21,5 @@ pub(crate) fn administration(accounts: usize) -> Administration {
     for n in 0..accounts {
         auth.directory().add_account(&format!("user{n:02}@example.org"), "correct horse", "", NOW).unwrap();
     }
-    Administration::of(Party::Operator, auth, ADMIN).unwrap()
+    Administration::of(&Party::Operator, auth, ADMIN).unwrap()
 }

@@ -23,7 +23,7 @@ pub(crate) use complaint::{complained, complained_of};
 pub(crate) use membership::membership;
 pub(crate) use passed::{passed, passed_on, passed_to};
 pub(crate) use sender::examined;
-pub use size::bytes;
+pub use size::{bytes, domain_limits};
 pub(crate) use size::{clearable, cleared, history, retained, usage};
 pub(crate) use written::{written, written_of};
 

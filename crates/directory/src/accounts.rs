@@ -10,6 +10,7 @@
 
 use crate::address::{Address, DETAIL_SEPARATOR};
 use crate::aliases::{delete_alias, must_be_free};
+use crate::bounds::{self, Room};
 use crate::domains::must_be_local;
 use crate::error::Error;
 use crate::leaving::Leaving;
@@ -19,7 +20,7 @@ use crate::record::{self, AccountRecord, Counters, Leads, Unfinished, accounts_v
 use crate::record::{number_key, read_name};
 use crate::reserved::is_reserved;
 use crate::{DISPLAY_BYTES_MAX, Directory};
-use store::{AccountId, TableTx, Timestamp};
+use store::{Account, AccountId, Actor, DeviceId, Protocol, Quota, TableTx, Timestamp};
 
 impl Directory {
     /// Makes an account with an empty mailbox. `display` is its owner's name for people, and may be empty. Durable when
@@ -68,13 +69,30 @@ impl Directory {
         also: impl Fn(&mut TableTx<'_>, AccountId) -> Result<(), Error>,
     ) -> Result<AccountId, Error> {
         let id = self.reserve(address)?;
-        let made = self.0.store.create_account(id, record.created_at).map_err(Error::Store);
-        if let Err(error) = made.and_then(|_| self.publish(id, address, record, also)) {
+        let made = self.make_mailbox(id, address, record.created_at);
+        if let Err(error) = made.and_then(|()| self.publish(id, address, record, also)) {
             // What cannot be tidied now is tidied at the next start; the first error says more.
             let _ = self.abandon(id);
             return Err(error);
         }
         Ok(id)
+    }
+
+    /// An empty mailbox, that holds no more than its domain lets it.
+    fn make_mailbox(&self, id: AccountId, address: &Address, now: Timestamp) -> Result<(), Error> {
+        let mailbox = self.0.store.create_account(id, now)?;
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now };
+        self.bound(&mailbox, &address.domain, actor)
+    }
+
+    /// A new mailbox holds as much as others do, and no more than its domain lets it.
+    pub(crate) fn bound(&self, mailbox: &Account, domain: &str, actor: Actor) -> Result<(), Error> {
+        let Some(max) = self.domain_limits(domain)?.quota_bytes else { return Ok(()) };
+        let quota = mailbox.usage()?.quota;
+        if quota.bytes.is_none_or(|bytes| bytes > max) {
+            mailbox.set_quota(actor, Quota { bytes: Some(max), ..quota })?;
+        }
+        Ok(())
     }
 
     /// Sets the main password. Logins that were verified with the old one are not remembered, and sessions that were
@@ -140,15 +158,6 @@ impl Directory {
         }
     }
 
-    /// Makes an account's owner an administrator, or no longer. An administrator does on the pages what an operator does
-    /// on the command line. Counts from the next request on. Durable when it returns.
-    ///
-    /// # Errors
-    /// [`Error::Refused`]: no such account.
-    pub fn set_admin(&self, address: &str, admin: bool) -> Result<(), Error> {
-        self.change_account(address, |record| record.admin = admin)
-    }
-
     /// Removes an account with all its mail, for good, and its place in every alias; an alias that led only to it goes.
     /// Durable when it returns. After an error of the store the account is gone and its mail may still take up space
     /// until the next start.
@@ -176,6 +185,7 @@ impl Directory {
             tx.delete(&number_key(record::FORWARD, id));
             tx.delete(&number_key(record::WITHOUT_JUNK_FILTER, id));
             tx.delete(&number_key(record::LEAVING, id));
+            bounds::delete(tx, id);
             let mut counters = Counters::read(tx)?;
             counters.accounts = counters.accounts.saturating_sub(1);
             counters.write(tx);
@@ -207,7 +217,7 @@ impl Directory {
         // Also above every mailbox: the directory may come from a backup that is older than they are.
         let above = self.0.store.accounts()?.last().map_or(0, |last| last.0.saturating_add(1));
         self.0.table.change(|tx| {
-            self.must_be_possible(tx, address)?;
+            self.must_be_possible(tx, address, &mut Room::default())?;
             take_number(tx, above)
         })
     }
@@ -230,7 +240,7 @@ impl Directory {
             if Unfinished::read(tx, id)? != Some(Unfinished::Creating) {
                 return Err(Error::refused("another process tidied up at the same moment; try again"));
             }
-            self.must_be_possible(tx, address)?;
+            self.must_be_possible(tx, address, &mut Room::default())?;
             let mut counters = Counters::read(tx)?;
             counters.accounts += 1;
             counters.write(tx);
@@ -253,14 +263,14 @@ impl Directory {
         self.finish_removal(id)
     }
 
-    pub(crate) fn must_be_possible(&self, tx: &TableTx<'_>, address: &Address) -> Result<(), Error> {
+    pub(crate) fn must_be_possible(&self, tx: &TableTx<'_>, address: &Address, room: &mut Room) -> Result<(), Error> {
         must_be_local(tx, &address.domain)?;
         must_be_free(tx, address)?;
         let max = self.0.options.limits.accounts;
         if Counters::read(tx)?.accounts >= max {
             return Err(Error::refused(format!("there are {max} accounts, the most this server holds; remove one")));
         }
-        Ok(())
+        room.take(tx, &address.domain)
     }
 
     /// Removes the mailbox of an account that is noted as unfinished. Does nothing for any other.

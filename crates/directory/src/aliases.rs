@@ -5,6 +5,7 @@ use crate::address::Address;
 use crate::domains::{is_local, must_be_local};
 use crate::error::Error;
 use crate::record::{self, Counters, Leads, key, read_name};
+use std::collections::BTreeSet;
 use store::TableTx;
 
 impl Directory {
@@ -15,6 +16,29 @@ impl Directory {
     /// [`Error::Refused`]: not an address, not in a local domain, in use already, a target in a local domain is not an
     /// account, none or too many targets, too many aliases.
     pub fn add_alias(&self, address: &str, targets: &[impl AsRef<str>]) -> Result<(), Error> {
+        self.add_alias_where(address, targets, &|_| true)
+    }
+
+    /// The same for whoever is to learn nothing of accounts in other domains than these (normalised): a target there is kept as an
+    /// address elsewhere is, and mail goes to whoever has it then, if anybody does.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn add_alias_within(
+        &self,
+        address: &str,
+        targets: &[impl AsRef<str>],
+        domains: &BTreeSet<String>,
+    ) -> Result<(), Error> {
+        self.add_alias_where(address, targets, &|domain| domains.contains(domain))
+    }
+
+    fn add_alias_where(
+        &self,
+        address: &str,
+        targets: &[impl AsRef<str>],
+        is_known: &dyn Fn(&str) -> bool,
+    ) -> Result<(), Error> {
         let address = Address::parse(address).map_err(Error::Refused)?;
         let max = self.0.options.limits.alias_targets;
         if targets.is_empty() {
@@ -31,7 +55,7 @@ impl Directory {
         self.0.table.change(|tx| {
             must_be_local(tx, &address.domain)?;
             must_be_free(tx, &address)?;
-            let leads = leads_to(tx, &targets)?;
+            let leads = leads_to(tx, &targets, is_known)?;
             let mut counters = Counters::read(tx)?;
             if counters.aliases >= self.0.options.limits.aliases {
                 let max = self.0.options.limits.aliases;
@@ -120,10 +144,10 @@ pub(crate) fn outside(text: &str, address: &Address) -> Result<String, Error> {
     }
 }
 
-fn leads_to(tx: &TableTx<'_>, targets: &[Target]) -> Result<Leads, Error> {
+fn leads_to(tx: &TableTx<'_>, targets: &[Target], is_known: &dyn Fn(&str) -> bool) -> Result<Leads, Error> {
     let mut leads = Leads::default();
     for Target { address, outside } in targets {
-        if !is_local(tx, &address.domain)? {
+        if !is_local(tx, &address.domain)? || !is_known(&address.domain) {
             if !leads.outside.contains(outside) {
                 leads.outside.push(outside.clone());
             }

@@ -1,6 +1,7 @@
 //! The directory in memory, as of one version of its table; a change of a few rows changes it in place.
 
 use crate::address::{USER_BYTES_MAX, fold, join, normalise_domain, shown_domain, split_detail};
+use crate::bounds;
 use crate::forwards::ForwardRecord;
 use crate::leaving::Leaving;
 use crate::listing::{Place, in_list};
@@ -32,6 +33,8 @@ pub(crate) struct Book {
     without_junk_filter: BTreeSet<AccountId>,
     /// Accounts that are to be removed.
     leaving: BTreeMap<AccountId, Leaving>,
+    /// Who administers which domains.
+    roles: BTreeMap<AccountId, Arc<BTreeSet<String>>>,
     /// The accounts of a local part: a name without a domain means the only one that there is.
     bare_names: HashMap<String, BTreeSet<AccountId>>,
     /// Whether programs are told that they may show a token.
@@ -53,6 +56,7 @@ impl Book {
             record::FORWARD,
             record::WITHOUT_JUNK_FILTER,
             record::LEAVING,
+            record::ROLE,
             record::TOKENS,
         ];
         let (version, rows) = table.scan_all(&kinds)?;
@@ -110,6 +114,11 @@ impl Book {
                 self.leaving.insert(id, leaving);
             }
             (Some(record::LEAVING), None) => drop(self.leaving.remove(&number_in(key)?)),
+            (Some(record::ROLE), Some(row)) => {
+                let (id, domains) = bounds::of_row(&row)?;
+                self.roles.insert(id, Arc::new(domains));
+            }
+            (Some(record::ROLE), None) => drop(self.roles.remove(&number_in(key)?)),
             (Some(record::TOKENS), row) => self.announces_tokens = row.is_some(),
             (Some(_) | None, _) => {}
         }
@@ -212,7 +221,7 @@ impl Book {
     }
 
     /// The accounts of the configured postmaster, if it is an account, or an alias that leads to one.
-    fn configured(&self, postmaster: Option<&str>) -> Option<Vec<AccountId>> {
+    pub(crate) fn configured(&self, postmaster: Option<&str>) -> Option<Vec<AccountId>> {
         let (local_part, domain) = postmaster?.trim().rsplit_once('@')?;
         let leads = self.exact(&join(&fold(local_part), &normalise_domain(domain)?))?;
         let ids: Vec<AccountId> = leads.accounts.into_iter().filter(|id| self.leaving(*id).is_none()).collect();
@@ -324,7 +333,17 @@ impl Book {
     pub(crate) fn info(&self, id: AccountId) -> Option<AccountInfo> {
         let AccountRecord { address, display, disabled, admin, created_at, .. } = &**self.accounts.get(&id)?;
         let (address, display, created_at) = (address.clone(), display.clone(), *created_at);
-        Some(AccountInfo { id, address, display, disabled: *disabled, admin: *admin, created_at })
+        let administers = self.administers(id);
+        Some(AccountInfo { id, address, display, disabled: *disabled, admin: *admin, administers, created_at })
+    }
+
+    pub(crate) fn administers(&self, id: AccountId) -> Arc<BTreeSet<String>> {
+        self.roles.get(&id).map(Arc::clone).unwrap_or_default()
+    }
+
+    /// `domain` is normalised.
+    pub(crate) fn administrators_of(&self, domain: &str) -> Vec<AccountId> {
+        self.roles.iter().filter(|(_, domains)| domains.contains(domain)).map(|(id, _)| *id).collect()
     }
 
     pub(crate) fn forward(&self, id: AccountId) -> Option<Forward> {

@@ -7,6 +7,7 @@ use crate::Directory;
 use crate::accounts::{checked_display, own_address};
 use crate::address::Address;
 use crate::aliases::must_be_free;
+use crate::bounds::Room;
 use crate::domains::must_be_local;
 use crate::error::Error;
 use crate::imported;
@@ -151,12 +152,12 @@ impl Directory {
     /// What would become of each, in a change that is not made.
     fn try_out(&self, checked: &[Result<Checked<'_>, Error>]) -> Vec<Result<Added, Error>> {
         let tried = self.0.table.change(|tx| {
-            let mut outcomes = Vec::new();
+            let (mut outcomes, mut room) = (Vec::new(), Room::default());
             for (n, checked) in checked.iter().enumerate() {
                 // Any number does: none of it is kept.
                 let id = AccountId(u32::MAX - n as u32);
                 outcomes.push(match checked {
-                    Ok(account) => self.put(tx, id, account),
+                    Ok(account) => self.put(tx, id, account, &mut room),
                     Err(error) => Err(error.clone()),
                 });
             }
@@ -181,9 +182,10 @@ impl Directory {
         };
         let made = self.make_mailboxes(&ids, &accounts, actor);
         let published = self.0.table.change::<_, store::Error>(|tx| {
+            let mut room = Room::default();
             let publish = |((id, account), made): ((&AccountId, &Checked<'_>), &Result<(), Error>)| {
                 made.clone()?;
-                self.publish_one(tx, *id, account)
+                self.publish_one(tx, *id, account, &mut room)
             };
             Ok(ids.iter().zip(&accounts).zip(&made).map(publish).collect::<Vec<_>>())
         });
@@ -214,7 +216,7 @@ impl Directory {
                     let messages = mailbox.usage()?.quota.messages;
                     Ok(mailbox.set_quota(actor, Quota { bytes, messages })?)
                 }
-                None => Ok(()),
+                None => self.bound(&mailbox, &account.address.domain, actor),
             }
         };
         let share = ids.len().div_ceil(THREADS).max(1);
@@ -233,11 +235,17 @@ impl Directory {
         })
     }
 
-    fn publish_one(&self, tx: &mut TableTx<'_>, id: AccountId, account: &Checked<'_>) -> Result<Added, Error> {
+    fn publish_one(
+        &self,
+        tx: &mut TableTx<'_>,
+        id: AccountId,
+        account: &Checked<'_>,
+        room: &mut Room,
+    ) -> Result<Added, Error> {
         if Unfinished::read(tx, id)? != Some(Unfinished::Creating) {
             return Err(Error::refused("another process tidied up at the same moment; try again"));
         }
-        let added = self.put(tx, id, account)?;
+        let added = self.put(tx, id, account, room)?;
         if added == Added::New {
             tx.delete(&number_key(record::UNFINISHED, id));
         }
@@ -245,12 +253,11 @@ impl Directory {
     }
 
     /// Puts an account with its aliases into the directory, unless something stands in its way; then nothing of it.
-    fn put(&self, tx: &mut TableTx<'_>, id: AccountId, account: &Checked<'_>) -> Result<Added, Error> {
+    fn put(&self, tx: &mut TableTx<'_>, id: AccountId, account: &Checked<'_>, room: &mut Room) -> Result<Added, Error> {
         let Checked { address, record, aliases, .. } = account;
         if read_name(tx, &address.text())?.is_some() {
             return Ok(Added::There);
         }
-        self.must_be_possible(tx, address)?;
         for alias in aliases {
             must_be_local(tx, &alias.domain)?;
             must_be_free(tx, alias)?;
@@ -264,6 +271,8 @@ impl Directory {
                 "with its aliases there would be more than {max}, the most this server holds"
             )));
         }
+        // The last that can stand in the way: what has room takes it.
+        self.must_be_possible(tx, address, room)?;
         counters.write(tx);
         record.write(tx, id);
         tx.put(&key(record::NAME, &address.text()), accounts_value(&[id]));

@@ -2,6 +2,7 @@
 
 use crate::Directory;
 use crate::address::domain_of;
+use crate::bounds;
 use crate::lists::{List, Whose};
 use crate::record::{self, AccountRecord, Counters, Leads, name_in, number_in};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ impl Directory {
             let lost = ids.iter().filter(|id| !accounts.contains_key(id));
             findings.extend(lost.map(|id| format!("{name} leads to account {id}, which is not there")));
         }
+        findings.extend(bounds::check(&scan(record::ROLE)?, &accounts, &domains)?);
         for row in scan(record::LIST)? {
             let list = List::of_row(&row)?;
             if !domains.contains(list.domain()) {

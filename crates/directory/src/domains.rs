@@ -4,7 +4,7 @@ use crate::Directory;
 use crate::address::{domain_of, normalise_domain, shown_domain};
 use crate::error::Error;
 use crate::record::{self, Counters, domain_value, key, name_in};
-use crate::signing;
+use crate::{bounds, signing};
 use store::TableTx;
 
 impl Directory {
@@ -51,6 +51,7 @@ impl Directory {
             counters.write(tx);
             tx.delete(&key(record::DOMAIN, &name));
             signing::delete(tx, &name);
+            bounds::delete_domain(tx, &name)?;
             Ok(())
         })
     }

@@ -32,6 +32,7 @@ mod accounts;
 mod address;
 mod aliases;
 mod book;
+mod bounds;
 mod bulk;
 mod check;
 mod domains;
@@ -49,6 +50,7 @@ mod password;
 mod record;
 mod renaming;
 mod reserved;
+mod roles;
 mod scram;
 mod sealed;
 pub mod secret;
@@ -63,11 +65,12 @@ pub use accounts::chosen_address;
 use address::join;
 pub use address::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, fold, is_domain, normalise_domain};
 use book::Book;
+pub use bounds::DomainLimits;
 pub use bulk::{Added, BULK_MAX, Hashed, InTurn, NewAccount, NewPassword, ToHash};
 pub use error::Error;
 pub use forwards::{FORWARD_CODE_CHARS, Forward, ForwardState};
 pub use host_certificate::{HostCertificate, HostKey};
-pub use links::{LINKS_MAX, LinkInfo, LinkPurpose, NewLink};
+pub use links::{LINKS_MAX, LinkInfo, LinkPurpose, NewLink, no_such_link};
 pub use listing::{AccountsFound, AccountsWanted};
 pub use lists::{Approval, Bounced, By, Invited, List, Member, MemberInfo, Membership, Posting, Whose};
 pub use options::{DirectoryOptions, Limits, PasswordCost};
@@ -75,9 +78,11 @@ use password::Hasher;
 pub use password::{PASSWORD_BYTES_MAX, check_password};
 pub use record::AccountRecord;
 pub use renaming::OldAddress;
+
 use secret::{PurposeKey, Token};
 pub use sharing::SHARED;
 pub use signing::{KeyState, SealedKeys, SigningKey};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use store::{AccountId, ModSeq, Store, Table, TableId, Timestamp};
 
@@ -154,6 +159,8 @@ pub struct AccountInfo {
     pub disabled: bool,
     /// Its owner is an administrator.
     pub admin: bool,
+    /// The domains that its owner administers, normalised.
+    pub administers: Arc<BTreeSet<String>>,
     /// Since when it is there.
     pub created_at: Timestamp,
 }

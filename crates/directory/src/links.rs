@@ -13,6 +13,7 @@ mod tests;
 use crate::Directory;
 use crate::accounts::{chosen_address, must_be_account, own_address};
 use crate::address::{Address, normalise_domain, shown_domain};
+use crate::bounds::Room;
 use crate::domains::must_be_local;
 use crate::error::Error;
 use crate::password::check_password;
@@ -118,7 +119,7 @@ impl Directory {
         let hash = token.hash(&self.0.link_key);
         self.0.table.change(|tx| {
             if let Some(address) = &address {
-                self.must_be_possible(tx, address)?;
+                self.must_be_possible(tx, address, &mut Room::default())?;
             }
             domains.iter().try_for_each(|domain| must_be_local(tx, domain))?;
             self.make_room(tx, now)?;
@@ -190,7 +191,7 @@ impl Directory {
                     return Ok(());
                 }
             }
-            Err(Error::refused(format!("there is no link {wanted}; it may have been used, or be over")))
+            Err(no_such_link(wanted))
         })
     }
 
@@ -334,6 +335,16 @@ impl Directory {
     }
 }
 
+/// Ends the links for the password of an account: whoever made them is not to have what it may do from now on.
+pub(crate) fn end_password_links(tx: &mut TableTx<'_>, id: AccountId) -> Result<(), store::Error> {
+    for (key, value) in tx.scan_before(record::LINK, record::LINK, usize::MAX)? {
+        if matches!(LinkRecord::of_value(&value)?.purpose, Kept::Password { account, .. } if account == id) {
+            tx.delete(&key);
+        }
+    }
+    Ok(())
+}
+
 fn checked_domains(domains: &[&str]) -> Result<Vec<String>, Error> {
     if domains.len() > INVITATION_DOMAINS_MAX {
         return Err(Error::refused(format!("an invitation is limited to at most {INVITATION_DOMAINS_MAX} domains")));
@@ -353,6 +364,12 @@ fn chosen_in(domains: &[String], address: &str) -> Result<Address, Error> {
         return Err(Error::refused(format!("choose an address that ends in @{}", domains.join(" or @"))));
     }
     Ok(address)
+}
+
+/// What is said of a link that is not there.
+#[must_use]
+pub fn no_such_link(id: &str) -> Error {
+    Error::refused(format!("there is no link {id}; it may have been used, or be over"))
 }
 
 /// The same for all that was never a link or is none any more.

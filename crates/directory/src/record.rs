@@ -11,6 +11,8 @@
 //! H number moment    an account became a member of a list, or is none any more (see `lists`)
 //! J number           the owner of an account has switched the junk filter off (see `junk_filter`)
 //! X number           an account that is to be removed (see `leaving`)
+//! R number           the domains that the owner of an account administers (see `roles`)
+//! B domain           how far administrators of a domain go (see `roles`)
 //! K hash             a one-time link (see `links`)
 //! S domain           the keys with which a domain signs its mail (see `signing`)
 //! T                  the certificate of this host, with its keys (see `host_certificate`)
@@ -42,6 +44,8 @@ pub(crate) const FORWARD: &[u8] = b"F";
 pub(crate) const MEMBERSHIP: &[u8] = b"H";
 pub(crate) const WITHOUT_JUNK_FILTER: &[u8] = b"J";
 pub(crate) const LEAVING: &[u8] = b"X";
+pub(crate) const ROLE: &[u8] = b"R";
+pub(crate) const BOUNDS: &[u8] = b"B";
 pub(crate) const LINK: &[u8] = b"K";
 pub(crate) const TOKENS: &[u8] = b"O";
 pub(crate) const UNFINISHED: &[u8] = b"P";

@@ -7,8 +7,9 @@
 
 use crate::Directory;
 use crate::accounts::{must_be_account, own_address};
-use crate::address::Address;
+use crate::address::{Address, domain_of};
 use crate::aliases::{delete_alias, must_be_free};
+use crate::bounds::Room;
 use crate::domains::must_be_local;
 use crate::error::Error;
 use crate::record::{self, AccountRecord, Counters, Leads, accounts_value, key, number_key};
@@ -58,6 +59,9 @@ impl Directory {
             delete_alias(tx, &now.text())?;
         }
         must_be_free(tx, now)?;
+        if domain_of(before) != now.domain {
+            Room::default().take(tx, &now.domain)?;
+        }
         let damaged = || record::damaged(&number_key(record::ACCOUNT, id));
         let mut record = AccountRecord::read(tx, id)?.ok_or_else(damaged)?;
         record.scram = self.scram_keys_under(&record, &now.text())?;

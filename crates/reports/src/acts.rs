@@ -20,6 +20,10 @@ const TEXT_BYTES_MAX: usize = 400;
 /// So many rows are read at once.
 const SLICE: u64 = 500;
 const FORMAT: u8 = 1;
+/// Of an act that concerns some domains only.
+const DOMAINS_FORMAT: u8 = 2;
+/// Of an act that concerns more domains it is not kept which.
+const ACT_DOMAINS_MAX: usize = 20;
 
 /// Which ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub struct Act {
     pub from: String,
     /// What, in words.
     pub what: String,
+    /// The domains (normalised) that it concerns, all of them; empty: the server, or it is not known.
+    pub domains: Vec<String>,
 }
 
 /// What administrators and operators did. Cheap to clone.
@@ -97,8 +103,21 @@ impl Acts {
     /// # Errors
     /// Faults.
     pub fn list(&self, search: &str, before: Option<u64>, limit: usize) -> Result<Vec<(u64, Act)>, Error> {
-        let Self(table, kept) = self;
         let search = search.to_lowercase();
+        self.list_where(before, limit, &mut |act| Some(act).filter(|act| act.holds(&search)))
+    }
+
+    /// The same of those of which `shown` makes something to be shown.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn list_where(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+        shown: &mut dyn FnMut(Act) -> Option<Act>,
+    ) -> Result<Vec<(u64, Act)>, Error> {
+        let Self(table, kept) = self;
         let next = table.get(kept.next())?.map_or(Ok(0), |value| number_of(&value)).map_err(|Corrupt| damaged())?;
         let mut end = before.unwrap_or(next).min(next);
         let mut found = Vec::new();
@@ -115,8 +134,8 @@ impl Acts {
                     warn!("what was written down of an administrator's act is damaged, and is left out");
                     continue;
                 };
-                if found.len() < limit && act.holds(&search) {
-                    found.push((number, act));
+                if found.len() < limit {
+                    found.extend(shown(act).map(|act| (number, act)));
                 }
             }
             end = begin;
@@ -126,25 +145,40 @@ impl Acts {
 }
 
 impl Act {
-    fn holds(&self, search: &str) -> bool {
+    /// Whether a text, in lower case, stands in it.
+    #[must_use]
+    pub fn holds(&self, search: &str) -> bool {
         [&self.who, &self.from, &self.what].into_iter().any(|text| text.to_lowercase().contains(search))
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut row = Writer::of_format(FORMAT);
+        let domains = Some(&self.domains[..]).filter(|domains| domains.len() <= ACT_DOMAINS_MAX).unwrap_or_default();
+        // What an earlier version reads too, where it can.
+        let mut row = Writer::of_format(if domains.is_empty() { FORMAT } else { DOMAINS_FORMAT });
         row.raw(&self.at.0.to_be_bytes());
         for text in [&self.who, &self.from, &self.what] {
             row.wide_text(text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default());
+        }
+        for domain in domains {
+            row.wide_text(domain);
         }
         row.0
     }
 
     fn decode(value: &[u8]) -> Result<Self, Corrupt> {
-        let mut fields = Reader::of_format(value, FORMAT)?;
+        let mut fields = Reader(value);
+        let format = fields.byte()?;
+        if !matches!(format, FORMAT | DOMAINS_FORMAT) {
+            return Err(Corrupt);
+        }
         let at = Timestamp(i64::from_be_bytes(fields.array()?));
         let (who, from, what) = (fields.wide_text()?, fields.wide_text()?, fields.wide_text()?);
+        let mut domains = Vec::new();
+        while format == DOMAINS_FORMAT && !fields.0.is_empty() {
+            domains.push(fields.wide_text()?);
+        }
         fields.end()?;
-        Ok(Self { at, who, from, what })
+        Ok(Self { at, who, from, what, domains })
     }
 }
 
@@ -193,7 +227,13 @@ mod tests {
     }
 
     fn act(what: &str) -> Act {
-        Act { at: SIM_EPOCH, who: "alice@example.org".into(), from: "192.0.2.1".into(), what: what.into() }
+        Act {
+            at: SIM_EPOCH,
+            who: "alice@example.org".into(),
+            from: "192.0.2.1".into(),
+            what: what.into(),
+            domains: Vec::new(),
+        }
     }
 
     fn numbers(found: &[(u64, Act)]) -> Vec<u64> {

@@ -214,8 +214,8 @@ mod tests {
     #[test]
     fn the_welcome_is_a_message_in_plain_ascii_with_short_lines() {
         let (address, display) = ("alice@example.org".to_owned(), "Alice".to_owned());
-        let info =
-            AccountInfo { id: store::AccountId(16), address, display, disabled: false, admin: false, created_at: NOW };
+        let (id, administers) = (store::AccountId(16), std::sync::Arc::default());
+        let info = AccountInfo { id, address, display, disabled: false, admin: false, administers, created_at: NOW };
         let text = String::from_utf8(welcome_message(&info, NOW)).unwrap();
         assert!(text.is_ascii() && !text.contains('{') && text.contains("\r\n\r\nHello Alice,\r\n"));
         assert!(text.lines().all(|line| line.len() < 79));

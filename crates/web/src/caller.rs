@@ -3,7 +3,10 @@
 use crate::problem::{Kind, Problem};
 use crate::site::Site;
 use auth::WebSession;
-use console::{AccountConsole, Act, Administration, Operations, Party, QueueConsole};
+use console::{
+    AccountConsole, Act, Administration, DomainAdministration, Operations, Party, QueueConsole, QueueView, Role, Scope,
+    domains_in,
+};
 use posts::Posts;
 use reports::OwnComplaints;
 use session::{Full, Job, Lost, Owner};
@@ -85,19 +88,29 @@ impl Caller {
         AccountConsole::new(account, self.actor())
     }
 
-    /// The console of an administrator, if they are one.
+    /// The console of an administrator of the server, if they are one.
     pub(crate) fn administration(&self) -> Result<Administration, Problem> {
-        Ok(Administration::of(self.party(), self.site.auth().clone(), self.actor())?)
+        Ok(Administration::of(&self.party(), self.site.auth().clone(), self.actor())?)
     }
 
-    /// The outbound queue, for an administrator.
+    /// The console of an administrator, of the server or of some domains, if they are one. It keeps to these.
+    pub(crate) fn domain_administration(&self) -> Result<DomainAdministration, Problem> {
+        Ok(DomainAdministration::of(&self.party(), self.site.auth().clone(), self.actor())?)
+    }
+
+    /// What waits of what their accounts sent, to be looked at by such an administrator.
+    pub(crate) fn queue_view(&self) -> Result<QueueView, Problem> {
+        Ok(self.domain_administration()?.queue(self.site.queue().clone(), self.now))
+    }
+
+    /// The outbound queue, for an administrator of the server.
     pub(crate) fn queue(&self) -> Result<QueueConsole, Problem> {
-        Ok(QueueConsole::of(self.party(), self.site.queue().clone(), self.now)?)
+        Ok(QueueConsole::of(&self.party(), self.site.queue().clone(), self.now)?)
     }
 
     /// The console of the operator, if that is who asks.
     pub(crate) fn operations(&self) -> Result<Operations, Problem> {
-        Ok(Operations::of(self.party(), self.site.auth().clone(), self.actor())?)
+        Ok(Operations::of(&self.party(), self.site.auth().clone(), self.actor())?)
     }
 
     /// Does what hashes a password, in the line of those that are verified: whoever logs in meanwhile waits for one of them, and as many
@@ -118,15 +131,28 @@ impl Caller {
             (Proof::Session(_) | Proof::Password, Some(own)) => own.address.clone(),
             (_, _) => "operator".to_owned(),
         };
-        let act = reports::Act { at: self.now, who, from: self.from.clone(), what: what.to_owned() };
+        let (from, what, domains) = (self.from.clone(), what.to_owned(), self.concerned(what));
+        let act = reports::Act { at: self.now, who, from, what, domains };
         if let Err(error) = reports::Acts::new(self.site.auth().store()).note(&act) {
-            tracing::error!(who = act.who, what, %error, "what was done is not in the audit");
+            tracing::error!(who = act.who, what = act.what, %error, "what was done is not in the audit");
+        }
+    }
+
+    /// The domains here that an act concerns; of whoever administers some, these where nothing else is said.
+    fn concerned(&self, what: &str) -> Vec<String> {
+        let directory = self.site.auth().directory();
+        let scope = self.party().scope().unwrap_or(Scope::Server);
+        let is_here = |domain: &String| directory.is_local_domain(domain).unwrap_or(true) && scope.has_domain(domain);
+        let named: Vec<String> = domains_in(what).into_iter().filter(is_here).collect();
+        match scope {
+            Scope::Domains(own) if named.is_empty() => own.iter().cloned().collect(),
+            Scope::Domains(_) | Scope::Server => named,
         }
     }
 
     /// Whether they may do that.
     pub(crate) fn may(&self, act: Act) -> Result<(), Problem> {
-        Ok(self.party().may(act)?)
+        Ok(self.party().may(&act)?)
     }
 
     /// The session that asks; an application password is none, and decides about none.
@@ -142,7 +168,9 @@ impl Caller {
     fn party(&self) -> Party {
         let (account, device) = self.own.as_ref().map_or((AccountId(0), DeviceId(0)), |own| (own.account, own.device));
         match &self.proof {
-            Proof::Session(session) => Party::Person { account, is_admin: session.is_admin },
+            Proof::Session(session) => {
+                Party::Person { account, role: Role::of(session.is_admin, &session.administers) }
+            }
             Proof::Password => Party::Program { account, device },
             Proof::Operator => Party::Operator,
         }

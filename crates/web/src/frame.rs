@@ -12,8 +12,10 @@ use store::Error;
 pub(crate) struct Frame {
     /// Who is logged in.
     pub(crate) user: Option<String>,
-    /// They are an administrator.
+    /// They are an administrator, of the server or of some domains.
     pub(crate) admin: bool,
+    /// Of the server.
+    pub(crate) admin_of_all: bool,
     /// What every form carries.
     pub(crate) csrf: String,
     /// Which entry of the navigation this is.
@@ -43,7 +45,8 @@ impl Frame {
     /// Around a page of somebody whose session has begun just now.
     pub(crate) fn around(session: &WebSession, here: &'static str) -> Self {
         let (user, csrf) = (Some(session.address.clone()), session.csrf.clone());
-        Self { user, admin: session.is_admin, csrf, here, notice: None, trouble: None }
+        let (admin, admin_of_all) = (session.is_admin || !session.administers.is_empty(), session.is_admin);
+        Self { user, admin, admin_of_all, csrf, here, notice: None, trouble: None }
     }
 
     /// Around a page with a form for those who are not logged in: `token` goes into the visitor's cookie.

@@ -141,7 +141,7 @@ async fn bytes_max(route: Route, visit: &Visit) -> usize {
     }
     let visit = visit.clone();
     match spawn_blocking(move || visit.session()).await {
-        Ok(Ok(Some(session))) if session.is_admin => LONG_BODY_BYTES_MAX,
+        Ok(Ok(Some(session))) if session.is_admin || !session.administers.is_empty() => LONG_BODY_BYTES_MAX,
         Ok(_) | Err(_) => BODY_BYTES_MAX,
     }
 }

@@ -1,6 +1,7 @@
 //! What the console says about room.
 
 use super::messages;
+use directory::DomainLimits;
 use store::{ClearReport, Retained, Usage};
 
 /// Bytes as people read them: `1.5 GiB`.
@@ -67,6 +68,18 @@ pub(crate) fn cleared(report: &ClearReport) -> Vec<String> {
         lines.push(format!("{lost} of it cannot be put back: removed mail is kept up to a limit only"));
     }
     lines
+}
+
+/// How far administrators of a domain go.
+#[must_use]
+pub fn domain_limits(limits: DomainLimits) -> String {
+    let DomainLimits { accounts, quota_bytes } = limits;
+    match (accounts, quota_bytes.map(bytes)) {
+        (None, None) => "no limits of its own".to_owned(),
+        (Some(accounts), None) => format!("{accounts} accounts at most"),
+        (None, Some(bytes)) => format!("{bytes} for each account at most"),
+        (Some(accounts), Some(bytes)) => format!("{accounts} accounts at most, {bytes} for each at most"),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 mod row;
 mod waiting;
 
-use directory::{Directory, Resolution};
+use directory::{Directory, Resolution, normalise_domain};
 use row::Key;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -225,9 +225,30 @@ impl Refusals {
     /// # Errors
     /// Faults.
     pub fn list(&self, account: Option<AccountId>, wanted: &Wanted) -> Result<Listed, Error> {
+        let refusals = Self::chosen(self.rows(account)?, wanted, &|_| true);
+        let mut not_written = 0_u64;
+        for (_, value) in self.0.table.scan(b"d", b"d", usize::MAX)? {
+            not_written = not_written.saturating_add(row::count(&value).unwrap_or(0));
+        }
+        Ok(Listed { refusals, not_written })
+    }
+
+    /// What was refused because an address in one of these domains (normalised) leads nowhere.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn list_to(&self, domains: &BTreeSet<String>, wanted: &Wanted) -> Result<Vec<Refusal>, Error> {
+        let is_theirs = |refusal: &Refusal| {
+            let domain = refusal.to.parse::<smtp_proto::Mailbox>().map(|to| to.domain().to_string());
+            domain.ok().and_then(|domain| normalise_domain(&domain)).is_some_and(|domain| domains.contains(&domain))
+        };
+        Ok(Self::chosen(self.rows(None)?, wanted, &is_theirs))
+    }
+
+    fn chosen(rows: Vec<Row>, wanted: &Wanted, is_shown: &dyn Fn(&Refusal) -> bool) -> Vec<Refusal> {
         let search = wanted.search.as_deref().map(str::to_lowercase);
         let mut refusals = Vec::new();
-        for (key, value) in self.rows(account)? {
+        for (key, value) in rows {
             if refusals.len() >= wanted.limit.min(LISTED_MAX) {
                 break;
             }
@@ -237,15 +258,11 @@ impl Refusals {
                 continue;
             };
             let is_late = wanted.since.is_none_or(|since| Key::parse(&key).is_ok_and(|key| key.at >= since));
-            if is_late && search.as_ref().is_none_or(|search| refusal.holds(search)) {
+            if is_late && is_shown(&refusal) && search.as_ref().is_none_or(|search| refusal.holds(search)) {
                 refusals.push(refusal);
             }
         }
-        let mut not_written = 0_u64;
-        for (_, value) in self.0.table.scan(b"d", b"d", usize::MAX)? {
-            not_written = not_written.saturating_add(row::count(&value).unwrap_or(0));
-        }
-        Ok(Listed { refusals, not_written })
+        refusals
     }
 
     /// The rows of an account, or those of nobody; newest first.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use console::domains_in;
 use directory::{Directory, Error};
 use reports::{Act, Acts};
 use store::{AccountId, Timestamp};
@@ -88,7 +89,8 @@ fn begin(directory: &Directory, now: Timestamp) -> Result<(), store::Error> {
 }
 
 fn note(directory: &Directory, what: String, now: Timestamp) {
-    let act = Act { at: now, who: "the server".to_owned(), from: "itself".to_owned(), what };
+    let domains = domains_in(&what);
+    let act = Act { at: now, who: "the server".to_owned(), from: "itself".to_owned(), what, domains };
     if let Err(error) = Acts::new(directory.store()).note(&act) {
         error!(what = act.what, %error, "what was done is not in the audit");
     }

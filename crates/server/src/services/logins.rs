@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use auth::{Auth, LoginNote};
+use console::domains_in;
 use reports::{Act, Acts, Kept};
 use store::{Error, Timestamp};
 use tokio::sync::watch;
@@ -40,11 +41,13 @@ fn write(auth: &Auth, now: Timestamp) -> Result<(), Error> {
             None => format!("{} over {}, {} times", note.why, note.protocol.name(), note.times),
         };
         let (who, from) = (note.name.clone(), note.address.to_canonical().to_string());
-        Act { at: now, who, from, what }
+        let domains = domains_in(&who);
+        Act { at: now, who, from, what, domains }
     };
     let more = |count: u64| {
         let what = format!("and {count} more, which found no room here");
-        (count > 0).then(|| Act { at: now, who: "others".to_owned(), from: "elsewhere".to_owned(), what })
+        let (who, from) = ("others".to_owned(), "elsewhere".to_owned());
+        (count > 0).then(|| Act { at: now, who, from, what, domains: Vec::new() })
     };
     // One that is not written down takes the other not along.
     let mut written = Ok(());

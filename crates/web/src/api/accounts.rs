@@ -16,6 +16,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::post("/api/v1/admin/accounts/{id}/login", |caller, fields| json(set_login(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/quota", |caller, fields| json(set_quota(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/admin", |caller, fields| json(set_admin(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/accounts/{id}/domains", |caller, fields| json(set_domains(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/rename", |caller, fields| json(rename(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/remove", |caller, fields| json(remove(caller, fields)?)),
     Endpoint::post("/api/v1/admin/accounts/{id}/keep", |caller, _| json(keep(caller)?)),
@@ -32,7 +33,7 @@ const BUSY: &str = "too many passwords are being verified; give the list again, 
 pub(crate) fn page(caller: &Caller, fields: &Fields) -> Result<AccountsPage, Problem> {
     let (search, after) = (fields.text("search"), fields.optional("after"));
     let limit = fields.number("limit")?.unwrap_or(PER_PAGE);
-    Ok(caller.administration()?.accounts(&AccountsAsk { search, after, limit })?)
+    Ok(caller.domain_administration()?.accounts(&AccountsAsk { search, after, limit })?)
 }
 
 /// Makes the accounts of a list.
@@ -43,27 +44,31 @@ pub(crate) fn import(caller: &Caller, fields: &Fields) -> Result<BulkAnswer, Pro
         caller.in_turn(|| password.hash()).unwrap_or_else(|_problem| Err(directory::Error::refused(BUSY)))
     };
     let ask = BulkAsk { csv: fields.raw("csv"), first_line, dry_run };
-    Ok(caller.administration()?.import(&ask, &in_turn)?)
+    Ok(caller.domain_administration()?.import(&ask, &in_turn)?)
 }
 
 /// The account that the path names.
 pub(crate) fn account(caller: &Caller) -> Result<AccountLine, Problem> {
-    Ok(caller.administration()?.line(named(caller)?)?)
+    let administration = caller.domain_administration()?;
+    Ok(administration.line(administration.find(caller.parameter("id"))?)?)
 }
 
+/// The same, to change something of it.
 fn named(caller: &Caller) -> Result<AccountInfo, Problem> {
-    Ok(caller.administration()?.find(caller.parameter("id"))?)
+    Ok(caller.domain_administration()?.find_to_change(caller.parameter("id"))?)
 }
 
 /// An account that nobody knows the password of, and a link to choose it.
 pub(crate) fn add(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
-    caller.administration()?;
+    let administration = caller.domain_administration()?;
     let directory = caller.site.auth().directory().clone();
     let (address, name, now) = (fields.address("address", "domain"), fields.text("name").to_owned(), caller.now);
+    administration.may_hold(&address)?;
+    administration.may_link(now)?;
     let (password, new) = (auth::generate_password()?, address.clone());
     caller.in_turn(move || directory.add_account(&new, &password, &name, now))??;
     let text = format!("{address} was added. With this link its owner chooses the password, once, within 7 days:");
-    password_link(caller, &address, text)
+    password_link(caller, &administration.find(&address)?, text)
 }
 
 pub(crate) fn set_login(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
@@ -77,7 +82,9 @@ pub(crate) fn set_login(caller: &Caller, fields: &Fields) -> Result<Done, Proble
     about(caller, account, text)
 }
 
+/// For administrators of the server only, as what follows.
 pub(crate) fn set_admin(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    caller.administration()?;
     let (account, admin) = (named(caller)?, fields.is_on("admin"));
     let done = if admin { "is an administrator now" } else { "is no administrator any more" };
     if !admin {
@@ -88,10 +95,25 @@ pub(crate) fn set_admin(caller: &Caller, fields: &Fields) -> Result<Done, Proble
     about(caller, account, text)
 }
 
+/// Says which domains its owner administers: `domains`, with commas between them; none: no more.
+pub(crate) fn set_domains(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    caller.administration()?;
+    let account = named(caller)?;
+    let domains: Vec<&str> = fields.text("domains").split([',', ' ', ';']).filter(|name| !name.is_empty()).collect();
+    caller.site.auth().directory().set_administers(&account.address, &domains)?;
+    let now = caller.site.auth().directory().administers(account.id)?;
+    let now: Vec<&str> = now.iter().map(String::as_str).collect();
+    let text = match now.is_empty() {
+        true => format!("{} administers no domain any more.", account.address),
+        false => format!("{} administers {} now, and no other domain.", account.address, now.join(", ")),
+    };
+    about(caller, account, text)
+}
+
 /// Gives an account another address. The old one stays as an alias unless it is said that it goes.
 pub(crate) fn rename(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
-    caller.administration()?;
     let (account, new) = (named(caller)?, fields.address("address", "domain"));
+    caller.domain_administration()?.may_hold(&new)?;
     let old = if fields.switch("keep_old").unwrap_or(true) { OldAddress::Stays } else { OldAddress::Goes };
     caller.site.auth().directory().rename_account(&account.address, &new, old, caller.actor())?;
     let then = match old {
@@ -100,7 +122,7 @@ pub(crate) fn rename(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
             "the old address leads nowhere any more, also for what comes back of mail that is on its way"
         }
     };
-    let renamed = caller.administration()?.find(&account.id.to_string())?;
+    let renamed = caller.domain_administration()?.find(&account.id.to_string())?;
     let text =
         format!("{} is {} now. Programs log in with that from now on; {then}.", account.address, renamed.address);
     about(caller, renamed, text)
@@ -121,7 +143,7 @@ pub(crate) fn remove(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
             Ok(Done { text, url: None, expires_at: None, account: None })
         }
         Some(_) => {
-            let account = caller.administration()?.find(&account.id.to_string())?;
+            let account = caller.domain_administration()?.find(&account.id.to_string())?;
             let text = format!(
                 "{} cannot log in any more, and mail for it is refused. Its mail is kept, and goes when its time comes; until \
                  then the account can stay.",
@@ -134,10 +156,9 @@ pub(crate) fn remove(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
 
 /// An account that was ended stays after all.
 pub(crate) fn keep(caller: &Caller) -> Result<Done, Problem> {
-    caller.administration()?;
     let account = named(caller)?;
     caller.site.auth().directory().stay(&account.address)?;
-    let account = caller.administration()?.find(&account.id.to_string())?;
+    let account = caller.domain_administration()?.find(&account.id.to_string())?;
     let text = format!("{} stays, with all its mail, as it was.", account.address);
     about(caller, account, text)
 }
@@ -150,30 +171,31 @@ pub(crate) fn set_quota(caller: &Caller, fields: &Fields) -> Result<Done, Proble
     let as_shown = account_line.quota_bytes.filter(|bytes| mib == Some(bytes >> 20));
     let bytes = fields.number("quota_bytes")?.or(as_shown).or(mib.map(|mib| mib << 20));
     let quota = Quota { bytes, messages: fields.number("quota_messages")? };
-    caller.administration()?.set_quota(account.id, quota)?;
+    caller.domain_administration()?.set_quota(&account, quota)?;
     let done = about(caller, account.clone(), String::new())?;
     let usage = done.account.as_ref().map(|account| account.usage.as_str()).unwrap_or_default();
     Ok(Done { text: format!("{} has a new quota. {usage}", account.address), ..done })
 }
 
 pub(crate) fn make_link(caller: &Caller) -> Result<Done, Problem> {
-    let address = named(caller)?.address;
+    let account = named(caller)?;
+    let address = account.address.clone();
     let text = format!(
         "With this link the owner of {address} chooses a new password, once, within 7 days. It is shown only now:"
     );
-    password_link(caller, &address, text)
+    password_link(caller, &account, text)
 }
 
 /// What was done, with the account as it is after that.
 fn about(caller: &Caller, info: AccountInfo, text: String) -> Result<Done, Problem> {
-    let administration = caller.administration()?;
+    let administration = caller.domain_administration()?;
     let account = administration.line(administration.find(&info.address)?)?;
     Ok(Done { account: Some(account), ..Done::new(text) })
 }
 
-fn password_link(caller: &Caller, address: &str, text: String) -> Result<Done, Problem> {
-    let link = caller.site.auth().directory().password_link(address, caller.now)?;
-    Ok(Done::linking(text, caller.url(&format!("/password/{}", link.token)), &link.info.into()))
+fn password_link(caller: &Caller, account: &AccountInfo, text: String) -> Result<Done, Problem> {
+    let (token, info) = caller.domain_administration()?.password_link(account, caller.now)?;
+    Ok(Done::linking(text, caller.url(&format!("/password/{token}")), &info.into()))
 }
 
 pub(crate) fn second_factor_off(caller: &Caller) -> Result<Done, Problem> {

@@ -5,8 +5,8 @@ use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
 use crate::setup::{DnsRecord, records_of};
-use console::{AliasLine, DomainLine, Done};
-use directory::{Alias, DomainInfo};
+use console::{AliasLine, DomainLine, Done, words};
+use directory::{Alias, DomainInfo, DomainLimits};
 use serde::Serialize;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -14,6 +14,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/api/v1/admin/domains", |caller, _| json(domains(caller)?)),
     Endpoint::post("/api/v1/admin/domains", |caller, fields| json(add_domain(caller, fields)?)),
     Endpoint::post("/api/v1/admin/domains/remove", |caller, fields| json(remove_domain(caller, fields)?)),
+    Endpoint::post("/api/v1/admin/domains/limits", |caller, fields| json(set_limits(caller, fields)?)),
     Endpoint::get("/api/v1/admin/records", |caller, fields| json(records(caller, fields)?)),
     Endpoint::post("/api/v1/admin/domains/rotate", |caller, fields| json(rotate(caller, fields)?)),
     Endpoint::get("/api/v1/admin/aliases", |caller, _| json(AddressesData::of(addresses(caller)?).aliases)),
@@ -37,30 +38,38 @@ impl AddressesData {
     }
 }
 
-/// All local domains and aliases.
+/// All local domains and aliases that they administer.
 pub(crate) fn addresses(caller: &Caller) -> Result<(Vec<DomainInfo>, Vec<Alias>), Problem> {
-    caller.administration()?;
-    let directory = caller.site.auth().directory();
-    Ok((directory.domains()?, directory.aliases()?))
+    let administration = caller.domain_administration()?;
+    Ok((administration.domains()?, administration.aliases()?))
 }
 
-fn domains(caller: &Caller) -> Result<Vec<DomainLine>, Problem> {
-    caller.administration()?;
-    let directory = caller.site.auth().directory();
-    let data = |domain: DomainInfo| {
-        let postmasters = directory.postmasters(&domain.name)?;
-        Ok(DomainLine { domain: domain.name, shown: domain.shown, postmasters })
-    };
-    directory.domains()?.into_iter().map(data).collect()
+/// The domains, each with who looks after it.
+pub(crate) fn domains(caller: &Caller) -> Result<Vec<DomainLine>, Problem> {
+    Ok(caller.domain_administration()?.domain_lines()?)
+}
+
+/// How far administrators of a domain go: `accounts`, and `quota_mib` (or `quota_bytes`) of each; what is left out has no limit.
+pub(crate) fn set_limits(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
+    let domain = fields.text("domain");
+    let mib = fields.number::<u32>("quota_mib")?.map(|mib| u64::from(mib) << 20);
+    let limits =
+        DomainLimits { accounts: fields.number("accounts")?, quota_bytes: fields.number("quota_bytes")?.or(mib) };
+    change(caller, format!("{domain}: {}", words::domain_limits(limits)), |directory| {
+        directory.set_domain_limits(domain, limits)
+    })
 }
 
 /// What to publish in the DNS for a local `domain`.
 pub(crate) fn records(caller: &Caller, fields: &Fields) -> Result<Vec<DnsRecord>, Problem> {
-    caller.administration()?;
+    let administration = caller.domain_administration()?;
     let (domain, site) = (fields.text("domain"), &caller.site);
-    let found = records_of(site.auth().directory(), domain, site.offered(), caller.now)?;
     let unknown =
         || console::Error::Unknown(format!("{domain} is no local domain; `pillarbox domain add` makes it one"));
+    if !administration.scope().has_domain(domain) {
+        return Err(unknown().into());
+    }
+    let found = records_of(site.auth().directory(), domain, site.offered(), caller.now)?;
     Ok(found.ok_or_else(unknown)?.1)
 }
 
@@ -91,16 +100,17 @@ pub(crate) fn add_alias(caller: &Caller, fields: &Fields) -> Result<Done, Proble
     let (alias, targets) = (fields.text("alias"), fields.text("targets"));
     let targets: Vec<&str> =
         targets.split([',', ' ', ';']).map(str::trim).filter(|target| !target.is_empty()).collect();
-    change(caller, format!("{alias} leads to {} now.", targets.join(", ")), |directory| {
-        directory.add_alias(alias, &targets)
-    })
+    caller.domain_administration()?.add_alias(alias, &targets)?;
+    Ok(Done::new(format!("{alias} leads to {} now.", targets.join(", "))))
 }
 
 pub(crate) fn remove_alias(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let alias = fields.text("alias");
-    change(caller, format!("{alias} leads nowhere any more."), |directory| directory.remove_alias(alias))
+    caller.domain_administration()?.remove_alias(alias)?;
+    Ok(Done::new(format!("{alias} leads nowhere any more.")))
 }
 
+/// For administrators of the server only.
 fn change(
     caller: &Caller,
     done: String,

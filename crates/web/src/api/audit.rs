@@ -15,5 +15,5 @@ pub(super) const ENDPOINTS: &[Endpoint] =
 /// A page of what was done.
 pub(crate) fn page(caller: &Caller, fields: &Fields) -> Result<AuditPage, Problem> {
     let (before, limit) = (fields.number("before")?, fields.number("limit")?.unwrap_or(LINES));
-    Ok(caller.administration()?.audit(fields.text("kind"), fields.text("search"), before, limit)?)
+    Ok(caller.domain_administration()?.audit(fields.text("kind"), fields.text("search"), before, limit)?)
 }

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::{Kind, Problem};
 use console::{
-    Act, Done, InvitedLine, ListLine, MemberLine, MembershipLine, PostLine, answer_post, invitation, shown,
+    Act, Done, InvitedLine, ListLine, MemberLine, MembershipLine, PostLine, Scope, answer_post, invitation, shown,
     waiting_posts,
 };
 use directory::{Approval, By, List, Member, Posting, Whose};
@@ -36,10 +36,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 /// All lists for an administrator, for others those that they own; or the one that is named.
 pub(crate) fn all(caller: &Caller, only: &str) -> Result<Vec<ListLine>, Problem> {
     let lists = caller.site.auth().directory().lists()?;
-    let is_administrator = caller.administration().is_ok();
-    let is_shown = |list: &&Arc<List>| {
-        (only.is_empty() || list.address.eq_ignore_ascii_case(only)) && (is_administrator || is_owner(caller, list))
-    };
+    let administration = caller.domain_administration().ok();
+    let is_theirs = |list: &List| administration.as_ref().is_some_and(|of| of.has_list(list)) || is_owner(caller, list);
+    let is_shown = |list: &&Arc<List>| (only.is_empty() || list.address.eq_ignore_ascii_case(only)) && is_theirs(list);
     let waiting = waiting(caller)?;
     lists.iter().filter(is_shown).map(|list| line(caller, list, &waiting)).collect()
 }
@@ -92,22 +91,24 @@ fn joining(fields: &Fields) -> Result<bool, Problem> {
 }
 
 pub(crate) fn add(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
-    caller.administration()?;
+    let administration = caller.domain_administration()?;
     let (list, title, posting) = (fields.text("list"), fields.text("title"), posting(fields)?);
     let owners: Vec<&str> = fields.text("owners").split([',', ' ', ';']).filter(|owner| !owner.is_empty()).collect();
+    administration.may_hold(list)?;
+    administration.may_name(&owners)?;
     caller.site.auth().directory().add_list(list, title, posting, &owners)?;
     Ok(Done::new(tr!("{list} is a list now.", list)))
 }
 
 pub(crate) fn set_posting(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
-    caller.administration()?;
+    administers(caller, fields.text("list"))?;
     let (list, posting) = (fields.text("list"), posting(fields)?);
     caller.site.auth().directory().set_posting(list, posting)?;
     Ok(Done::new(tr!("Who may write to {list}: {name}.", list, name = posting.name())))
 }
 
 pub(crate) fn set_open(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
-    caller.administration()?;
+    administers(caller, fields.text("list"))?;
     let list = fields.text("list");
     let is_open = joining(fields)?;
     let done = match is_open {
@@ -119,7 +120,7 @@ pub(crate) fn set_open(caller: &Caller, fields: &Fields) -> Result<Done, Problem
 }
 
 pub(crate) fn remove(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
-    caller.administration()?;
+    administers(caller, fields.text("list"))?;
     let list = fields.text("list");
     let known = caller.site.auth().directory().list(list)?;
     caller.site.auth().directory().remove_list(list, caller.now)?;
@@ -137,11 +138,20 @@ pub(crate) fn join(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let (list, member) = (fields.text("list"), fields.text("member"));
     keeps(caller, list)?;
     let directory = caller.site.auth().directory();
+    let known_list = directory.list(list)?;
+    // Whoever administers the domain of the list, and not the server, answers for accounts in their domains, and is not told which
+    // there are in others.
+    let administration = caller.domain_administration().ok();
+    let of_domain = administration.filter(|of| known_list.as_ref().is_some_and(|list| of.has_list(list)));
+    let is_theirs = of_domain.as_ref().is_none_or(|of| of.scope().has_address(member));
     // Nobody elsewhere is made a member by somebody who does not answer for the server; who is one may have mail again.
-    let is_here = directory.account(member)?.is_some();
-    let members = directory.list(list)?.map(|list| directory.members(&list)).transpose()?.unwrap_or_default();
+    let is_here = is_theirs && directory.account(member)?.is_some();
+    let members = known_list.map(|list| directory.members(&list)).transpose()?.unwrap_or_default();
     if !is_here && !members.iter().any(|known| known.address.eq_ignore_ascii_case(member)) {
-        caller.administration()?;
+        match of_domain {
+            Some(of) => of.may_name(&[member])?,
+            None => drop(caller.administration()?),
+        }
     }
     directory.join_list(list, member, turn(caller, member)?)?;
     Ok(Done::new(tr!("{member} gets what is written to {list}.", member, list)))
@@ -298,5 +308,15 @@ fn keeps(caller: &Caller, address: &str) -> Result<(), Problem> {
     if list.is_some_and(|list| is_owner(caller, &list)) {
         return caller.may(Act::Decide);
     }
-    caller.administration().map(drop)
+    administers(caller, address)
+}
+
+/// Whether they administer the domain of a list. One that is not theirs is told as one that is not there.
+fn administers(caller: &Caller, address: &str) -> Result<(), Problem> {
+    let administration = caller.domain_administration()?;
+    match caller.site.auth().directory().list(address)? {
+        Some(list) if !administration.has_list(&list) => Err(Problem::not_found()),
+        None if administration.scope() != &Scope::Server => Err(Problem::not_found()),
+        Some(_) | None => Ok(()),
+    }
 }

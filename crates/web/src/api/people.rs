@@ -5,13 +5,13 @@ use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
 use crate::site::Site;
-use console::{AcceptedRequest, Administration, Answering, DeclinedRequest, Done, LinkLine};
+use console::{AcceptedRequest, Answering, DeclinedRequest, DomainAdministration, Done, LinkLine};
 
 /// An invitation is good for so long, unless it is said how long.
 const DAYS: u16 = 7;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::get("/api/v1/admin/requests", |caller, _| json(caller.administration()?.requests()?)),
+    Endpoint::get("/api/v1/admin/requests", |caller, _| json(caller.domain_administration()?.requests()?)),
     Endpoint::post("/api/v1/admin/requests/{id}/accept", |caller, fields| json(accept(caller, fields)?)),
     Endpoint::post("/api/v1/admin/requests/{id}/decline", |caller, fields| json(decline(caller, fields)?)),
     Endpoint::post("/api/v1/admin/invitations", |caller, fields| json(invite(caller, fields)?)),
@@ -31,7 +31,7 @@ pub(crate) fn accept(caller: &Caller, fields: &Fields) -> Result<AcceptedRequest
 /// Declines a request. Whether who asked was told by a letter.
 pub(crate) fn decline(caller: &Caller, fields: &Fields) -> Result<DeclinedRequest, Problem> {
     let number = caller.number("id")?;
-    let decline = |administration: &Administration, answering: &Answering<'_>| {
+    let decline = |administration: &DomainAdministration, answering: &Answering<'_>| {
         administration.decline(number, fields.text("reason"), answering)
     };
     Desk::of(caller)?.answer(decline)
@@ -39,7 +39,7 @@ pub(crate) fn decline(caller: &Caller, fields: &Fields) -> Result<DeclinedReques
 
 /// Where requests are answered.
 struct Desk {
-    administration: Administration,
+    administration: DomainAdministration,
     site: Site,
     /// What links of the pages begin with.
     origin: String,
@@ -47,12 +47,12 @@ struct Desk {
 
 impl Desk {
     fn of(caller: &Caller) -> Result<Self, Problem> {
-        Ok(Self { administration: caller.administration()?, site: caller.site.clone(), origin: caller.url("") })
+        Ok(Self { administration: caller.domain_administration()?, site: caller.site.clone(), origin: caller.url("") })
     }
 
     fn answer<T>(
         &self,
-        answer: impl FnOnce(&Administration, &Answering<'_>) -> Result<T, console::Error>,
+        answer: impl FnOnce(&DomainAdministration, &Answering<'_>) -> Result<T, console::Error>,
     ) -> Result<T, Problem> {
         let (password_url, send) = (
             |token: &str| format!("{}/password/{token}", self.origin),
@@ -65,36 +65,41 @@ impl Desk {
 
 /// Links that were made and not used yet.
 pub(crate) fn links(caller: &Caller) -> Result<Vec<LinkLine>, Problem> {
-    caller.administration()?;
-    Ok(caller.site.auth().directory().links(caller.now)?.into_iter().map(LinkLine::from).collect())
+    Ok(caller.domain_administration()?.links(caller.now)?)
 }
 
 pub(crate) fn invite(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
-    caller.administration()?;
+    let administration = caller.domain_administration()?;
     let days = fields.number("days")?.unwrap_or(DAYS);
     let directory = caller.site.auth().directory();
-    // Unless it is said otherwise, administrators invite into the domain that they are in themselves.
+    // Unless it is said otherwise, administrators invite into the domain that they are in themselves, if it is theirs.
     let own = own_domain(caller)?;
-    let domains: Vec<&str> = match fields.optional("domain").unwrap_or(&own) {
+    let wanted: Vec<&str> = match fields.optional("domain").unwrap_or(&own) {
         "*" => Vec::new(),
         domains => domains.split([',', ' ']).filter(|domain| !domain.is_empty()).collect(),
     };
+    let domains = administration.inviting(&wanted)?;
+    let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
+    if let Some(address) = fields.optional("address") {
+        administration.may_hold(address)?;
+    }
+    administration.may_link(caller.now)?;
     let link = directory.invite(fields.optional("address"), &domains, days, caller.now)?;
     let text = format!("Whoever gets this link makes an account, once, within {days} days. It is shown only now:");
     Ok(Done::linking(text, caller.url(&format!("/invitation/{}", link.token)), &link.info.into()))
 }
 
-/// The domain of the administrator's own address; the operator's is any.
+/// The domain of the administrator's own address, if it is one that they administer; else any of theirs, as the operator's is.
 pub(crate) fn own_domain(caller: &Caller) -> Result<String, Problem> {
     let Some(own) = &caller.own else { return Ok("*".to_owned()) };
     let info = caller.site.auth().directory().account_by_id(own.account)?;
     let domain = info.as_ref().and_then(|info| info.address.rsplit_once('@')).map(|(_, domain)| domain.to_owned());
-    Ok(domain.unwrap_or_default())
+    let is_theirs = |domain: &String| caller.domain_administration().is_ok_and(|of| of.scope().has_domain(domain));
+    Ok(domain.filter(is_theirs).unwrap_or_else(|| "*".to_owned()))
 }
 
 pub(crate) fn take_back(caller: &Caller) -> Result<Done, Problem> {
-    caller.administration()?;
     let id = caller.parameter("id");
-    caller.site.auth().directory().take_link_back(id)?;
+    caller.domain_administration()?.take_link_back(id, caller.now)?;
     Ok(Done::new(format!("The link {id} is not good any more.")))
 }

@@ -18,7 +18,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::post("/api/v1/admin/destinations/release", |caller, fields| {
         json(caller.queue()?.release_all(fields.text("domain"))?)
     }),
-    Endpoint::get("/api/v1/admin/queue/{id}", |caller, _| json(caller.queue()?.show(caller.number("id")?)?)),
+    Endpoint::get("/api/v1/admin/queue/{id}", |caller, _| json(caller.queue_view()?.show(caller.number("id")?)?)),
     Endpoint::post("/api/v1/admin/queue/{id}/retry", |caller, _| json(caller.queue()?.retry(caller.number("id")?)?)),
     Endpoint::post("/api/v1/admin/queue/{id}/hold", |caller, _| json(caller.queue()?.hold(caller.number("id")?)?)),
     Endpoint::post("/api/v1/admin/queue/{id}/release", |caller, _| {
@@ -29,5 +29,5 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 
 /// A page of the queue.
 pub(crate) fn page(caller: &Caller, fields: &Fields) -> Result<QueuePage, Problem> {
-    Ok(caller.queue()?.page(fields.number("after")?)?)
+    Ok(caller.queue_view()?.page(fields.number("after")?)?)
 }

@@ -21,7 +21,7 @@ pub(crate) fn own(caller: &Caller, fields: &Fields) -> Result<RefusedPage, Probl
 
 /// What was for addresses that lead nowhere.
 pub(crate) fn of_nobody(caller: &Caller, fields: &Fields) -> Result<RefusedPage, Problem> {
-    Ok(caller.administration()?.refused(&wanted(caller, fields)?)?)
+    Ok(caller.domain_administration()?.refused(&wanted(caller, fields)?)?)
 }
 
 fn wanted(caller: &Caller, fields: &Fields) -> Result<Wanted, Problem> {

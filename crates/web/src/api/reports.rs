@@ -14,5 +14,5 @@ pub(super) const ENDPOINTS: &[Endpoint] =
 
 pub(crate) fn page(caller: &Caller, fields: &Fields) -> Result<ReportsPage, Problem> {
     let days = fields.number("days")?.unwrap_or(DAYS);
-    Ok(caller.administration()?.reports(days, caller.now)?)
+    Ok(caller.domain_administration()?.reports(days, caller.now)?)
 }

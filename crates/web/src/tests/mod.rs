@@ -2,6 +2,7 @@
 
 mod accounts;
 mod api;
+mod domain_administrators;
 mod junk_filter;
 mod lists;
 mod login;

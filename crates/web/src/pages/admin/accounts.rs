@@ -24,6 +24,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/admin/accounts/{id}/login", Handler::Owner(set_login)),
     Route::post("/admin/accounts/{id}/quota", Handler::Owner(set_quota)),
     Route::post("/admin/accounts/{id}/admin", Handler::Owner(set_admin)),
+    Route::post("/admin/accounts/{id}/domains", Handler::Owner(set_domains)),
     Route::post("/admin/accounts/{id}/rename", Handler::Owner(rename)),
     Route::post("/admin/accounts/{id}/remove", Handler::Owner(remove)),
     Route::post("/admin/accounts/{id}/keep", Handler::Owner(keep)),
@@ -51,6 +52,8 @@ struct AccountPage {
     frame: Frame,
     account: AccountLine,
     is_self: bool,
+    /// Whether they may change something of it.
+    may_change: bool,
     /// The quota as the form has it.
     quota_mib: String,
     quota_messages: String,
@@ -72,8 +75,8 @@ struct ImportPage {
 fn list(owner: &Owner, fields: &Fields) -> Outcome {
     let page = accounts::page(owner, fields)?;
     let (search, is_later, now) = (fields.text("search").to_owned(), fields.has("after"), owner.now);
-    let domains = owner.site.auth().directory().domains()?;
-    let rejecting = owner.administration()?.rejecting_domains(owner.now)?;
+    let administration = owner.domain_administration()?;
+    let (domains, rejecting) = (administration.domains()?, administration.rejecting_domains(owner.now)?);
     let frame = Frame::of(owner, "admin");
     Answer::page(&ListPage { frame, page, search, is_later, now, domains, rejecting })
 }
@@ -95,7 +98,7 @@ fn import(owner: &Owner, fields: &Fields) -> Outcome {
 }
 
 fn ask_for_list(owner: &Owner, csv: &str, answer: Option<BulkAnswer>) -> Outcome {
-    owner.administration()?;
+    owner.domain_administration()?;
     let (frame, csv) = (Frame::of(owner, "admin"), csv.to_owned());
     Answer::page(&ImportPage { frame, csv, answer, lines_max: BULK_LINES_MAX })
 }
@@ -118,12 +121,13 @@ fn next(search: &str, after: &str) -> String {
 
 fn one(owner: &Owner, _: &Fields) -> Outcome {
     let account = accounts::account(owner)?;
+    let may_change = owner.domain_administration()?.find_to_change(&account.number.to_string()).is_ok();
     let (is_self, now) = (account.number == owner.own()?.account.0, owner.now);
     let quota_mib = account.quota_bytes.map(|bytes| (bytes >> 20).to_string()).unwrap_or_default();
     let quota_messages = account.quota_messages.map(|messages| messages.to_string()).unwrap_or_default();
     let removal_days = owner.site.auth().directory().removal_days();
     let frame = Frame::of(owner, "admin");
-    Answer::page(&AccountPage { frame, account, is_self, quota_mib, quota_messages, removal_days, now })
+    Answer::page(&AccountPage { frame, account, is_self, may_change, quota_mib, quota_messages, removal_days, now })
 }
 
 fn set_login(owner: &Owner, fields: &Fields) -> Outcome {
@@ -132,6 +136,10 @@ fn set_login(owner: &Owner, fields: &Fields) -> Outcome {
 
 fn set_admin(owner: &Owner, fields: &Fields) -> Outcome {
     change(owner, accounts::set_admin(owner, fields))
+}
+
+fn set_domains(owner: &Owner, fields: &Fields) -> Outcome {
+    change(owner, accounts::set_domains(owner, fields))
 }
 
 fn set_quota(owner: &Owner, fields: &Fields) -> Outcome {

@@ -8,12 +8,14 @@ use crate::frame::Frame;
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use directory::{Alias, DomainInfo};
+use console::DomainLine;
+use directory::Alias;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/admin/addresses", Handler::Owner(list)),
     Route::post("/admin/domains", Handler::Owner(add_domain)),
     Route::post("/admin/domains/remove", Handler::Owner(remove_domain)),
+    Route::post("/admin/domains/limits", Handler::Owner(set_limits)),
     Route::post("/admin/aliases", Handler::Owner(add_alias)),
     Route::post("/admin/aliases/remove", Handler::Owner(remove_alias)),
 ];
@@ -24,12 +26,12 @@ const HERE: &str = "/admin/addresses";
 #[template(path = "admin_addresses.html")]
 struct AddressesPage {
     frame: Frame,
-    domains: Vec<DomainInfo>,
+    domains: Vec<DomainLine>,
     aliases: Vec<Alias>,
 }
 
 fn list(owner: &Owner, _: &Fields) -> Outcome {
-    let (domains, aliases) = addresses::addresses(owner)?;
+    let (domains, aliases) = (addresses::domains(owner)?, addresses::addresses(owner)?.1);
     Answer::page(&AddressesPage { frame: Frame::of(owner, "admin"), domains, aliases })
 }
 
@@ -39,6 +41,10 @@ fn add_domain(owner: &Owner, fields: &Fields) -> Outcome {
 
 fn remove_domain(owner: &Owner, fields: &Fields) -> Outcome {
     settled(owner, addresses::remove_domain(owner, fields), HERE)
+}
+
+fn set_limits(owner: &Owner, fields: &Fields) -> Outcome {
+    settled(owner, addresses::set_limits(owner, fields), HERE)
 }
 
 fn add_alias(owner: &Owner, fields: &Fields) -> Outcome {

@@ -42,6 +42,6 @@ struct ListsPage {
 }
 
 fn show(owner: &Owner, _: &Fields) -> Outcome {
-    owner.administration()?;
+    owner.domain_administration()?;
     Answer::page(&ListsPage { frame: Frame::of(owner, "admin"), lists: lists::all(owner, "")? })
 }

@@ -36,9 +36,9 @@ struct PeoplePage {
 }
 
 fn list(owner: &Owner, _: &Fields) -> Outcome {
-    let (requests, links) = (owner.administration()?.requests()?, people::links(owner)?);
+    let (requests, links) = (owner.domain_administration()?.requests()?, people::links(owner)?);
     let are_allowed = owner.site.auth().requests().are_allowed()?;
-    let domains = owner.site.auth().directory().domains()?;
+    let domains = owner.domain_administration()?.domains()?;
     let own = people::own_domain(owner)?;
     let (frame, now) = (Frame::of(owner, "admin"), owner.now);
     Answer::page(&PeoplePage { frame, requests, are_allowed, links, domains, own, now })

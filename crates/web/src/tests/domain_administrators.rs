@@ -1,0 +1,861 @@
+//! Administrators of domains: what they do in theirs, and that of another domain they neither see nor change anything, whichever
+//! door they try.
+
+use crate::route::{Handler, Verb};
+use crate::serve;
+use crate::testing::{ALICE, Answered, Browser, PASSWORD, World};
+use axum::http::StatusCode;
+use directory::{By, DomainLimits, Posting};
+use queue::NewEntry;
+use reports::{About, Received, Refusal, Refusals, Whose};
+use serde_json::{Map, Value, json};
+use smtp_proto::{ForwardPath, ReversePath};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use store::{AccountId, Row, TableId};
+
+const OWN: &str = "example.org";
+const OTHER: &str = "other.example";
+const ROOT: &str = "root@third.example";
+/// What only the other domain has.
+const MARKS: [&str; 9] = ["other.example", "Viktoria", "Tribal", "vera", "lars@", "bait@", "tribe@", "wanda", "Zebra"];
+
+/// What there is in a domain, by the names that calls have for it.
+struct Things(Vec<(&'static str, String)>);
+
+impl Things {
+    fn get(&self, name: &str) -> &str {
+        &self.0.iter().find(|(known, _)| *known == name).unwrap().1
+    }
+
+    /// A text with what stands in it for things.
+    fn fill(&self, text: &str, before: &str) -> String {
+        let fill = |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{before}{name}}}"), value);
+        self.0.iter().fold(text.to_owned(), fill)
+    }
+}
+
+/// A domain with one of everything.
+fn furnish(world: &World, domain: &str, names: [&str; 5], words: [&str; 3]) -> Things {
+    // What is written down in a millisecond has a number of its own in one process only.
+    world.wait_millis(1);
+    let (directory, now) = (world.auth.directory(), world.now());
+    let [user, leaver, alias, list, wish] = names.map(|name| format!("{name}@{domain}"));
+    let [owner, title, subject] = words;
+    let user_id = directory.add_account(&user, PASSWORD, owner, now).unwrap();
+    let leaver_id = directory.add_account(&leaver, PASSWORD, owner, now).unwrap();
+    directory.leave(&leaver, now).unwrap();
+    directory.add_alias(&alias, &[&user]).unwrap();
+    directory.add_list(&list, title, Posting::Members, &[&user]).unwrap();
+    directory.join_list(&list, &user, (By::Owner, now)).unwrap();
+    let invited = format!("invited@far-{domain}");
+    directory.invite_to_list(&list, &invited, now).unwrap();
+    let request = auth::NewRequest {
+        name: owner,
+        address: &wish,
+        reason: subject,
+        contact: &format!("contact@far-{domain}"),
+        from: "198.51.100.7".parse().unwrap(),
+        now,
+    };
+    let request = world.auth.requests().ask(&request).unwrap().number;
+    let link = directory.invite(None, &[domain], 7, now).unwrap().info.id;
+    directory.password_link(&user, now).unwrap();
+    let to = ForwardPath::Mailbox(invited.parse().unwrap());
+    let content = Arc::new(format!("Subject: {subject}\r\n\r\nx\r\n").into_bytes());
+    let from = ReversePath::Mailbox(user.parse().unwrap());
+    let new = NewEntry { account: Some(user_id), ..NewEntry::new(from, vec![to.into()], content) };
+    let message = world.queue.enqueue(new, now).unwrap().id.0;
+    refuse(world, &format!("nobody@{domain}"), subject);
+    report(world, domain);
+    Things(vec![
+        ("domain", domain.to_owned()),
+        ("user", user_id.to_string()),
+        ("address", user),
+        ("leaver", leaver_id.to_string()),
+        ("alias", alias),
+        ("list", list),
+        ("invited", invited),
+        ("request", request.to_string()),
+        ("link", link),
+        ("message", message.to_string()),
+    ])
+}
+
+fn refuse(world: &World, to: &str, subject: &str) {
+    let refusals = Refusals::new(world.auth.store(), world.auth.directory().clone());
+    let about = About { subject: subject.to_owned(), author: "shop@example.com".into(), ..About::default() };
+    let refusal = Refusal {
+        at: world.now(),
+        times: 1,
+        protocol: "smtp".into(),
+        client: "198.51.100.7".parse().unwrap(),
+        from: "bounce@example.com".into(),
+        to: to.to_owned(),
+        code: 550,
+        reply: "no such user".into(),
+        id: "1.2".into(),
+        about,
+    };
+    refusals.note(Whose::Recipient, refusal);
+    refusals.write(world.now()).unwrap();
+}
+
+/// Of mail in the name of a domain, of TLS with its hosts, and a complaint about mail of its account.
+fn report(world: &World, domain: &str) {
+    let received = Received::new(world.auth.store(), world.auth.directory().clone());
+    let begin = world.now().0 / 1000 - 24 * 3600;
+    let dmarc = format!(
+        "Subject: Report domain: {domain}\r\nContent-Type: text/xml\r\n\r\n<feedback><report_metadata><date_range><begin>{begin}\
+         </begin></date_range></report_metadata><policy_published><domain>{domain}</domain><p>none</p></policy_published>\
+         <record><row><source_ip>203.0.113.7</source_ip><count>412</count><policy_evaluated><dkim>fail</dkim></policy_evaluated>\
+         </row></record></feedback>\r\n"
+    );
+    let accounts = world.auth.directory().accounts().unwrap().into_iter();
+    let who = accounts.filter(|info| !info.disabled).find(|info| info.address.ends_with(domain)).unwrap();
+    let complaint = format!(
+        "Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\n\
+         Content-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n\
+         Message-ID: <sale@{domain}>\r\nFrom: {}\r\nSubject: Sale of {domain}\r\n\r\nx\r\n--b--\r\n",
+        who.address
+    );
+    for report in [dmarc, complaint] {
+        let by = Some(reports::By { domain: "big.example".to_owned(), is_checked: true });
+        received.take(report.as_bytes(), || by, world.now());
+    }
+    received.write(world.now()).unwrap();
+}
+
+/// Alice administers her domain; root the server; in her domain are people with more rights than she has.
+fn world() -> (World, Things, Things) {
+    let world = World::new();
+    let directory = world.auth.directory();
+    for domain in [OTHER, "third.example"] {
+        directory.add_domain(domain).unwrap();
+    }
+    directory.add_account(ROOT, PASSWORD, "Root", world.now()).unwrap();
+    directory.set_admin(ROOT, true).unwrap();
+    let own = furnish(&world, OWN, ["ursula", "oldie", "sales", "choir", "wendy"], ["Ursula", "Choir", "Apple"]);
+    let other = furnish(&world, OTHER, ["vera", "lars", "bait", "tribe", "wanda"], ["Viktoria", "Tribal", "Zebra"]);
+    let directory = world.auth.directory();
+    directory.set_administers("vera@other.example", &[OTHER]).unwrap();
+    directory.set_domain_limits(OTHER, DomainLimits { accounts: Some(7), quota_bytes: None }).unwrap();
+    directory.password_link("vera@other.example", world.now()).unwrap();
+    directory.set_administers(ALICE, &[OWN]).unwrap();
+    // Both are in the audit.
+    for address in ["ursula@example.org", "vera@other.example"] {
+        let mut root = session(&world, ROOT);
+        let path = format!("/api/v1/admin/accounts/{address}/login");
+        assert_eq!(root.call(&path, r#"{"disabled": false}"#).status, StatusCode::OK);
+    }
+    (world, own, other)
+}
+
+/// Somebody who is logged in, with the token that a POST needs.
+fn session<'a>(world: &'a World, address: &str) -> Browser<'a> {
+    let mut browser = world.browser();
+    assert_eq!(browser.log_in(address, PASSWORD).status, StatusCode::SEE_OTHER, "{address}");
+    let token = browser.get("/api/v1/session").json()["csrf_token"].as_str().unwrap().to_owned();
+    browser.extra.push(("x-csrf-token", token));
+    browser
+}
+
+/// Fields of a call.
+type Given = &'static [(&'static str, &'static str)];
+
+/// A route, what `{id}` is in it, and what is sent.
+type Entry = (&'static str, &'static str, Given);
+
+/// What an administrator of a domain does in it.
+const OF_DOMAINS: &[Entry] = &[
+    ("GET /api/v1/admin/accounts", "", &[("limit", "500"), ("search", "{domain}")]),
+    ("POST /api/v1/admin/accounts", "", &[("address", "new@{domain}"), ("name", "New")]),
+    ("POST /api/v1/admin/accounts/import", "", &[("csv", "address,password\nnew@{domain},correct horse\n")]),
+    ("GET /api/v1/admin/accounts/{id}", "{user}", &[]),
+    ("GET /api/v1/admin/accounts/{id}", "{address}", &[]),
+    ("POST /api/v1/admin/accounts/{id}/login", "{user}", &[("disabled", "true")]),
+    ("POST /api/v1/admin/accounts/{id}/login", "{address}", &[("disabled", "true")]),
+    ("POST /api/v1/admin/accounts/{id}/quota", "{user}", &[("quota_mib", "5")]),
+    ("POST /api/v1/admin/accounts/{id}/rename", "{user}", &[("address", "renamed@{domain}")]),
+    ("POST /api/v1/admin/accounts/{id}/remove", "{user}", &[("confirm", "{address}")]),
+    ("POST /api/v1/admin/accounts/{id}/keep", "{leaver}", &[]),
+    ("POST /api/v1/admin/accounts/{id}/link", "{user}", &[]),
+    ("POST /api/v1/admin/accounts/{id}/second-factor-off", "{user}", &[]),
+    ("GET /api/v1/admin/addresses", "", &[]),
+    ("GET /api/v1/admin/domains", "", &[]),
+    ("GET /api/v1/admin/aliases", "", &[]),
+    ("GET /api/v1/admin/records", "", &[("domain", "{domain}")]),
+    ("POST /api/v1/admin/aliases", "", &[("alias", "new@{domain}"), ("targets", "{address}")]),
+    ("POST /api/v1/admin/aliases/remove", "", &[("alias", "{alias}")]),
+    ("GET /api/v1/lists", "", &[]),
+    ("GET /api/v1/lists", "", &[("list", "{list}")]),
+    ("POST /api/v1/lists/join", "", &[("list", "{list}"), ("member", "{address}")]),
+    ("POST /api/v1/lists/leave", "", &[("list", "{list}"), ("member", "{address}")]),
+    ("POST /api/v1/lists/invite", "", &[("list", "{list}"), ("member", "someone@far.example")]),
+    ("POST /api/v1/lists/withdraw", "", &[("list", "{list}"), ("member", "{invited}")]),
+    ("POST /api/v1/lists/rules", "", &[("list", "{list}"), ("posting", "owners")]),
+    ("GET /api/v1/lists/posts", "", &[("list", "{list}")]),
+    ("POST /api/v1/lists/posts", "", &[("list", "{list}"), ("post", "1"), ("answer", "approve")]),
+    ("POST /api/v1/admin/lists", "", &[("list", "n@{domain}"), ("owners", "{address}"), ("posting", "members")]),
+    ("POST /api/v1/admin/lists/posting", "", &[("list", "{list}"), ("posting", "owners")]),
+    ("POST /api/v1/admin/lists/joining", "", &[("list", "{list}"), ("joining", "open")]),
+    ("POST /api/v1/admin/lists/remove", "", &[("list", "{list}")]),
+    ("GET /api/v1/admin/requests", "", &[]),
+    ("POST /api/v1/admin/requests/{id}/accept", "{request}", &[]),
+    ("POST /api/v1/admin/requests/{id}/accept", "{request}", &[("address", "instead@{domain}")]),
+    ("POST /api/v1/admin/requests/{id}/decline", "{request}", &[("reason", "no")]),
+    ("POST /api/v1/admin/invitations", "", &[("domain", "{domain}")]),
+    ("POST /api/v1/admin/invitations", "", &[("address", "new@{domain}")]),
+    ("GET /api/v1/admin/links", "", &[]),
+    ("POST /api/v1/admin/links/{id}/remove", "{link}", &[]),
+    ("GET /api/v1/admin/refused", "", &[]),
+    ("GET /api/v1/admin/reports", "", &[("days", "30")]),
+    ("GET /api/v1/admin/audit", "", &[("kind", "changes")]),
+    ("GET /api/v1/admin/audit", "", &[("kind", "logins")]),
+    ("GET /api/v1/admin/audit", "", &[("kind", "failures")]),
+    ("GET /api/v1/admin/queue", "", &[]),
+    ("GET /api/v1/admin/queue/{id}", "{message}", &[]),
+    ("GET /admin", "", &[]),
+    ("POST /admin/accounts", "", &[("address", "new@{domain}")]),
+    ("GET /admin/accounts/import", "", &[]),
+    ("POST /admin/accounts/import", "", &[("csv", "address,password\nnew@{domain},correct horse\n")]),
+    ("GET /admin/accounts/{id}", "{user}", &[]),
+    ("POST /admin/accounts/{id}/login", "{user}", &[("disabled", "yes")]),
+    ("POST /admin/accounts/{id}/quota", "{user}", &[("quota_mib", "5")]),
+    ("POST /admin/accounts/{id}/rename", "{user}", &[("address", "renamed@{domain}")]),
+    ("POST /admin/accounts/{id}/remove", "{user}", &[("confirm", "{address}")]),
+    ("POST /admin/accounts/{id}/keep", "{leaver}", &[]),
+    ("POST /admin/accounts/{id}/link", "{user}", &[]),
+    ("POST /admin/accounts/{id}/second-factor-off", "{user}", &[]),
+    ("GET /admin/addresses", "", &[]),
+    ("GET /admin/domains/records", "", &[("domain", "{domain}")]),
+    ("POST /admin/aliases", "", &[("alias", "new@{domain}"), ("targets", "{address}")]),
+    ("POST /admin/aliases/remove", "", &[("alias", "{alias}")]),
+    ("GET /admin/lists", "", &[]),
+    ("POST /admin/lists", "", &[("list", "n@{domain}"), ("owners", "{address}"), ("posting", "members")]),
+    ("POST /admin/lists/posting", "", &[("list", "{list}"), ("posting", "owners")]),
+    ("POST /admin/lists/joining", "", &[("list", "{list}"), ("joining", "open")]),
+    ("POST /admin/lists/join", "", &[("list", "{list}"), ("member", "{address}")]),
+    ("POST /admin/lists/leave", "", &[("list", "{list}"), ("member", "{address}")]),
+    ("POST /admin/lists/remove", "", &[("list", "{list}")]),
+    ("GET /lists/{list}", "", &[("list", "{list}")]),
+    ("POST /lists/{list}/invite", "", &[("list", "{list}"), ("member", "someone@far.example")]),
+    ("POST /lists/{list}/withdraw", "", &[("list", "{list}"), ("member", "{invited}")]),
+    ("POST /lists/{list}/join", "", &[("list", "{list}"), ("member", "{address}")]),
+    ("POST /lists/{list}/leave", "", &[("list", "{list}"), ("member", "{address}")]),
+    ("POST /lists/{list}/rules", "", &[("list", "{list}"), ("posting", "owners")]),
+    ("POST /lists/{list}/posts", "", &[("list", "{list}"), ("post", "1"), ("answer", "approve")]),
+    ("GET /admin/people", "", &[]),
+    ("POST /admin/requests/{id}/accept", "{request}", &[]),
+    ("POST /admin/requests/{id}/decline", "{request}", &[("reason", "no")]),
+    ("POST /admin/invitations", "", &[("domain", "{domain}")]),
+    ("POST /admin/links/{id}/remove", "{link}", &[]),
+    ("GET /admin/refused", "", &[]),
+    ("GET /admin/reports", "", &[]),
+    ("GET /admin/audit", "", &[("kind", "changes")]),
+    ("GET /admin/queue/messages", "", &[]),
+];
+
+/// What cannot be done in one's own domain either, as it is furnished, and why.
+const CANNOT: &[(&str, &str)] = &[
+    ("second-factor-off", "has no second factor"),
+    ("/lists/posts", "was answered already"),
+    ("choir@example.org/posts", "was answered already"),
+];
+
+/// What only administrators of the server do, with what would be right for it.
+const OF_THE_SERVER: &[Entry] = &[
+    ("POST /api/v1/admin/accounts/{id}/admin", "{user}", &[("admin", "true")]),
+    ("POST /api/v1/admin/accounts/{id}/domains", "{user}", &[("domains", "{domain}")]),
+    ("POST /api/v1/admin/domains", "", &[("domain", "new.example")]),
+    ("POST /api/v1/admin/domains/remove", "", &[("domain", "{domain}")]),
+    ("POST /api/v1/admin/domains/rotate", "", &[("domain", "{domain}")]),
+    ("POST /api/v1/admin/domains/limits", "", &[("domain", "{domain}"), ("accounts", "5")]),
+    ("GET /api/v1/admin/certificate", "", &[]),
+    ("POST /api/v1/admin/certificate/renew", "", &[]),
+    ("GET /api/v1/admin/doctor", "", &[]),
+    ("POST /api/v1/admin/doctor/look", "", &[]),
+    ("GET /api/v1/admin/status", "", &[]),
+    ("GET /api/v1/admin/integrity", "", &[]),
+    ("GET /api/v1/admin/test-mail", "", &[]),
+    ("POST /api/v1/admin/test-mail", "", &[("account", "{address}"), ("to", "x@far.example")]),
+    ("GET /api/v1/admin/sending", "", &[]),
+    ("POST /api/v1/admin/sending/{id}", "{user}", &[("answer", "let-go")]),
+    ("GET /api/v1/admin/destinations", "", &[]),
+    ("POST /api/v1/admin/destinations/retry", "", &[("domain", "far-{domain}")]),
+    ("POST /api/v1/admin/destinations/hold", "", &[("domain", "far-{domain}")]),
+    ("POST /api/v1/admin/destinations/release", "", &[("domain", "far-{domain}")]),
+    ("POST /api/v1/admin/queue/{id}/retry", "{message}", &[]),
+    ("POST /api/v1/admin/queue/{id}/hold", "{message}", &[]),
+    ("POST /api/v1/admin/queue/{id}/release", "{message}", &[]),
+    ("POST /api/v1/admin/queue/{id}/remove", "{message}", &[]),
+    ("POST /admin/accounts/{id}/admin", "{user}", &[("admin", "yes")]),
+    ("POST /admin/accounts/{id}/domains", "{user}", &[("domains", "{domain}")]),
+    ("POST /admin/domains", "", &[("domain", "new.example")]),
+    ("POST /admin/domains/remove", "", &[("domain", "{domain}")]),
+    ("POST /admin/domains/limits", "", &[("domain", "{domain}"), ("accounts", "5")]),
+    ("GET /admin/doctor", "", &[]),
+    ("POST /admin/doctor", "", &[]),
+    ("GET /admin/integrity", "", &[]),
+    ("GET /admin/test-mail", "", &[]),
+    ("POST /admin/test-mail", "", &[("account", "{address}"), ("to", "x@far.example")]),
+    ("GET /admin/queue", "", &[]),
+    ("POST /admin/queue/retry", "", &[("domain", "far-{domain}")]),
+    ("POST /admin/queue/hold", "", &[("domain", "far-{domain}")]),
+    ("POST /admin/queue/release", "", &[("domain", "far-{domain}")]),
+    ("POST /admin/queue/messages/{id}/retry", "{message}", &[]),
+    ("POST /admin/queue/messages/{id}/hold", "{message}", &[]),
+    ("POST /admin/queue/messages/{id}/release", "{message}", &[]),
+    ("POST /admin/queue/messages/{id}/remove", "{message}", &[]),
+];
+
+/// What is about the own account of whoever is logged in, whatever they administer.
+const OF_THEMSELVES: &[&str] = &[
+    "GET /",
+    "GET /account",
+    "GET /account/forward",
+    "GET /account/scheduled",
+    "GET /account/second-factor",
+    "GET /account/shares",
+    "GET /account/test-mail",
+    "GET /api/v1/account",
+    "GET /api/v1/defaults",
+    "GET /api/v1/defaults/choices",
+    "GET /api/v1/devices",
+    "GET /api/v1/devices/{id}",
+    "GET /api/v1/devices/{id}/choices",
+    "GET /api/v1/devices/{id}/imap",
+    "GET /api/v1/forward",
+    "GET /api/v1/held",
+    "GET /api/v1/junk-filter",
+    "GET /api/v1/lists/mine",
+    "GET /api/v1/messages",
+    "GET /api/v1/messages/{message}",
+    "GET /api/v1/offers",
+    "GET /api/v1/refused",
+    "GET /api/v1/removals",
+    "GET /api/v1/scheduled",
+    "GET /api/v1/sending",
+    "GET /api/v1/session",
+    "GET /api/v1/shares",
+    "GET /api/v1/storage",
+    "GET /api/v1/storage/clear",
+    "GET /api/v1/test-mail",
+    "GET /api/v1/timeline",
+    "GET /api/v1/undo",
+    "GET /defaults",
+    "GET /devices",
+    "GET /devices/add",
+    "GET /devices/{id}",
+    "GET /devices/{id}/imap",
+    "GET /devices/{id}/revoke",
+    "GET /find",
+    "GET /held",
+    "GET /lists",
+    "GET /messages/{message}",
+    "GET /messages/{message}/files/{id}",
+    "GET /messages/{message}/read",
+    "GET /messages/{message}/source",
+    "GET /refused",
+    "GET /storage",
+    "GET /timeline",
+    "GET /undo",
+    "POST /account/forward",
+    "POST /account/forward/confirm",
+    "POST /account/forward/remove",
+    "POST /account/junk-filter",
+    "POST /account/password",
+    "POST /account/scheduled/{id}/cancel",
+    "POST /account/scheduled/{id}/send",
+    "POST /account/second-factor",
+    "POST /account/second-factor/confirm",
+    "POST /account/second-factor/off",
+    "POST /account/sessions",
+    "POST /account/sessions/{id}",
+    "POST /account/shares",
+    "POST /account/test-mail",
+    "POST /api/v1/account/sessions/end",
+    "POST /api/v1/account/sessions/{id}/end",
+    "POST /api/v1/defaults",
+    "POST /api/v1/devices",
+    "POST /api/v1/devices/{id}",
+    "POST /api/v1/devices/{id}/one-program",
+    "POST /api/v1/devices/{id}/revoke",
+    "POST /api/v1/devices/{id}/seen",
+    "POST /api/v1/devices/{id}/token",
+    "POST /api/v1/forward",
+    "POST /api/v1/forward/confirm",
+    "POST /api/v1/forward/remove",
+    "POST /api/v1/held/{id}",
+    "POST /api/v1/junk-filter",
+    "POST /api/v1/lists/mine",
+    "POST /api/v1/messages/{message}/bring-back",
+    "POST /api/v1/offers/{id}",
+    "POST /api/v1/scheduled/{id}/cancel",
+    "POST /api/v1/scheduled/{id}/send",
+    "POST /api/v1/sending",
+    "POST /api/v1/shares",
+    "POST /api/v1/storage/clear",
+    "POST /api/v1/test-mail",
+    "POST /api/v1/undo",
+    "POST /defaults",
+    "POST /devices/add",
+    "POST /devices/{id}",
+    "POST /devices/{id}/one-program",
+    "POST /devices/{id}/revoke",
+    "POST /devices/{id}/seen",
+    "POST /devices/{id}/token",
+    "POST /find/{message}/bring-back",
+    "POST /held/{id}",
+    "POST /lists",
+    "POST /logout",
+    "POST /offers/{id}",
+    "POST /removals/{id}",
+    "POST /sending",
+    "POST /storage/clear",
+    "POST /undo",
+];
+
+/// A call of a route with what stands in it, and what was typed into it.
+fn ask(browser: &mut Browser<'_>, route: &str, id: &str, fields: &[(String, String)]) -> (Answered, Vec<String>) {
+    let (method, path) = route.split_once(' ').unwrap();
+    let list = fields.iter().find(|(name, _)| name == "list").map_or("", |(_, value)| value);
+    let path = path.replace("{id}", &crate::path::encoded(id)).replace("{list}", list).replace("{message}", id);
+    let pairs: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let typed = fields.iter().map(|(_, value)| value.clone()).chain([id.to_owned()]).collect();
+    let answer = match (method, path.starts_with("/api/")) {
+        ("GET", _) => {
+            let query: Vec<String> = pairs.iter().map(|(n, v)| format!("{n}={}", crate::path::encoded(v))).collect();
+            browser.get(&format!("{path}?{}", query.join("&")))
+        }
+        (_, true) => {
+            let body: Map<String, Value> = pairs.iter().map(|(n, v)| ((*n).to_owned(), json!(v))).collect();
+            browser.call(&path, &Value::Object(body).to_string())
+        }
+        (_, false) => browser.post(&path, &pairs),
+    };
+    (answer, typed)
+}
+
+/// A page says on the next one what became of a form.
+fn followed(browser: &mut Browser<'_>, answer: Answered) -> Answered {
+    if answer.status != StatusCode::SEE_OTHER {
+        return answer;
+    }
+    let location = answer.location().to_owned();
+    browser.get(&location)
+}
+
+fn filled(things: &Things, before: &str, entry: &Entry) -> (String, Vec<(String, String)>) {
+    let (_, id, fields) = entry;
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), things.fill(value, before)));
+    (things.fill(id, before), fields.collect())
+}
+
+/// All that is kept of addresses, requests and the queue, and how much accounts hold.
+fn kept(world: &World) -> (Vec<Row>, Vec<Option<u64>>) {
+    let of_kind = |id, kind: u8| world.auth.store().table(id).scan(&[kind], &[kind], usize::MAX).unwrap();
+    let rows = |id| (0..=u8::MAX).flat_map(move |kind| of_kind(id, kind));
+    let accounts = world.auth.directory().accounts().unwrap();
+    let quota = |id: AccountId| world.auth.store().account(id).usage().unwrap().quota.bytes;
+    let rows: Vec<Row> = [TableId::Directory, TableId::People, TableId::Queue].into_iter().flat_map(rows).collect();
+    assert!(rows.len() > 20, "{}", rows.len());
+    (rows, accounts.into_iter().map(|info| quota(info.id)).collect())
+}
+
+/// Whether something of the other domain is in an answer, beside what was typed.
+fn gives_away(answer: &Answered, typed: &[String]) -> Option<&'static str> {
+    let mut text = answer.text.to_lowercase();
+    let parts = typed.iter().flat_map(|typed| typed.split([',', '\n']).chain([typed.as_str()]));
+    let parts = parts.filter(|part| !part.is_empty() && part.parse::<u64>().is_err());
+    let mut typed: Vec<String> = parts.map(str::to_lowercase).collect();
+    typed.sort_by_key(|typed| std::cmp::Reverse(typed.len()));
+    for typed in typed {
+        for form in [typed.clone(), crate::path::encoded(&typed).to_lowercase()] {
+            text = text.replace(&form, "");
+        }
+    }
+    MARKS.into_iter().find(|mark| text.contains(&mark.to_lowercase()))
+}
+
+#[test]
+fn every_route_is_said_to_be_of_a_domain_of_the_server_or_of_oneself() {
+    let mut told: Vec<&str> = [OF_DOMAINS, OF_THE_SERVER].into_iter().flatten().map(|(route, ..)| *route).collect();
+    told.dedup();
+    told.extend(OF_THEMSELVES);
+    let told: BTreeSet<String> = told.into_iter().map(str::to_owned).collect();
+    let of_somebody = |handler: &Handler| match handler {
+        Handler::Owner(_) | Handler::Api(_) | Handler::Watched(_) => true,
+        // Who asks is not known there.
+        Handler::Anybody(_) | Handler::Bearer(_) | Handler::Document(_) => false,
+    };
+    let routes = serve::routes().into_iter().filter(|route| of_somebody(&route.handler));
+    let there: BTreeSet<String> = routes
+        .map(|route| format!("{} {}", if route.method == Verb::Get { "GET" } else { "POST" }, route.path))
+        .collect();
+    let (new, gone): (Vec<_>, Vec<_>) = (there.difference(&told).collect(), told.difference(&there).collect());
+    assert!(new.is_empty(), "say in this file what an administrator of a domain may do there: {new:?}");
+    assert!(gone.is_empty(), "{gone:?}");
+}
+
+#[test]
+fn of_another_domain_nothing_is_told_and_nothing_changed() {
+    let (world, _, other) = world();
+    let mut alice = session(&world, ALICE);
+    let before = kept(&world);
+    for entry in OF_DOMAINS.iter().chain(OF_THE_SERVER) {
+        let (id, fields) = filled(&other, "", entry);
+        let (answer, typed) = ask(&mut alice, entry.0, &id, &fields);
+        let (status, is_api) = (answer.status, entry.0.contains("/api/"));
+        let what = format!("{} {id} {fields:?}", entry.0);
+        let answer = followed(&mut alice, answer);
+        assert_eq!(gives_away(&answer, &typed), None, "{what}: {}", answer.text);
+        assert!(status != StatusCode::BAD_REQUEST && !status.is_server_error(), "{what}: {status} {}", answer.text);
+        let is_a_list = entry.0.starts_with("GET") || entry.0.ends_with("/import");
+        let is_refused = status.is_client_error() || !is_api && answer.text.contains("notice bad");
+        assert!(is_a_list || is_refused, "{what}: {status} {}", answer.text);
+        if OF_THE_SERVER.contains(entry) {
+            assert_eq!(status, StatusCode::FORBIDDEN, "{what}");
+        }
+        if entry.0.ends_with("/import") && entry.0.starts_with("POST") {
+            assert!(answer.text.contains("in none of the domains"), "{what}: {}", answer.text);
+        }
+        assert!(kept(&world) == before, "{what} changed something");
+    }
+    assert!(world.letters.lock().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_in_another_domain_is_told_as_what_is_not_there() {
+    let (world, _, other) = world();
+    let mut alice = session(&world, ALICE);
+    let missing = Things(
+        [("user", "99999"), ("leaver", "99999"), ("request", "99999"), ("message", "99999")]
+            .into_iter()
+            .chain([("link", "0123456789abcdef"), ("address", "nobody@other.example"), ("alias", "no@other.example")])
+            .chain([("list", "no@other.example"), ("domain", "nowhere.example"), ("invited", "x@far.example")])
+            .map(|(name, value)| (name, value.to_owned()))
+            .collect(),
+    );
+    let mut compared = 0;
+    for entry in OF_DOMAINS.iter().filter(|entry| entry.0.contains("/api/") && !entry.0.ends_with("/import")) {
+        let told = [&other, &missing].map(|things| {
+            let (id, fields) = filled(things, "", entry);
+            let (answer, mut typed) = ask(&mut alice, entry.0, &id, &fields);
+            typed.sort_by_key(|typed| std::cmp::Reverse(typed.len()));
+            let detail = answer.json()["detail"].as_str().map_or(answer.text.clone(), str::to_owned);
+            let plain = typed.iter().filter(|typed| !typed.is_empty()).fold(detail, |text, t| text.replace(t, "…"));
+            (answer.status, plain)
+        });
+        assert_eq!(told[0], told[1], "{entry:?}");
+        compared += 1;
+    }
+    assert!(compared > 40, "{compared}");
+}
+
+#[test]
+fn what_is_in_ones_own_domain_can_be_seen_and_changed() {
+    // As it is before each: one takes away what another needs.
+    for entry in OF_DOMAINS {
+        let (world, own, _) = world();
+        let mut alice = session(&world, ALICE);
+        let (before, (id, fields)) = (kept(&world), filled(&own, "", entry));
+        let (answer, _) = ask(&mut alice, entry.0, &id, &fields);
+        let what = format!("{} {id} {fields:?}", entry.0);
+        let status = answer.status;
+        let path = entry.0.replace("{list}", own.get("list"));
+        let answer = followed(&mut alice, answer);
+        if let Some((_, why)) = CANNOT.iter().find(|(end, _)| path.ends_with(end) && path.starts_with("POST")) {
+            assert!(answer.text.contains(why), "{what}: {}", answer.text);
+            continue;
+        }
+        assert!(answer.status.is_success() && !answer.text.contains("notice bad"), "{what}: {status} {}", answer.text);
+        assert_eq!(gives_away(&answer, &[]), None, "{what}: {}", answer.text);
+        let joins = entry.0.ends_with("/join");
+        assert!(entry.0.starts_with("GET") || joins || kept(&world) != before, "{what} changed nothing");
+    }
+}
+
+#[test]
+fn lists_have_what_is_in_the_own_domain() {
+    let (world, own, _) = world();
+    let mut alice = session(&world, ALICE);
+    for (path, expected) in [
+        ("/api/v1/admin/accounts", "ursula@example.org"),
+        ("/api/v1/admin/aliases", "sales@example.org"),
+        ("/api/v1/admin/domains", OWN),
+        ("/api/v1/lists", "choir@example.org"),
+        ("/api/v1/admin/requests", "wendy@example.org"),
+        ("/api/v1/admin/links", own.get("link")),
+        ("/api/v1/admin/refused", "nobody@example.org"),
+        ("/api/v1/admin/reports", "Sale of example.org"),
+        ("/api/v1/admin/audit", "ursula@example.org can log in again."),
+        ("/api/v1/admin/queue", "invited@far-example.org"),
+        ("/admin/queue/messages", "invited@far-example.org"),
+        ("/admin", "ursula@example.org"),
+        ("/admin/people", "wendy@example.org"),
+    ] {
+        let answer = alice.get(path);
+        assert!(answer.text.contains(expected), "{path}: {}", answer.text);
+        assert_eq!(gives_away(&answer, &[]), None, "{path}: {}", answer.text);
+    }
+    let all = session(&world, ROOT).get("/api/v1/admin/reports").text;
+    assert!(all.contains("Sale of example.org") && all.contains("Sale of other.example"), "{all}");
+    let reports = alice.get("/api/v1/admin/reports").json();
+    assert_eq!((reports["mail"].as_array().unwrap().len(), &reports["mail"][0]["domain"]), (1, &json!(OWN)));
+    let nav = alice.get("/admin").text;
+    assert!(
+        nav.contains("/admin/queue/messages") && !nav.contains("/admin/doctor") && !nav.contains("/admin/integrity")
+    );
+}
+
+#[test]
+fn neither_into_ones_domain_nor_out_of_it() {
+    let (world, own, other) = world();
+    let mut alice = session(&world, ALICE);
+    let before = kept(&world);
+    let mixed: &[Entry] = &[
+        ("POST /api/v1/admin/accounts/{id}/rename", "{own.user}", &[("address", "moved@{other.domain}")]),
+        ("POST /api/v1/admin/accounts/{id}/rename", "{other.user}", &[("address", "moved@{own.domain}")]),
+        (
+            "POST /api/v1/admin/accounts/{id}/rename",
+            "{own.user}",
+            &[("address", "moved"), ("domain", "{other.domain}")],
+        ),
+        ("POST /api/v1/admin/accounts", "", &[("address", "new"), ("domain", "{other.domain}")]),
+        ("POST /api/v1/admin/aliases", "", &[("alias", "@{other.domain}"), ("targets", "{own.address}")]),
+        ("POST /api/v1/admin/aliases", "", &[("alias", "x@OTHER.example"), ("targets", "{own.address}")]),
+        ("POST /api/v1/admin/aliases", "", &[("alias", "x@nowhere.example"), ("targets", "{own.address}")]),
+        (
+            "POST /api/v1/admin/lists",
+            "",
+            &[("list", "n@{own.domain}"), ("owners", "{other.address}"), ("posting", "members")],
+        ),
+        (
+            "POST /api/v1/admin/lists",
+            "",
+            &[("list", "n@{own.domain}"), ("owners", "{own.address},{other.address}"), ("posting", "members")],
+        ),
+        ("POST /api/v1/lists/join", "", &[("list", "{own.list}"), ("member", "{other.address}")]),
+        ("POST /api/v1/lists/join", "", &[("list", "{own.list}"), ("member", "nobody@{other.domain}")]),
+        ("POST /api/v1/lists/join", "", &[("list", "{own.list}"), ("member", "someone@far.example")]),
+        ("POST /api/v1/admin/requests/{id}/accept", "{own.request}", &[("address", "x@{other.domain}")]),
+        ("POST /api/v1/admin/requests/{id}/accept", "{other.request}", &[("address", "x@{own.domain}")]),
+        ("POST /api/v1/admin/invitations", "", &[("domain", "{own.domain},{other.domain}")]),
+        ("POST /api/v1/admin/invitations", "", &[("address", "x@{other.domain}"), ("domain", "{own.domain}")]),
+    ];
+    for entry in mixed {
+        let (id, fields) = filled(&own, "own.", entry);
+        let id = other.fill(&id, "other.");
+        let fields: Vec<_> = fields.into_iter().map(|(name, value)| (name, other.fill(&value, "other."))).collect();
+        let (answer, typed) = ask(&mut alice, entry.0, &id, &fields);
+        assert!(
+            answer.status.is_client_error() && answer.status != StatusCode::BAD_REQUEST,
+            "{entry:?}: {}",
+            answer.text
+        );
+        assert_eq!(gives_away(&answer, &typed), None, "{entry:?}: {}", answer.text);
+        assert!(kept(&world) == before, "{entry:?}");
+    }
+    let csv = "address,password,aliases,quota\nnew@example.org,correct horse,new@other.example,\nn@other.example,correct horse,,\n\
+               n@example.org,correct horse,good@example.org,\n";
+    let answer = alice.call("/api/v1/admin/accounts/import", &json!({ "csv": csv }).to_string()).json();
+    let lines: Vec<&str> = answer["lines"].as_array().unwrap().iter().map(|l| l["outcome"].as_str().unwrap()).collect();
+    assert_eq!(lines, ["refused", "refused", "added"], "{answer}");
+    assert!(answer["lines"][0]["text"].as_str().unwrap().contains("new@other.example is in none of the domains"));
+    // "*" is all of theirs.
+    let link = alice.call("/api/v1/admin/invitations", r#"{"domain": "*"}"#);
+    assert_eq!(link.status, StatusCode::OK, "{}", link.text);
+    let links = alice.get("/api/v1/admin/links").json();
+    assert_eq!(links[0]["domains"], json!([OWN]));
+}
+
+#[test]
+fn an_alias_leads_to_another_domain_and_tells_nothing_of_it() {
+    let (world, ..) = world();
+    let mut alice = session(&world, ALICE);
+    let mut add = |alias: &str, target: &str| {
+        alice.call("/api/v1/admin/aliases", &json!({ "alias": alias, "targets": target }).to_string())
+    };
+    for (alias, target) in [("a@example.org", "vera@other.example"), ("b@example.org", "nobody@other.example")] {
+        assert_eq!(add(alias, target).status, StatusCode::OK, "whether it is there is not told");
+    }
+    assert!(add("c@example.org", "nobody@example.org").text.contains("is not an account here"));
+    let vera = world.auth.directory().account("vera@other.example").unwrap().unwrap().id;
+    let resolved = |name: &str| world.auth.directory().resolve(name, OWN).unwrap();
+    assert!(matches!(resolved("a"), directory::Resolution::Local { accounts, .. } if accounts[0].account == vera));
+    assert_eq!(resolved("b"), directory::Resolution::NoSuchUser);
+}
+
+#[test]
+fn nobody_is_changed_who_may_do_more() {
+    let (world, ..) = world();
+    let directory = world.auth.directory();
+    let admins = [("boss@example.org", true, &[""; 0][..]), ("both@example.org", false, &[OWN, OTHER])];
+    for (address, is_admin, domains) in admins {
+        directory.add_account(address, PASSWORD, "", world.now()).unwrap();
+        directory.set_admin(address, is_admin).unwrap();
+        directory.set_administers(address, domains).unwrap();
+        directory.password_link(address, world.now()).unwrap();
+    }
+    directory.add_account("peer@example.org", PASSWORD, "", world.now()).unwrap();
+    directory.set_administers("peer@example.org", &[OWN]).unwrap();
+    let mut alice = session(&world, ALICE);
+    let changes: [(&str, Value); 7] = [
+        ("login", json!({ "disabled": true })),
+        ("quota", json!({ "quota_mib": 1 })),
+        ("rename", json!({ "address": "other@example.org" })),
+        ("remove", json!({ "confirm": "{address}" })),
+        ("keep", json!({})),
+        ("link", json!({})),
+        ("second-factor-off", json!({})),
+    ];
+    let before = kept(&world);
+    for (address, ..) in admins {
+        assert_eq!(alice.get(&format!("/api/v1/admin/accounts/{address}")).status, StatusCode::OK, "she sees it");
+        for (change, body) in &changes {
+            let body = body.to_string().replace("{address}", address);
+            let answer = alice.call(&format!("/api/v1/admin/accounts/{address}/{change}"), &body);
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{address} {change}: {}", answer.text);
+            assert!(!answer.text.contains(OTHER), "{}", answer.text);
+        }
+        // Nor is mail for a part of their address led elsewhere, in any way.
+        let detail = address.replace('@', "+bank@");
+        let alias = json!({ "alias": detail, "targets": ALICE }).to_string();
+        assert_eq!(alice.call("/api/v1/admin/aliases", &alias).status, StatusCode::FORBIDDEN);
+        let csv = format!("address,password,aliases\nspy@example.org,correct horse,{detail}\n");
+        let bulk = alice.call("/api/v1/admin/accounts/import", &json!({ "csv": csv }).to_string()).json();
+        assert_eq!(bulk["refused"], 1, "{bulk}");
+        let page = alice.get("/admin?search=").text;
+        assert!(page.contains(address));
+    }
+    assert!(kept(&world) == before);
+    let links = alice.get("/api/v1/admin/links").json();
+    assert!(!links.to_string().contains("boss@") && !links.to_string().contains("both@"), "{links}");
+    let line = alice.get("/api/v1/admin/accounts/both@example.org").json();
+    assert_eq!(line["administers"], json!([OWN]), "of what else nothing is told");
+    let answer = alice.call("/api/v1/admin/accounts/peer@example.org/login", r#"{"disabled": true}"#);
+    assert_eq!(answer.status, StatusCode::OK, "whoever may do no more than she: {}", answer.text);
+    let herself = alice.call(&format!("/api/v1/admin/accounts/{ALICE}/login"), r#"{"disabled": true}"#);
+    assert_eq!(herself.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", herself.text);
+    let page = alice.get(&format!("/admin/accounts/{}", world.account("boss@example.org").id())).text;
+    assert!(
+        page.contains("may do more on this server than you") && !page.contains("Link for a new password"),
+        "{page}"
+    );
+}
+
+#[test]
+fn an_administrator_of_the_server_gives_the_role_and_takes_it() {
+    let (world, own, _) = world();
+    let (mut root, mut ursula) = (session(&world, ROOT), session(&world, "ursula@example.org"));
+    assert_eq!(ursula.get("/admin").status, StatusCode::FORBIDDEN);
+    let page = format!("/admin/accounts/{}", own.get("user"));
+    root.post(&format!("{page}/domains"), &[("domains", "example.org, third.example")]);
+    let text = root.get(&page).text;
+    assert!(
+        text.contains("ursula@example.org administers example.org, third.example now, and no other domain."),
+        "{text}"
+    );
+    assert!(text.contains("<dd>of example.org, third.example</dd>"), "{text}");
+    assert!(ursula.get("/").text.contains("Administration"), "from the next request on");
+    let accounts = ursula.get("/admin").text;
+    assert!(accounts.contains(ROOT) && accounts.contains(ALICE) && !accounts.contains("vera"), "{accounts}");
+    root.post(&format!("{page}/domains"), &[("domains", "nowhere.example")]);
+    assert!(root.get(&page).text.contains("nowhere.example is not a local domain"));
+    let taken = root.call(&format!("/api/v1/admin/accounts/{}/domains", own.get("user")), r#"{"domains": ""}"#);
+    assert_eq!(taken.json()["text"], "ursula@example.org administers no domain any more.");
+    for path in ["/admin", "/api/v1/admin/accounts", "/api/v1/admin/queue", "/admin/audit"] {
+        assert_eq!(ursula.get(path).status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let audit = root.get("/api/v1/admin/audit").text;
+    for what in ["administers example.org, third.example now", "administers no domain any more", ROOT] {
+        assert!(audit.contains(what), "{audit}");
+    }
+}
+
+#[test]
+fn an_application_password_of_an_administrator_of_a_domain_administers_nothing() {
+    let (world, ..) = world();
+    let (_, password) = world.auth.add_device(world.account(ALICE).id(), "script", None, world.now()).unwrap();
+    let mut program = world.browser();
+    let basic = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{ALICE}:{password}"));
+    program.extra.push(("authorization", format!("Basic {basic}")));
+    assert_eq!(program.get("/api/v1/devices").status, StatusCode::OK);
+    for path in ["accounts", "audit", "links", "queue", "requests", "refused"] {
+        assert_eq!(program.get(&format!("/api/v1/admin/{path}")).status, StatusCode::FORBIDDEN, "{path}");
+    }
+    assert_eq!(program.get("/api/v1/lists").json(), json!([]));
+}
+
+#[test]
+fn what_is_done_is_in_the_audit_of_those_whom_it_concerns() {
+    let (world, ..) = world();
+    let (mut alice, mut vera, mut root) =
+        (session(&world, ALICE), session(&world, "vera@other.example"), session(&world, ROOT));
+    let quota = alice.call("/api/v1/admin/accounts/ursula@example.org/quota", r#"{"quota_mib": 7}"#);
+    assert_eq!(quota.status, StatusCode::OK, "{}", quota.text);
+    alice.call("/api/v1/admin/invitations", r#"{"domain": "example.org"}"#);
+    root.call("/api/v1/admin/aliases", r#"{"alias": "x@example.org", "targets": "vera@other.example"}"#);
+    root.call("/api/v1/admin/certificate/renew", "{}");
+    let texts = |browser: &mut Browser<'_>, search: &str| -> Vec<(String, String)> {
+        let page = browser.get(&format!("/api/v1/admin/audit?search={search}")).json();
+        let acts = page["acts"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        acts.map(|act| (text(&act["who"]), text(&act["text"]))).collect()
+    };
+    let (alices, veras, all) = (texts(&mut alice, ""), texts(&mut vera, ""), texts(&mut root, ""));
+    let has = |acts: &[(String, String)], part: &str| acts.iter().any(|(_, text)| text.contains(part));
+    assert!(has(&alices, "new quota") && has(&alices, "Whoever gets this link"), "{alices:?}");
+    assert!(!has(&alices, "vera") && !has(&alices, "authority"), "{alices:?}");
+    assert!(!has(&veras, "example.org") && !has(&veras, "Whoever gets this link") && has(&veras, "vera@"), "{veras:?}");
+    assert!(has(&all, "vera@other.example now") && has(&all, "authority") && has(&all, "new quota"), "{all:?}");
+    assert!(alices.iter().any(|(who, text)| who == ALICE && text.contains("new quota")), "{alices:?}");
+    let log_in = alices.iter().find(|(_, text)| text.contains("can log in again")).unwrap();
+    assert_eq!(log_in.0, "whoever administers the server");
+    assert!(texts(&mut alice, "root").is_empty() && !texts(&mut alice, "192.0.2").is_empty());
+    assert!(!has(&texts(&mut alice, "192.0.2"), "can log in again"), "nor is it found by where root was");
+}
+
+#[test]
+fn the_limits_of_a_domain_hold_for_whoever_administers_it() {
+    let (world, ..) = world();
+    let (mut alice, mut root) = (session(&world, ALICE), session(&world, ROOT));
+    let limits =
+        root.call("/api/v1/admin/domains/limits", r#"{"domain": "example.org", "accounts": 5, "quota_mib": 10}"#);
+    assert_eq!(limits.json()["text"], "example.org: 5 accounts at most, 10.0 MiB for each at most");
+    let quota = |browser: &mut Browser<'_>, body: &str| {
+        browser.call("/api/v1/admin/accounts/ursula@example.org/quota", body).status
+    };
+    assert_eq!(quota(&mut alice, r#"{"quota_mib": 10}"#), StatusCode::OK);
+    assert_eq!(quota(&mut alice, r#"{"quota_mib": 11}"#), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(quota(&mut alice, "{}"), StatusCode::UNPROCESSABLE_ENTITY, "no limit is more than the limit");
+    assert_eq!(quota(&mut root, "{}"), StatusCode::OK);
+    let csv = "address,password,quota\nbig@example.org,correct horse,1GB\nall@example.org,correct horse,none\n\
+               ok@example.org,correct horse,\nfull@example.org,correct horse,\n";
+    let answer = alice.call("/api/v1/admin/accounts/import", &json!({ "csv": csv }).to_string()).json();
+    let lines: Vec<&str> = answer["lines"].as_array().unwrap().iter().map(|l| l["outcome"].as_str().unwrap()).collect();
+    // Alice, Bob, Ursula and who leaves are there.
+    assert_eq!(lines, ["refused", "refused", "added", "refused"], "{answer}");
+    assert_eq!(world.account("ok@example.org").usage().unwrap().quota.bytes, Some(10 << 20));
+    let more = alice.call("/api/v1/admin/accounts", r#"{"address": "more@example.org"}"#);
+    assert!(more.text.contains("as many accounts as it may have"), "{}", more.text);
+    let domains = alice.get("/api/v1/admin/domains").json();
+    assert_eq!((&domains[0]["accounts_max"], &domains[0]["administrators"]), (&json!(5), &json!([ALICE])));
+    assert_eq!(domains[0]["postmasters"], json!([]), "whoever reads it is elsewhere");
+}
+
+#[test]
+fn links_for_passwords_do_not_outlive_a_role() {
+    let (world, ..) = world();
+    let (mut alice, mut root) = (session(&world, ALICE), session(&world, ROOT));
+    let link = alice.call("/api/v1/admin/accounts/ursula@example.org/link", "{}").json();
+    let path = link["url"].as_str().unwrap().split_once("/password/").unwrap().1.to_owned();
+    let page = format!("/password/{path}");
+    assert!(world.browser().get(&page).text.contains("new_password") || world.browser().get(&page).status.is_success());
+    root.call("/api/v1/admin/accounts/ursula@example.org/domains", r#"{"domains": "other.example"}"#);
+    let mut browser = world.browser();
+    let answer = browser.get(&page);
+    assert!(!answer.status.is_success() || answer.text.contains("not good any more"), "{}", answer.text);
+    assert_eq!(alice.call("/api/v1/admin/accounts/ursula@example.org/link", "{}").status, StatusCode::FORBIDDEN);
+}
