@@ -8,8 +8,10 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
@@ -155,6 +157,9 @@ fn the_package_installs_serves_and_goes_without_the_mail() {
     root.says("pillarbox import mbox:/srv/old.mbox --account you@example.org");
     root.owned_by_one();
 
+    the_unit_works(&root);
+    root.owned_by_one();
+
     let (server, _log, imap) = root.serve();
     let mut client = BufReader::new(TcpStream::connect(imap).unwrap());
     let mut greeting = String::new();
@@ -177,6 +182,135 @@ fn the_package_installs_serves_and_goes_without_the_mail() {
     assert!(said.contains("The mail stays in /var/lib/pillarbox"), "{said}");
     root.owned_by_one();
     assert!(config.exists());
+}
+
+/// Has systemd be the first process of a root, without touching the machine around it; says on `NOTIFY_SOCKET` when it has started
+/// everything (systemd(1), container interface).
+const BOOT: &str = r#"
+set -e
+cd "$1"
+mount --make-rprivate /
+mount --bind . .
+cd "$1"
+mount -t proc proc proc
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
+mount -t sysfs -o ro sysfs sys
+mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+  mount -t cgroup2 cgroup2 sys/fs/cgroup
+else
+  mkdir sys/fs/cgroup/systemd
+  mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd
+fi
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs -o mode=1777 tmpfs tmp
+mount -t tmpfs -o mode=755 tmpfs dev
+for node in null zero full random urandom tty; do
+  touch "dev/$node"
+  mount --bind "/dev/$node" "dev/$node"
+done
+mkdir dev/shm dev/pts
+ln -s pts/ptmx dev/ptmx
+mkdir -p old
+pivot_root . old
+umount -l /old
+exec env -i container=test NOTIFY_SOCKET=/var/notify.sock PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+  /lib/systemd/systemd --system --log-target=journal --unit=multi-user.target
+"#;
+
+/// A machine of its own, as far as its processes can see.
+struct Machine {
+    outside: Child,
+    systemd: String,
+}
+
+impl Machine {
+    /// `None`, with a line that says why: not here.
+    fn boot(root: &CleanRoot) -> Option<Self> {
+        let started = UnixDatagram::bind(root.path("var/notify.sock")).unwrap();
+        started.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        let namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--ipc", "--uts"];
+        let script = ["sh", "-c", BOOT, "sh", root.path("").to_str().unwrap()].map(str::to_owned);
+        let outside = Command::new("unshare").args(namespaces).args(script).stdin(Stdio::null()).spawn();
+        let outside = outside.inspect_err(|error| println!("skipped: unshare: {error}")).ok()?;
+        let (mut text, mut said) = ([0; 1024], String::new());
+        while !said.contains("READY=1") {
+            match started.recv(&mut text) {
+                Ok(length) => said = String::from_utf8_lossy(&text[..length]).into_owned(),
+                Err(error) => {
+                    println!("skipped: systemd does not start here: {error}");
+                    drop(Self { outside, systemd: String::new() });
+                    return None;
+                }
+            }
+        }
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", outside.id())).unwrap();
+        Some(Self { outside, systemd: children.trim().to_owned() })
+    }
+
+    fn command(&self, words: &str) -> Output {
+        let here = ["--target", &self.systemd, "--mount", "--pid", "--cgroup", "--ipc", "--uts", "--root", "--wd"];
+        let mut command = Command::new("nsenter");
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").args(here);
+        command.args(words.split(' ')).stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn says(&self, words: &str) -> String {
+        let output = self.command(words);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let log = || String::from_utf8_lossy(&self.command("journalctl --no-pager -u pillarbox").stdout).into_owned();
+        assert!(output.status.success(), "{words}: {text}\n{}", log());
+        text
+    }
+
+    /// A property of the unit.
+    fn shows(&self, property: &str) -> String {
+        self.says(&format!("systemctl show --value -p {property} pillarbox")).trim().to_owned()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // With it all processes of its machine end, and what is mounted there is gone.
+        let _ = self.outside.kill();
+        let _ = self.outside.wait();
+    }
+}
+
+/// The unit as systemd runs it, with all that it may not do.
+fn the_unit_works(root: &CleanRoot) {
+    let unit = fs::read_to_string(root.path("lib/systemd/system/pillarbox.service")).unwrap();
+    let other: String = unit
+        .lines()
+        .map(|line| match line.split_once('=') {
+            Some(("ExecStart", _)) => "ExecStart=/bin/true\n".to_owned(),
+            Some(("Type", _)) => "Type=oneshot\n".to_owned(),
+            Some(("Restart", _)) => String::new(),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    fs::write(root.path("lib/systemd/system/control.service"), other).unwrap();
+    let Some(machine) = Machine::boot(root) else { return };
+    if !machine.command("systemctl start control").status.success() {
+        return println!("skipped: systemd cannot confine a service here, whichever it is");
+    }
+    // It was started with the machine.
+    machine.says("systemctl start pillarbox");
+    assert_eq!(machine.shows("ActiveState"), "active");
+    machine.says("systemctl reload pillarbox");
+    assert!(machine.says("journalctl --no-pager -u pillarbox").contains(" ready "));
+    let first = machine.shows("MainPID");
+    machine.says("systemctl restart pillarbox");
+    let second = machine.shows("MainPID");
+    assert_ne!(first, second);
+    // What ends by a fault comes back by itself: the start of another one is waited for.
+    machine.says("systemctl kill --signal=KILL --kill-whom=main pillarbox");
+    while machine.shows("NRestarts") == "0" || machine.shows("ActiveState") != "active" {}
+    assert_ne!(machine.shows("MainPID"), second);
+    assert!(machine.says("pillarbox account list").contains("you@example.org"));
+    machine.says("systemctl stop pillarbox");
+    assert_eq!((machine.shows("Result").as_str(), machine.shows("ExecMainStatus").as_str()), ("success", "0"));
 }
 
 /// systemd knows every line of the unit, and how little the server may do.
