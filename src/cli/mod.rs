@@ -21,6 +21,7 @@ mod import;
 mod import_uidl;
 mod invite;
 mod junk_filter;
+mod language;
 mod list;
 mod man;
 mod move_store;
@@ -112,6 +113,7 @@ enum Command {
     Alias(alias::Alias),
     List(list::List),
     JunkFilter(junk_filter::JunkFilter),
+    Language(language::Language),
     Domain(domain::Domain),
     Certificate(certificate::Certificate),
     Request(request::Request),
@@ -172,6 +174,7 @@ impl Command {
             Self::Alias(command) => command.run(place),
             Self::List(command) => command.run(place),
             Self::JunkFilter(command) => command.run(place),
+            Self::Language(command) => command.run(place),
             Self::Domain(command) => command.run(place),
             Self::Certificate(command) => command.run(place),
             Self::Request(command) => command.run(place),

@@ -7,6 +7,7 @@ use queue::Queue;
 use reports::OwnComplaints;
 use store::device::Device;
 use store::{Account, Actor, DeviceId};
+use wording::tr;
 
 /// The console of one account. Whoever holds it acts as `actor`: the owner through a page, an administrator through the
 /// command line. Cheap to clone.
@@ -76,7 +77,10 @@ impl AccountConsole {
         let numbered = || wanted.parse().ok().and_then(|number| devices.get(&DeviceId(number)));
         let found = named.first().copied().or_else(numbered);
         found.map(|device| device.id).ok_or_else(|| {
-            Error::refused(format!("there is no device “{wanted}”; `pillarbox device list --revoked` shows all"))
+            Error::refused(tr!(
+                "there is no device “{wanted}”; `pillarbox device list --revoked` shows all",
+                wanted = wanted
+            ))
         })
     }
 }

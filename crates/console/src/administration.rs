@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use store::check::{self, Depth};
 use store::{Actor, Protocol};
+use wording::tr;
 
 /// A page of the report has so many accounts: every record of each is read for it.
 pub const REPORT_ACCOUNTS_MAX: usize = 50;
@@ -217,7 +218,7 @@ impl Administration {
                 Ok(report) => reports.extend(report),
                 // One account that is damaged hides no other.
                 Err(Error::Store(store::Error::Damaged(what))) => {
-                    findings.push(format!("{address} is damaged: {what}"))
+                    findings.push(tr!("{address} is damaged: {what}", address = address, what = what))
                 }
                 Err(error) => return Err(error),
             }
@@ -243,7 +244,7 @@ impl Administration {
             used_bytes: usage.as_ref().map_or(0, |usage| usage.bytes),
             quota_bytes: usage.as_ref().and_then(|usage| usage.quota.bytes),
             quota_messages: usage.as_ref().and_then(|usage| usage.quota.messages),
-            usage: usage.as_ref().map_or_else(|| "It cannot be read.".to_owned(), words::usage),
+            usage: usage.as_ref().map_or_else(|| tr!("It cannot be read.").to_owned(), words::usage),
             address: info.address,
             name: info.display,
             disabled: info.disabled,
@@ -271,7 +272,8 @@ impl Administration {
         let bursts = account.bursts()?;
         let told =
             devices.iter().filter(|card| bursts.contains_key(&store::DeviceId(card.id)) && card.light != Light::Green);
-        let told: Vec<String> = told.map(|card| format!("“{}”: {}", card.name, card.light_reason)).collect();
+        let told: Vec<String> =
+            told.map(|card| tr!("“{name}”: {what}", name = card.name, what = card.light_reason)).collect();
         Ok(AccountReport {
             number: info.id.0,
             address: info.address,
@@ -290,7 +292,7 @@ impl Administration {
 
 /// What is said of an account that is not there, or is not shown.
 pub(crate) fn unknown_account(wanted: &str) -> Error {
-    Error::Unknown(format!("there is no account {wanted}; `pillarbox account list` shows all"))
+    Error::Unknown(tr!("there is no account {wanted}; `pillarbox account list` shows all", wanted = wanted))
 }
 
 /// Nothing for an account that was removed meanwhile.

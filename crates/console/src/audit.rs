@@ -8,6 +8,7 @@ use crate::scope::Scope;
 use reports::{Act, Acts, Kept};
 use serde::{Deserialize, Serialize};
 use store::Store;
+use wording::tr;
 
 /// A page has so many acts at most.
 pub const AUDIT_LINES_MAX: usize = 500;
@@ -51,7 +52,9 @@ impl DomainAdministration {
             "changes" | "" => Kept::Changes,
             "logins" => Kept::Logins,
             "failures" => Kept::Failures,
-            _ => return Err(Error::refused(format!("“{kind}” is none of “changes”, “logins” and “failures”"))),
+            _ => {
+                return Err(Error::refused(tr!("“{kind}” is none of “changes”, “logins” and “failures”", kind = kind)));
+            }
         };
         let limit = limit.clamp(1, AUDIT_LINES_MAX);
         let search = search.to_lowercase();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 use store::Timestamp;
+use wording::tr;
 
 /// In the data directory: when the last backup began that came to its end, in milliseconds since 1970.
 const LAST_BACKUP_FILE: &str = "last-backup";
@@ -65,9 +66,9 @@ impl Operations {
         step: Steps<'_, BackupStep>,
     ) -> Result<(), Error> {
         if !to.is_absolute() {
-            return Err(Error::refused(
-                "Name the directory of the backups from the root on: the server has another working directory.",
-            ));
+            return Err(Error::refused(tr!(
+                "Name the directory of the backups from the root on: the server has another working directory."
+            )));
         }
         let repository = Repository::create(to)?;
         let mut unheard = false;

@@ -11,6 +11,7 @@ use csv::{Reader, ReaderBuilder, StringRecord};
 use directory::{Added, BULK_MAX, InTurn, NewAccount, NewPassword};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use wording::tr;
 
 /// So many lines are taken at once.
 pub const BULK_LINES_MAX: usize = BULK_MAX;
@@ -102,8 +103,9 @@ impl Administration {
         let records: Vec<StringRecord> =
             reader.records().take(BULK_LINES_MAX + 1).collect::<Result<_, _>>().map_err(not_csv)?;
         if records.len() > BULK_LINES_MAX {
-            return Err(Error::refused(format!(
-                "the list has more than {BULK_LINES_MAX} accounts; give it in parts, or use `pillarbox account import`"
+            return Err(Error::refused(tr!(
+                "the list has more than {most} accounts; give it in parts, or use `pillarbox account import`",
+                most = BULK_LINES_MAX
             )));
         }
         let first_line = ask.first_line.unwrap_or(FIRST_LINE);
@@ -118,7 +120,7 @@ impl Administration {
             let line = line_of(record);
             let address = record.get(columns.address).unwrap_or_default().trim();
             let account = match seen.insert(address.to_lowercase(), line) {
-                Some(before) => Err(format!("it stands in line {before} already")),
+                Some(before) => Err(tr!("it stands in line {before} already", before = before)),
                 None => columns
                     .account(record)
                     .and_then(|account| may(&account).map(|()| account).map_err(|error| error.to_string())),
@@ -149,8 +151,20 @@ impl BulkAnswer {
     pub fn of(dry_run: bool, lines: Vec<BulkLine>) -> Self {
         let count = |outcome: &str| lines.iter().filter(|line| line.outcome == outcome).count();
         let [added, there, refused] = ["added", "there", "refused"].map(count);
-        let (before, would) = if dry_run { ("Nothing was done yet. ", "would be") } else { ("", "were") };
-        let text = format!("{before}{added} {would} added, {there} are there already, {refused} {would} refused.");
+        let text = match dry_run {
+            true => tr!(
+                "Nothing was done yet. {added} would be added, {there} are there already, {refused} would be refused.",
+                added = added,
+                there = there,
+                refused = refused
+            ),
+            false => tr!(
+                "{added} were added, {there} are there already, {refused} were refused.",
+                added = added,
+                there = there,
+                refused = refused
+            ),
+        };
         Self { dry_run, added, there, refused, text, lines }
     }
 }
@@ -214,17 +228,17 @@ impl Columns {
                 "hash" => &mut columns.hash,
                 "quota" => &mut columns.quota,
                 "aliases" => &mut columns.aliases,
-                _ => return Err(wrong_columns(&format!("“{name}” is none of them, or stands there twice"))),
+                _ => return Err(wrong_columns(&tr!("“{name}” is none of them, or stands there twice", name = name))),
             };
             if column.replace(n).is_some() {
-                return Err(wrong_columns(&format!("“{name}” stands there twice")));
+                return Err(wrong_columns(&tr!("“{name}” stands there twice", name = name)));
             }
         }
         if columns.address == usize::MAX {
-            return Err(wrong_columns("the column “address” is missing"));
+            return Err(wrong_columns(tr!("the column “address” is missing")));
         }
         if columns.password.is_none() && columns.hash.is_none() {
-            return Err(wrong_columns("there is neither a column “password” nor a column “hash”"));
+            return Err(wrong_columns(tr!("there is neither a column “password” nor a column “hash”")));
         }
         Ok(columns)
     }
@@ -232,23 +246,29 @@ impl Columns {
     /// The account of a line.
     fn account<'a>(&self, record: &'a StringRecord) -> Result<NewAccount<'a>, String> {
         if record.len() > self.count {
-            return Err(format!("it has {} columns, and the first line names {}", record.len(), self.count));
+            return Err(tr!(
+                "it has {columns} columns, and the first line names {named}",
+                columns = record.len(),
+                named = self.count
+            ));
         }
         let raw = |column: Option<usize>| column.and_then(|column| record.get(column)).unwrap_or_default();
         let text = |column| raw(column).trim();
         // A password is what stands there, blanks and all.
         let password = match (raw(self.password), text(self.hash)) {
-            ("", "") => return Err("it has neither a password nor a hash".to_owned()),
+            ("", "") => return Err(tr!("it has neither a password nor a hash").to_owned()),
             ("", hash) => NewPassword::Hash(hash),
             (password, "") if looks_like_a_hash(password) => {
-                return Err("the password looks like a hash; put it into the column “hash”".to_owned());
+                return Err(tr!("the password looks like a hash; put it into the column “hash”").to_owned());
             }
             (password, "") => NewPassword::Plain(password),
-            (_, _) => return Err("it has both a password and a hash; leave one of them out".to_owned()),
+            (_, _) => return Err(tr!("it has both a password and a hash; leave one of them out").to_owned()),
         };
         let quota_bytes = match text(self.quota) {
             "" => None,
-            quota => Some(parse_quota(quota).map_err(|how| format!("“{quota}” is no quota; {how}"))?),
+            quota => {
+                Some(parse_quota(quota).map_err(|how| tr!("“{quota}” is no quota; {how}", quota = quota, how = how))?)
+            }
         };
         let aliases = text(self.aliases).split([' ', ';', ',']).filter(|alias| !alias.is_empty()).collect();
         Ok(NewAccount { address: text(Some(self.address)), display: text(self.name), password, quota_bytes, aliases })
@@ -266,20 +286,21 @@ fn looks_like_a_hash(password: &str) -> bool {
 }
 
 fn wrong_columns(what: &str) -> Error {
-    Error::refused(format!(
-        "the first line must name the columns: address, name, password or hash, quota, aliases; {what}"
+    Error::refused(tr!(
+        "the first line must name the columns: address, name, password or hash, quota, aliases; {what}",
+        what = what
     ))
 }
 
 fn not_csv(error: csv::Error) -> Error {
-    Error::refused(format!("the list is no CSV: {error}"))
+    Error::refused(tr!("the list is no CSV: {error}", error = error))
 }
 
 fn told(line: u64, address: &str, outcome: Result<Added, String>, dry_run: bool) -> BulkLine {
     let (outcome, text) = match outcome {
-        Ok(Added::New) if dry_run => ("added", "would be added".to_owned()),
-        Ok(Added::New) => ("added", "was added".to_owned()),
-        Ok(Added::There) => ("there", "is there already; nothing of it is changed".to_owned()),
+        Ok(Added::New) if dry_run => ("added", tr!("would be added").to_owned()),
+        Ok(Added::New) => ("added", tr!("was added").to_owned()),
+        Ok(Added::There) => ("there", tr!("is there already; nothing of it is changed").to_owned()),
         Err(reason) => ("refused", reason),
     };
     BulkLine { line, address: address.to_owned(), outcome: outcome.to_owned(), text }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use store::AccountId;
 use store::check::{self, Depth};
+use wording::tr;
 
 /// What a check tells as it goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +93,7 @@ impl Operations {
     fn place(&self, id: AccountId) -> String {
         match self.auth().directory().account_by_id(id) {
             Ok(Some(info)) => info.address,
-            Ok(None) | Err(_) => format!("account {id}"),
+            Ok(None) | Err(_) => tr!("account {number}", number = id),
         }
     }
 }

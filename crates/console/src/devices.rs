@@ -332,9 +332,9 @@ fn light(device: &Device, others: &Others, did: &Did<'_>) -> (Light, String) {
 
 fn light_of_policy(device: &Device, others: &Others) -> (Light, &'static str) {
     match (device.pop.removal, others.shared) {
-        (RemovalPolicy::Expunge, true) => (Light::Red, words::LIGHT_EXPUNGES),
-        (RemovalPolicy::Keep, _) | (RemovalPolicy::KeepWhenShared, true) => (Light::Green, words::LIGHT_KEEPS),
-        (RemovalPolicy::Expunge | RemovalPolicy::KeepWhenShared, false) => (Light::Green, words::LIGHT_ALONE),
+        (RemovalPolicy::Expunge, true) => (Light::Red, words::light_expunges()),
+        (RemovalPolicy::Keep, _) | (RemovalPolicy::KeepWhenShared, true) => (Light::Green, words::light_keeps()),
+        (RemovalPolicy::Expunge | RemovalPolicy::KeepWhenShared, false) => (Light::Green, words::light_alone()),
         (
             RemovalPolicy::MarkRead
             | RemovalPolicy::Archive
@@ -342,7 +342,7 @@ fn light_of_policy(device: &Device, others: &Others) -> (Light, &'static str) {
             | RemovalPolicy::ExpungeWhenAllPopDevicesHaveIt
             | RemovalPolicy::ExpungeAfterDays(_),
             _,
-        ) => (Light::Amber, words::LIGHT_CHANGES),
+        ) => (Light::Amber, words::light_changes()),
     }
 }
 
@@ -362,10 +362,10 @@ impl SharedLogin {
     fn words(self) -> Option<&'static str> {
         match self {
             Self::Own => None,
-            Self::One => Some(words::LOGIN_OF_ONE),
+            Self::One => Some(words::login_of_one()),
             // That is a question of its own.
             Self::Perhaps => None,
-            Self::Apart => Some(words::LOGIN_TOLD_APART),
+            Self::Apart => Some(words::login_told_apart()),
         }
     }
 }
@@ -374,6 +374,6 @@ fn advice(device: &Device, others: &Others) -> Vec<String> {
     if !device.has_used(Protocol::Pop3) || device.revoked_at.is_some() {
         return Vec::new();
     }
-    let lines = [Some(words::ADVICE_IMAP), others.login.words()];
+    let lines = [Some(words::advice_imap()), others.login.words()];
     lines.into_iter().flatten().map(str::to_owned).collect()
 }

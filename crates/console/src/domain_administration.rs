@@ -22,6 +22,7 @@ use directory::{AccountInfo, Address, Alias, Directory, DomainInfo, DomainLimits
 use queue::Queue;
 use reports::Wanted;
 use store::{AccountId, Actor, Quota, Timestamp};
+use wording::tr;
 
 /// So many links that lead to accounts of some domains are open at the same time, if their own administrators make more.
 const DOMAIN_LINKS_MAX: usize = 100;
@@ -96,8 +97,8 @@ impl DomainAdministration {
         let is_more = info.admin || !info.administers.is_subset(domains);
         if is_more || self.directory().is_postmaster(Some(info.id), &info.address)? {
             return Err(Error::Forbidden(
-                "The owner of this account may do more on this server than you. Only an administrator of the whole server \
-                 changes anything of it.",
+                tr!("The owner of this account may do more on this server than you. Only an administrator of the whole server \
+                 changes anything of it."),
             ));
         }
         Ok(())
@@ -112,13 +113,10 @@ impl DomainAdministration {
         let Some(domains) = self.scope.domains() else { return Ok(()) };
         let parsed = Address::parse(address).map_err(Error::Refused)?;
         if !domains.contains(&parsed.domain) {
-            return Err(Error::refused(format!("{} is in none of the domains that you administer", parsed.text())));
+            return Err(Error::refused(tr!("{address} is in none of the domains that you administer", address = parsed.text())));
         }
         if self.directory().is_postmaster(None, &parsed.text())? {
-            return Err(Error::refused(format!(
-                "mail for {} is for whoever runs this server; only they change where it goes",
-                parsed.text()
-            )));
+            return Err(Error::refused(tr!("mail for {address} is for whoever runs this server; only they change where it goes", address = parsed.text())));
         }
         // What is sent to a part of somebody's mail is theirs.
         if let Some((name, _)) = parsed.local_part.split_once('+')
@@ -135,7 +133,7 @@ impl DomainAdministration {
     /// One is elsewhere.
     pub fn may_name(&self, addresses: &[&str]) -> Result<(), Error> {
         match addresses.iter().find(|address| !self.scope.has_address(address)) {
-            Some(other) => Err(Error::refused(format!("{other} is in none of the domains that you administer"))),
+            Some(other) => Err(Error::refused(tr!("{other} is in none of the domains that you administer", other = other))),
             None => Ok(()),
         }
     }
@@ -170,10 +168,7 @@ impl DomainAdministration {
         }
         let (_, domain) = address.rsplit_once('@').unwrap_or_default();
         match self.directory().domain_limits(domain)?.quota_bytes {
-            Some(max) if bytes.is_none_or(|bytes| bytes > max) => Err(Error::refused(format!(
-                "an account in {domain} holds {} at most; whoever administers the server can let it hold more",
-                crate::words::bytes(max)
-            ))),
+            Some(max) if bytes.is_none_or(|bytes| bytes > max) => Err(Error::refused(tr!("an account in {domain} holds {limit} at most; whoever administers the server can let it hold more", domain = domain, limit = crate::words::bytes(max)))),
             Some(_) | None => Ok(()),
         }
     }
@@ -268,9 +263,7 @@ impl DomainAdministration {
     /// They have as many as may be; faults.
     pub fn may_link(&self, now: Timestamp) -> Result<(), Error> {
         if self.scope != Scope::Server && self.links(now)?.len() >= DOMAIN_LINKS_MAX {
-            return Err(Error::refused(format!(
-                "{DOMAIN_LINKS_MAX} links for your domains are open, the most there can be; take some back"
-            )));
+            return Err(Error::refused(tr!("{most} links for your domains are open, the most there can be; take some back", most = DOMAIN_LINKS_MAX)));
         }
         Ok(())
     }
@@ -426,7 +419,7 @@ impl DomainAdministration {
     pub fn inviting(&self, wanted: &[&str]) -> Result<Vec<String>, Error> {
         let Some(own) = self.scope.domains() else { return Ok(wanted.iter().map(|d| (*d).to_owned()).collect()) };
         if let Some(other) = wanted.iter().find(|domain| !self.scope.has_domain(domain)) {
-            return Err(Error::refused(format!("{other} is none of the domains that you administer")));
+            return Err(Error::refused(tr!("{other} is none of the domains that you administer", other = other)));
         }
         Ok(if wanted.is_empty() {
             own.iter().cloned().collect()

@@ -1,6 +1,7 @@
 //! Why something was not done.
 
 use std::fmt;
+use wording::tr;
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl fmt::Display for Error {
         match self {
             Self::Refused(text) | Self::Unknown(text) => f.write_str(text),
             Self::Forbidden(text) => f.write_str(text),
-            Self::Unheard => f.write_str("nobody listens to the answer any more"),
+            Self::Unheard => f.write_str(tr!("nobody listens to the answer any more")),
             Self::Store(error) => error.fmt(f),
         }
     }

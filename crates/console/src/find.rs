@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use store::{
     DeviceId, EmailId, MailboxId, MessageChange, MessageEvent, Role, Timestamp, UndoRequest, UndoWhat, Whereabouts,
 };
+use wording::tr;
 
 /// Messages on a page at most.
 pub(crate) const FOUND_MAX: usize = 100;
@@ -103,8 +104,9 @@ impl AccountConsole {
     pub fn find(&self, ask: &FindAsk) -> Result<FoundPage, Error> {
         let words = words_of(&ask.text);
         if words.len() > WORDS_MAX {
-            return Err(Error::refused(format!(
-                "at most {WORDS_MAX} words; put \"words that belong together\" in quotes"
+            return Err(Error::refused(tr!(
+                "at most {most} words; put \"words that belong together\" in quotes",
+                most = WORDS_MAX
             )));
         }
         let names = Names::of(&self.account)?;
@@ -147,7 +149,7 @@ impl AccountConsole {
     /// [`Error::Refused`] where there is nothing to bring back, [`store::Error::NoSpace`], faults.
     pub fn bring_back(&self, id: &str) -> Result<UndoAnswer, Error> {
         let email = email(id)?;
-        let gone = || Error::refused("that message has left retention: it cannot come back");
+        let gone = || Error::refused(tr!("that message has left retention: it cannot come back"));
         let place = self.account.whereabouts(email)?.ok_or_else(gone)?;
         match self.back(&place)? {
             Some(Back::Removed(device)) => {
@@ -156,7 +158,7 @@ impl AccountConsole {
                 self.carry_out(request, &mut |_| {})
             }
             Some(Back::Aside(from)) => self.take_out(email, from),
-            None => Err(Error::refused("that message is in a mailbox already; its story says where")),
+            None => Err(Error::refused(tr!("that message is in a mailbox already; its story says where"))),
         }
     }
 
@@ -202,8 +204,8 @@ impl AccountConsole {
             devices: on_pop_devices(&events, names),
             passed_on: self.passed_on_of(names, email)?.iter().map(words::passed).collect(),
             comes_back: self.back(place)?.map(|back| match back {
-                Back::Removed(_) => words::COMES_BACK_FROM_REMOVED.to_owned(),
-                Back::Aside(_) => words::COMES_BACK_FROM_ASIDE.to_owned(),
+                Back::Removed(_) => words::comes_back_from_removed().to_owned(),
+                Back::Aside(_) => words::comes_back_from_aside().to_owned(),
             }),
             removed_at: removed.as_ref().map(|(at, _)| shown(*at)),
             removed_by: removed.map(|(_, device)| device),
@@ -242,7 +244,7 @@ fn words_of(text: &str) -> Vec<String> {
 
 fn email(id: &str) -> Result<EmailId, Error> {
     id.parse().map_err(|_| {
-        Error::refused(format!("nothing is known of a message {id:?}; `pillarbox find` shows their names"))
+        Error::refused(tr!("nothing is known of a message “{id}”; `pillarbox find` shows their names", id = id))
     })
 }
 

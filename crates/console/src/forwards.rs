@@ -5,9 +5,11 @@ use crate::account::AccountConsole;
 use crate::error::Error;
 use crate::letters::{self, Sender};
 use crate::moment::shown;
+use crate::words;
 use auth::Auth;
-use directory::{FORWARD_CODE_CHARS, ForwardState};
+use directory::{FORWARD_CODE_CHARS, Forward, ForwardState};
 use serde::{Deserialize, Serialize};
+use wording::tr;
 
 /// Where mail is forwarded to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,8 +65,9 @@ impl AccountConsole {
                 let sender = Sender { hostname: letters.hostname, now: self.actor.now };
                 let letter = letters::forward_code_letter(address.trim(), &own, &spaced(&code), &sender);
                 if !(letters.send)(address.trim(), &letter) {
-                    return Err(Error::refused(format!(
-                        "the letter with the code to {address} cannot be sent; this server has no way out, or its log says why"
+                    return Err(Error::refused(tr!(
+                        "the letter with the code to {address} cannot be sent; this server has no way out, or its log says why",
+                        address = address
                     )));
                 }
             }
@@ -109,18 +112,7 @@ impl AccountConsole {
 }
 
 fn card(state: ForwardState) -> ForwardCard {
-    let asked = state
-        .asked
-        .as_ref()
-        .map(|(address, _)| format!(" {address} is asked whether it wants that."))
-        .unwrap_or_default();
-    let text = match &state.active {
-        None => format!("Your mail is not forwarded.{asked}"),
-        Some(forward) => {
-            let here = if forward.keeps_copy { "and kept here" } else { "and not kept here" };
-            format!("Your mail is forwarded to {} {here}.{asked}", forward.address)
-        }
-    };
+    let text = told(&state);
     let (asked, asked_until) = state.asked.map(|(address, until)| (address, shown(until))).unzip();
     ForwardCard {
         keeps_copy: state.active.as_ref().is_none_or(|forward| forward.keeps_copy),
@@ -130,6 +122,22 @@ fn card(state: ForwardState) -> ForwardCard {
         asked_until,
         text,
     }
+}
+
+/// What an owner has chosen, in words.
+fn told(state: &ForwardState) -> String {
+    let how = match &state.active {
+        None => tr!("Your mail is not forwarded.").to_owned(),
+        Some(Forward { address, keeps_copy: true, .. }) => {
+            tr!("Your mail is forwarded to {address} and kept here.", address = address)
+        }
+        Some(Forward { address, keeps_copy: false, .. }) => {
+            tr!("Your mail is forwarded to {address} and not kept here.", address = address)
+        }
+    };
+    let asked =
+        state.asked.as_ref().map(|(address, _)| tr!("{address} is asked whether it wants that.", address = address));
+    words::sentences(&[&how, &asked.unwrap_or_default()])
 }
 
 /// A code as people read it.

@@ -9,6 +9,7 @@ use crate::words;
 use serde::{Deserialize, Serialize};
 use store::hold::{Answer, Hold, ThenDevice};
 use store::{DeviceId, HoldId};
+use wording::tr;
 
 /// Messages that a hold names; how many there are in all stands beside them.
 const MESSAGES_NAMED_MAX: usize = 5;
@@ -129,14 +130,14 @@ impl AccountConsole {
             (HeldAnswer::Keep, then) => Answer::Keep(then),
             (HeldAnswer::Allow, ThenDevice::Stays) => Answer::Allow,
             (HeldAnswer::Allow, ThenDevice::Keeps | ThenDevice::IsRevoked) => {
-                return Err(Error::refused("a device is restrained only with the answer keep"));
+                return Err(Error::refused(tr!("a device is restrained only with the answer keep")));
             }
         };
         let report = self.account.answer_hold(self.actor, HoldId(ask.id), answer)?;
         let names = Names::of(&self.account)?;
         let hold = self.account.holds()?.into_iter().find(|hold| hold.id.0 == ask.id);
         // It has left retention between the answer and here.
-        let hold = hold.ok_or_else(|| Error::refused(format!("the hold {} is not known any more", ask.id)))?;
+        let hold = hold.ok_or_else(|| Error::refused(tr!("the hold {id} is not known any more", id = ask.id)))?;
         let card = self.held_card(&hold, &names)?;
         let text = words::held_outcome(report, &card.device, then);
         Ok(HeldOutcome { card, kept: report.kept, removed: report.removed, text })

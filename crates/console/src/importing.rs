@@ -9,6 +9,7 @@ use import::{
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use store::Timestamp;
+use wording::tr;
 
 /// What is to be brought, and from where.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -117,11 +118,11 @@ impl ImportAsk {
         let mut server = Server::parse(&self.from).map_err(Error::Refused)?;
         let user = self.user.unwrap_or_else(|| server.login.user.clone());
         if user.is_empty() {
-            return Err(Error::refused("Say whose mail it is there: imaps://user@host, or --user."));
+            return Err(Error::refused(tr!("Say whose mail it is there: imaps://user@host, or --user.")));
         }
         if self.no_tls {
             if server.security == Security::Tls {
-                return Err(Error::refused("imaps:// is TLS; write imap:// for a connection without it."));
+                return Err(Error::refused(tr!("imaps:// is TLS; write imap:// for a connection without it.")));
             }
             server.security = Security::Nothing;
         }
@@ -148,11 +149,12 @@ impl AccountConsole {
         if let Some((kind, path)) = FileKind::parse(&ask.from) {
             let options = FileOptions { into: ask.into, uidl_format: ask.uidl_format, message_bytes_max };
             let mut source = kind.open(Path::new(path), &options).map_err(refused)?;
-            let name = format!("Import from {}", ask.from);
+            let name = tr!("Import from {source}", source = ask.from);
             return self.bring((&ask.from, &name), &mut *source, (now, message_bytes_max, &folders), step);
         }
         let server = ask.server()?;
-        let (origin, name) = (server.source(), format!("Import from {} ({})", server.host, server.login.user));
+        let (origin, name) =
+            (server.source(), tr!("Import from {host} ({user})", host = server.host, user = server.login.user));
         let mut source = ImapSource::begin(server, message_bytes_max).map_err(refused)?;
         self.bring((&origin, &name), &mut source, (now, message_bytes_max, &folders), step)
     }
@@ -178,7 +180,7 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Broken(why) | Failure::Refused(why) => {
-                Self::Refused(format!("{why}. What was brought is here; the same command goes on from there."))
+                Self::Refused(tr!("{why}. What was brought is here; the same command goes on from there.", why = why))
             }
             Failure::Store(error) => Self::Store(error),
             Failure::Unheard => Self::Unheard,

@@ -4,6 +4,7 @@ use crate::account::AccountConsole;
 use crate::error::Error;
 use auth::Auth;
 use serde::{Deserialize, Serialize};
+use wording::tr;
 
 /// Whether it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +23,8 @@ impl AccountConsole {
     pub fn junk_filter(&self, auth: &Auth) -> Result<JunkFilterCard, Error> {
         let on = auth.directory().filters_junk(self.account.id())?;
         let text = match on {
-            true => "What this server takes for junk goes to Junk, and it learns from what you put there.",
-            false => "This server puts nothing into Junk, and learns nothing from what you put there.",
+            true => tr!("What this server takes for junk goes to Junk, and it learns from what you put there."),
+            false => tr!("This server puts nothing into Junk, and learns nothing from what you put there."),
         };
         Ok(JunkFilterCard { on, text: text.to_owned() })
     }

@@ -3,9 +3,10 @@
 use crate::error::Error;
 use crate::letters::{self, Sender};
 use crate::moment::shown;
-use posts::{PostId, Posts, Stage};
+use posts::{PostId, Posts, Stage, why_it_waits};
 use serde::{Deserialize, Serialize};
 use store::Timestamp;
+use wording::tr;
 
 /// A post that waits for an owner of its list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub fn waiting_posts(posts: &Posts, list: &str) -> Result<Vec<PostLine>, store::
             post: post.id.0,
             author: post.author,
             subject: post.subject,
-            why: held.why,
+            why: why_it_waits(&held.why).to_owned(),
             at: shown(Timestamp(post.at_millis)),
             until: shown(Timestamp(held.until_millis)),
             bytes: post.size_bytes,
@@ -72,6 +73,6 @@ pub fn answer_post(posts: &Posts, list: &str, number: u64, is_approved: bool) ->
     };
     match is_done {
         true => Ok(()),
-        false => Err(Error::refused("That was answered already, or its time is over.")),
+        false => Err(Error::refused(tr!("That was answered already, or its time is over."))),
     }
 }

@@ -4,8 +4,8 @@ use crate::error::Error;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use store::Timestamp;
+use wording::tr;
 
-const HOW: &str = "write it as “2 days ago”, “90 minutes ago”, “2026-11-22” or “2026-11-22T08:30” (UTC)";
 const UNITS: [(&str, i64); 5] =
     [("minute", 60), ("hour", 3_600), ("day", 24 * 3_600), ("week", 7 * 24 * 3_600), ("month", 30 * 24 * 3_600)];
 
@@ -15,13 +15,21 @@ const UNITS: [(&str, i64); 5] =
 /// Anything else, and a moment that has not come yet; the text says how to write one.
 pub fn parse_moment(text: &str, now: Timestamp) -> Result<Timestamp, Error> {
     let text = text.trim();
-    let unknown = || Error::refused(format!("“{text}” is no moment; {HOW}"));
+    let unknown = || {
+        Error::refused(tr!(
+            "“{text}” is no moment; write it as “2 days ago”, “90 minutes ago”, “2026-11-22” or “2026-11-22T08:30” (UTC)",
+            text = text
+        ))
+    };
     let at = match ago(text) {
         Some(seconds) => Timestamp(now.0.saturating_sub(seconds.saturating_mul(1000))),
         None => absolute(text).ok_or_else(unknown)?,
     };
     if at > now {
-        return Err(Error::refused(format!("“{text}” has not come yet; {HOW}")));
+        return Err(Error::refused(tr!(
+            "“{text}” has not come yet; write it as “2 days ago”, “90 minutes ago”, “2026-11-22” or “2026-11-22T08:30” (UTC)",
+            text = text
+        )));
     }
     Ok(at)
 }

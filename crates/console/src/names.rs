@@ -42,14 +42,14 @@ impl<'a> Names<'a> {
             (Some(device), _) => device.name.clone(),
             (None, Some(name)) => name.clone(),
             (None, None) if id == DeviceId(0) => words::THE_SERVER.to_owned(),
-            (None, None) => words::A_DEVICE_THAT_IS_GONE.to_owned(),
+            (None, None) => words::a_device_that_is_gone().to_owned(),
         }
     }
 
     pub(crate) fn mailbox(&self, id: MailboxId) -> String {
         self.mailboxes
             .by_id(id)
-            .map_or_else(|| words::A_MAILBOX_THAT_IS_GONE.to_owned(), |mailbox| mailbox.name.clone())
+            .map_or_else(|| words::a_mailbox_that_is_gone().to_owned(), |mailbox| mailbox.name.clone())
     }
 
     /// The Message-ID of a message, without angle brackets, if it is there and has one.
@@ -95,7 +95,11 @@ impl<'a> Names<'a> {
         let summary = match self.reader.summary(email) {
             Ok(summary) => summary,
             Err(store::Error::NoSuchMessage) => {
-                return Ok(MessageLine { id, subject: words::A_MESSAGE_THAT_IS_GONE.to_owned(), from: String::new() });
+                return Ok(MessageLine {
+                    id,
+                    subject: words::a_message_that_is_gone().to_owned(),
+                    from: String::new(),
+                });
             }
             Err(error) => return Err(error.into()),
         };
@@ -103,7 +107,7 @@ impl<'a> Names<'a> {
         let sender = summary.envelope.from.iter().find(|address| address.host.is_some());
         let from = sender.and_then(|sender| sender.name.clone().or_else(|| sender.addr_spec()));
         let from = from.as_deref().map(message::encoded_word::decode).unwrap_or_default();
-        let subject = if subject.trim().is_empty() { words::NO_SUBJECT.to_owned() } else { shown(&subject) };
+        let subject = words::subject(&subject);
         Ok(MessageLine { id, subject, from: shown(&from) })
     }
 }

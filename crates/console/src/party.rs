@@ -8,6 +8,7 @@ use crate::scope::Scope;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use store::{AccountId, DeviceId};
+use wording::tr;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,21 +83,21 @@ impl Party {
             (Self::Person { role: Role::Server | Role::Domains(_), account }, Act::TakeFrom(from))
                 if account == from =>
             {
-                Err(Error::refused("You cannot take that from yourself; another administrator can."))
+                Err(Error::refused(tr!("You cannot take that from yourself; another administrator can.")))
             }
             (Self::Person { role: Role::Server | Role::Domains(_), .. }, Act::TakeFrom(_)) => Ok(()),
             (Self::Program { device, .. }, Act::DecideFor(own)) if device == own => Ok(()),
             // One that is lost must not lock out the others.
             (Self::Program { .. }, Act::Decide | Act::DecideFor(_)) => Err(Error::Forbidden(
-                "An application password decides for its own device only. Log in on the page for the others.",
+                tr!("An application password decides for its own device only. Log in on the page for the others."),
             )),
             (Self::Person { role: Role::Domains(_), .. }, Act::Administer) => Err(Error::Forbidden(
-                "That concerns the whole server, and you administer some of its domains. Ask whoever administers the server.",
+                tr!("That concerns the whole server, and you administer some of its domains. Ask whoever administers the server."),
             )),
             // Never an application password: a program that reads mail must not be able to open other people's accounts.
-            (Self::Person { .. } | Self::Program { .. }, Act::Administer | Act::TakeFrom(_)) => Err(NO_ADMINISTRATOR),
+            (Self::Person { .. } | Self::Program { .. }, Act::Administer | Act::TakeFrom(_)) => Err(no_administrator()),
             (Self::Person { .. } | Self::Program { .. }, Act::Operate) => {
-                Err(Error::Forbidden("Only the operator of the server may do that, on its command line."))
+                Err(Error::Forbidden(tr!("Only the operator of the server may do that, on its command line.")))
             }
         }
     }
@@ -111,15 +112,17 @@ impl Party {
             Self::Person { role: Role::Domains(domains), .. } if !domains.is_empty() => {
                 Ok(Scope::Domains(Arc::clone(domains)))
             }
-            Self::Person { role: Role::Owner | Role::Domains(_), .. } | Self::Program { .. } => Err(NO_ADMINISTRATOR),
+            Self::Person { role: Role::Owner | Role::Domains(_), .. } | Self::Program { .. } => Err(no_administrator()),
         }
     }
 }
 
-const NO_ADMINISTRATOR: Error = Error::Forbidden(
-    "Only an administrator may do that, logged in on the pages. An operator makes one of an account with \
-     `pillarbox account admin ADDRESS on`.",
-);
+fn no_administrator() -> Error {
+    Error::Forbidden(tr!(
+        "Only an administrator may do that, logged in on the pages. An operator makes one of an account with \
+         `pillarbox account admin ADDRESS on`."
+    ))
+}
 
 #[cfg(test)]
 mod tests {

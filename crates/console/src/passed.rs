@@ -167,7 +167,7 @@ impl AccountConsole {
                     device_id: 0,
                     device: words::THE_SERVER.to_owned(),
                     protocol: words::protocol(Protocol::Smtp).to_owned(),
-                    text: format!("{} {}", words::passed_on(&passed), words::passed_to(&passed, to)),
+                    text: words::passed_on(&passed, &words::passed_to(&passed, to)),
                 });
             }
         }

@@ -7,6 +7,7 @@ use crate::moment::shown;
 use auth::{RequestInfo, RequestState};
 use directory::{LinkInfo, LinkPurpose};
 use serde::{Deserialize, Serialize};
+use wording::tr;
 
 /// A request for an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +126,7 @@ impl Administration {
     ) -> Result<AcceptedRequest, Error> {
         let accepted = self.auth.requests().accept(number, address, self.actor.now)?;
         if !may(&accepted.address) {
-            return Err(Error::refused(format!("request {number} was answered by somebody else just now")));
+            return Err(Error::refused(tr!("request {number} was answered by somebody else just now", number = number)));
         }
         let password_url = (answering.password_url)(&accepted.link.token);
         let letter = accepted_letter(&accepted, &password_url, &self.sender(answering));
@@ -153,8 +154,8 @@ impl Administration {
 impl From<LinkInfo> for LinkLine {
     fn from(link: LinkInfo) -> Self {
         let (purpose, address, domains) = match link.purpose {
-            LinkPurpose::Invitation { address, domains } => ("to make an account", address, domains),
-            LinkPurpose::Password { address } => ("to choose a password", Some(address), Vec::new()),
+            LinkPurpose::Invitation { address, domains } => (tr!("to make an account"), address, domains),
+            LinkPurpose::Password { address } => (tr!("to choose a password"), Some(address), Vec::new()),
         };
         let (made_at, expires_at) = (shown(link.made_at), shown(link.expires_at));
         Self { id: link.id, purpose: purpose.to_owned(), address, domains, made_at, expires_at }

@@ -8,6 +8,8 @@ use directory::Directory;
 use queue::{Backlog, Damaged, Entry, LastReply, Queue, QueueId, Recipient, RecipientState, Wish};
 use serde::{Deserialize, Serialize};
 use store::{AccountId, Timestamp};
+use store::Timestamp;
+use wording::tr;
 
 /// A page of the queue has so many messages at most.
 pub const QUEUE_LINES_MAX: usize = 200;
@@ -174,8 +176,9 @@ impl QueueConsole {
 
     fn change_all(&self, domain: &str, wish: Wish) -> Result<QueueChanged, Error> {
         match self.queue.change_all(domain, wish, self.now).map_err(|error| told(0, error))? {
-            0 => Err(Error::Unknown(format!(
-                "nothing waits for {domain:?}; `pillarbox queue destinations` shows what waits for whom"
+            0 => Err(Error::Unknown(tr!(
+                "nothing waits for “{domain}”; `pillarbox queue destinations` shows what waits for whom",
+                domain = domain
             ))),
             messages => Ok(QueueChanged { domain: domain.to_lowercase(), messages }),
         }
@@ -363,18 +366,20 @@ fn destination(backlog: &Backlog) -> QueueDestination {
 fn told(id: u64, error: queue::Error) -> Error {
     match error {
         queue::Error::NoSuchEntry => {
-            Error::Unknown(format!("there is no message {id} in the queue; `pillarbox queue list` shows all"))
+            Error::Unknown(tr!("there is no message {id} in the queue; `pillarbox queue list` shows all", id = id))
         }
         queue::Error::Held => {
-            Error::refused(format!("message {id} is held; `pillarbox queue release {id}` has it tried"))
+            Error::refused(tr!("message {id} is held; `pillarbox queue release {id}` has it tried", id = id))
         }
-        queue::Error::Underway => Error::refused(format!("message {id} is being sent just now")),
+        queue::Error::Underway => Error::refused(tr!("message {id} is being sent just now", id = id)),
         queue::Error::Full(text)
         | queue::Error::Share(text)
         | queue::Error::Rate(text)
         | queue::Error::Scheduled(text) => Error::Refused(text),
-        queue::Error::Damaged(what) => Error::refused(format!(
-            "message {id} is damaged ({what}); restore it from a backup, or `pillarbox queue remove {id}` throws it away"
+        queue::Error::Damaged(what) => Error::refused(tr!(
+            "message {id} is damaged ({what}); restore it from a backup, or `pillarbox queue remove {id}` throws it away",
+            id = id,
+            what = what
         )),
         error @ queue::Error::Superseded => Error::refused(error.to_string()),
         queue::Error::Store(error) => error.into(),

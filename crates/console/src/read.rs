@@ -13,6 +13,7 @@ use message::{Address, Content, Part, Structure, date, encoded_word, parameter, 
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use store::{Body, EmailId, Timestamp};
+use wording::tr;
 
 /// So many octets of texts, as they were sent, are shown of a message.
 pub(crate) const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -117,7 +118,7 @@ impl AccountConsole {
     /// # Errors
     /// As [`AccountConsole::read`]; [`Error::Unknown`] for a part that there is not.
     pub fn download(&self, id: &str, part: &str) -> Result<Download, Error> {
-        let unknown = || Error::Unknown("The message has no such part.".to_owned());
+        let unknown = || Error::Unknown(tr!("The message has no such part.").to_owned());
         let email = email(id)?;
         let reader = self.account.reader()?;
         let structure = reader.summary(email)?.structure;
@@ -271,7 +272,7 @@ fn size(octets: usize) -> String {
 }
 
 fn email(id: &str) -> Result<EmailId, Error> {
-    id.parse().map_err(|_| Error::Unknown("There is no such message.".to_owned()))
+    id.parse().map_err(|_| Error::Unknown(tr!("There is no such message.").to_owned()))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use reports::{Listed, Refusal, Refusals, Wanted};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use store::AccountId;
+use wording::{tr, trc, trn};
 
 /// Mail that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,13 +110,25 @@ fn told(refusal: &Refusal) -> String {
     let Refusal { times, client, from, to, code, reply, about, .. } = refusal;
     let shown = crate::names::shown;
     let who = match (about.author.as_str(), from.as_str()) {
-        ("", "") => "nobody".to_owned(),
+        ("", "") => trc!("who wrote a message", "nobody").to_owned(),
         ("", from) => shown(from),
         (author, _) => shown(author),
     };
-    let to = if to.is_empty() { String::new() } else { format!(" to {}", shown(to)) };
-    let what = if about.subject.is_empty() { "mail".to_owned() } else { format!("“{}”", shown(&about.subject)) };
-    let often = if *times > 1 { format!("refused {times} times") } else { "refused".to_owned() };
-    let later = if *code < 500 { "; it may come again" } else { "" };
-    format!("{what} of {who}{to}, brought by {client}, was {often}: {code} {}{later}", shown(reply))
+    let subject = shown(&about.subject);
+    let what = match (subject.is_empty(), to.is_empty()) {
+        (true, true) => tr!("mail of {who}", who = who),
+        (true, false) => tr!("mail of {who} to {whom}", who = who, whom = shown(to)),
+        (false, true) => tr!("“{subject}” of {who}", subject = subject, who = who),
+        (false, false) => tr!("“{subject}” of {who} to {whom}", subject = subject, who = who, whom = shown(to)),
+    };
+    let said = format!("{code} {}", shown(reply));
+    let told = trn!(
+        *times,
+        "{what}, brought by {client}, was refused: {said}",
+        "{what}, brought by {client}, was refused {n} times: {said}",
+        what = what,
+        client = client,
+        said = said
+    );
+    if *code < 500 { tr!("{refused}; it may come again", refused = told) } else { told }
 }

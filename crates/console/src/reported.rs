@@ -4,11 +4,13 @@ use crate::administration::Administration;
 use crate::error::Error;
 use crate::moment::shown;
 use crate::names;
+use crate::words;
 use directory::{Directory, Resolution};
 use reports::{Complaint, MailSeen, Received, Rejection, Source, TlsSeen, TlsTrouble};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use store::Timestamp;
+use wording::{tr, trc, trn};
 
 const WEEK_DAYS: u32 = 7;
 /// What is kept is not older.
@@ -207,13 +209,19 @@ fn mail_reports(seen: MailSeen) -> MailReports {
     let line = |source| source_line(source, &domain, &policy);
     let sources = seen.sources.into_iter().map(line).collect();
     let text = match (messages, passing) {
-        (0, _) => format!("Nobody saw mail of {domain}."),
-        (messages, passing) if messages == passing => {
-            format!("All {messages} messages of {domain} that others saw are signed or come from hosts in its SPF.")
-        }
-        _ => format!(
-            "{passing} of {messages} messages of {domain} that others saw are signed or come from hosts in its SPF; \
-             it asks for p={policy} for the rest."
+        (0, _) => tr!("Nobody saw mail of {domain}.", domain = domain),
+        (messages, passing) if messages == passing => tr!(
+            "All {messages} messages of {domain} that others saw are signed or come from hosts in its SPF.",
+            messages = messages,
+            domain = domain
+        ),
+        _ => tr!(
+            "{passing} of {messages} messages of {domain} that others saw are signed or come from hosts in its SPF; it asks for \
+             p={policy} for the rest.",
+            passing = passing,
+            messages = messages,
+            domain = domain,
+            policy = policy
         ),
     };
     MailReports { reporters: who(seen.reporters), domain, policy, reports, messages, passing, sources, left_out, text }
@@ -244,49 +252,64 @@ fn told(source: &Source, domain: &str, policy: &str) -> String {
         Some(name) => format!("{address} ({})", names::shown(name)),
         None => address.to_string(),
     };
-    let sent = format!("{who} sent {}as {domain}", count(*messages));
+    let sent = trn!(
+        *messages,
+        "{who} sent a message as {domain}",
+        "{who} sent {n} messages as {domain}",
+        who = who,
+        domain = domain
+    );
     if passing == messages {
         return match (signed == messages, in_spf == messages) {
-            (true, true) => format!("{sent}: signed, and the host is in your SPF."),
-            (true, false) => format!("{sent}: signed. It is no host of your SPF, as where mail is passed on."),
-            (false, _) => format!("{sent}: the host is in your SPF; {} signed.", some(*signed)),
+            (true, true) => tr!("{sent}: signed, and the host is in your SPF.", sent = sent),
+            (true, false) => {
+                tr!("{sent}: signed. It is no host of your SPF, as where mail is passed on.", sent = sent)
+            }
+            (false, _) if *signed == 0 => tr!("{sent}: the host is in your SPF; none is signed.", sent = sent),
+            (false, _) => {
+                tr!("{sent}: the host is in your SPF; {signed} are signed.", sent = sent, signed = signed)
+            }
         };
     }
-    let others: Vec<String> = source.spf_domains.iter().chain(&source.signers).map(|name| names::shown(name)).collect();
-    let for_others = match others.first() {
-        Some(other) => format!(" (it vouches for {other} instead)"),
-        None => String::new(),
-    };
     let kept = match (kept_out, policy) {
-        (0, "none" | "") => "They were delivered, because you ask for nothing else (p=none).".to_owned(),
-        (0, _) => "They were delivered all the same.".to_owned(),
-        (kept, _) => format!("{kept} were refused or put into Junk."),
+        (0, "none" | "") => tr!("They were delivered, because you ask for nothing else (p=none).").to_owned(),
+        (0, _) => tr!("They were delivered all the same.").to_owned(),
+        (kept, _) => tr!("{count} were refused or put into Junk.", count = kept),
     };
     if *passing > 0 {
         let rest = messages.saturating_sub(*passing);
-        return format!(
-            "{sent}; {rest} of them are neither signed nor from a host in your SPF: look at what it changes. {kept}"
+        let told = tr!(
+            "{sent}; {rest} of them are neither signed nor from a host in your SPF: look at what it changes.",
+            sent = sent,
+            rest = rest
         );
+        return words::sentences(&[&told, &kept]);
     }
-    format!(
-        "{sent}; none is in your SPF and none is signed{for_others}. If this host sends for you, add it to SPF, or let it sign. If you \
-         do not know it, somebody uses your name. {kept}"
-    )
-}
-
-fn count(messages: u64) -> String {
-    if messages == 1 { "a message ".to_owned() } else { format!("{messages} messages ") }
-}
-
-fn some(number: u64) -> String {
-    if number == 0 { "none is".to_owned() } else { format!("{number} are") }
+    let others: Vec<String> = source.spf_domains.iter().chain(&source.signers).map(|name| names::shown(name)).collect();
+    let told = match others.first() {
+        Some(other) => tr!(
+            "{sent}; none is in your SPF and none is signed (it vouches for {other} instead).",
+            sent = sent,
+            other = other
+        ),
+        None => tr!("{sent}; none is in your SPF and none is signed.", sent = sent),
+    };
+    let advice = tr!(
+        "If this host sends for you, add it to SPF, or let it sign. If you do not know it, somebody uses your name."
+    );
+    words::sentences(&[&told, advice, &kept])
 }
 
 fn tls_reports(seen: TlsSeen) -> TlsReports {
     let TlsSeen { domain, reports, good, bad, .. } = seen;
     let text = match bad {
-        0 => format!("All {good} sessions with hosts of {domain} used TLS."),
-        bad => format!("{bad} of {} sessions with hosts of {domain} could not use TLS.", good.saturating_add(bad)),
+        0 => tr!("All {good} sessions with hosts of {domain} used TLS.", good = good, domain = domain),
+        bad => tr!(
+            "{bad} of {all} sessions with hosts of {domain} could not use TLS.",
+            bad = bad,
+            all = good.saturating_add(bad),
+            domain = domain
+        ),
     };
     let troubles = seen.troubles.into_iter().map(trouble_line).collect();
     TlsReports { reporters: who(seen.reporters), domain, reports, good, bad, troubles, text }
@@ -295,34 +318,50 @@ fn tls_reports(seen: TlsSeen) -> TlsReports {
 fn trouble_line(trouble: TlsTrouble) -> TlsTroubleLine {
     let TlsTrouble { by, kind, host, sessions, .. } = trouble;
     let (kind, host) = (names::shown(&kind), names::shown(&host));
-    let with = if host.is_empty() { "your hosts".to_owned() } else { host.clone() };
+    let with = if host.is_empty() {
+        trc!("who could not be talked to over TLS", "your hosts").to_owned()
+    } else {
+        host.clone()
+    };
     let what = match kind.as_str() {
         "starttls-not-supported" => {
-            "no STARTTLS was offered: something in between takes it away, or port 25 has no TLS"
+            tr!("no STARTTLS was offered: something in between takes it away, or port 25 has no TLS")
         }
         "certificate-host-mismatch" => {
-            "the certificate is made out to another name: it must have the name in your MX record"
+            tr!("the certificate is made out to another name: it must have the name in your MX record")
         }
-        "certificate-expired" => "the certificate had expired",
-        "certificate-not-trusted" => "nobody whom they trust vouches for the certificate",
-        "validation-failure" => "the certificate or the host is not what the domain promises",
-        "tlsa-invalid" | "dnssec-invalid" | "dane-required" => "the TLSA records are wrong, or not signed",
-        "sts-policy-fetch-error" => "the policy of MTA-STS could not be fetched",
-        "sts-policy-invalid" => "the policy of MTA-STS is broken",
-        "sts-webpki-invalid" => "the certificate of the host of the policy (mta-sts) is not valid",
-        _ => "TLS failed",
+        "certificate-expired" => tr!("the certificate had expired"),
+        "certificate-not-trusted" => tr!("nobody whom they trust vouches for the certificate"),
+        "validation-failure" => tr!("the certificate or the host is not what the domain promises"),
+        "tlsa-invalid" | "dnssec-invalid" | "dane-required" => tr!("the TLSA records are wrong, or not signed"),
+        "sts-policy-fetch-error" => tr!("the policy of MTA-STS could not be fetched"),
+        "sts-policy-invalid" => tr!("the policy of MTA-STS is broken"),
+        "sts-webpki-invalid" => tr!("the certificate of the host of the policy (mta-sts) is not valid"),
+        _ => tr!("TLS failed"),
     };
-    let times = if sessions == 1 { "once".to_owned() } else { format!("{sessions} times") };
-    let text = format!("{by} could not use TLS with {with}, {times}: {what}.");
+    let text = trn!(
+        sessions,
+        "{by} could not use TLS with {host}, once: {what}.",
+        "{by} could not use TLS with {host}, {n} times: {what}.",
+        by = by,
+        host = with,
+        what = what
+    );
     TlsTroubleLine { by, kind, host, sessions, text }
 }
 
 fn rejection_line(rejection: Rejection) -> RejectionLine {
     let Rejection { domain, status, times, at, code, reply, host } = rejection;
     let [domain, status, reply, host] = [domain, status, reply, host].map(|text| names::shown(&text));
-    let what = if times == 1 { "a message".to_owned() } else { format!("{times} messages") };
-    let by = if host.is_empty() { String::new() } else { format!(" ({host})") };
-    let text = format!("{domain}{by} refused {what}, the last time with: {code} {status} {reply}");
+    let by = if host.is_empty() { domain.clone() } else { format!("{domain} ({host})") };
+    let said = format!("{code} {status} {reply}");
+    let text = trn!(
+        times,
+        "{by} refused a message, the last time with: {said}",
+        "{by} refused {n} messages, the last time with: {said}",
+        by = by,
+        said = said
+    );
     RejectionLine { domain, times, at: shown(Timestamp(at)), code, status, reply, host, text }
 }
 
@@ -334,16 +373,32 @@ fn complaint_line(directory: &Directory, complaint: Complaint) -> Result<Complai
     let Complaint { at, by, is_checked, kind, source, recipient, subject, message_id, author, failure, .. } = complaint;
     let [kind, source, recipient, subject, message_id, author, failure] =
         [kind, source, recipient, subject, message_id, author, failure].map(|text| names::shown(&text));
-    let whose = account.as_ref().map_or("nobody here".to_owned(), |account| account.clone());
-    let what = if subject.is_empty() { "mail".to_owned() } else { format!("“{subject}”") };
+    let whose = account.clone().unwrap_or_else(|| trc!("whose mail it is", "nobody here").to_owned());
+    let what = match subject.as_str() {
+        "" => trc!("what a complaint is about", "mail").to_owned(),
+        subject => tr!("“{subject}”", subject = subject),
+    };
     let text = match kind.as_str() {
-        "not-spam" => format!("{by} says that {what} of {whose} is not junk."),
-        "abuse" => format!("{by} tells a complaint: {what} of {whose} was called junk."),
-        "auth-failure" => format!(
-            "{by} tells that {what} in the name of {author}, brought by {source}, did not prove its sender ({failure}): if that host \
-             sends for you, add it to SPF, or let it sign."
+        "not-spam" => tr!("{by} says that {what} of {whose} is not junk.", by = by, what = what, whose = whose),
+        "abuse" => {
+            tr!("{by} tells a complaint: {what} of {whose} was called junk.", by = by, what = what, whose = whose)
+        }
+        "auth-failure" => tr!(
+            "{by} tells that {what} in the name of {author}, brought by {source}, did not prove its sender ({failure}): if that \
+             host sends for you, add it to SPF, or let it sign.",
+            by = by,
+            what = what,
+            author = author,
+            source = source,
+            failure = failure
         ),
-        kind => format!("{by} tells a complaint ({kind}) about {what} of {whose}."),
+        kind => tr!(
+            "{by} tells a complaint ({kind}) about {what} of {whose}.",
+            by = by,
+            kind = kind,
+            what = what,
+            whose = whose
+        ),
     };
     let at = shown(Timestamp(at));
     Ok(ComplaintLine { at, by, is_checked, kind, account, source, recipient, subject, message_id, text })

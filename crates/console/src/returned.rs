@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::names::{Names, shown};
 use message::delivery_report::{Action, DeliveryReport, Reported};
 use store::{Account, EmailId};
+use wording::{tr, trc};
 
 /// A longer message is no report.
 const REPORT_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -20,9 +21,9 @@ pub(crate) fn told(account: &Account, names: &Names<'_>, email: EmailId) -> Resu
     };
     let what = match about {
         Some(about) => format!("\"{}\" ({})", names.message(about)?.subject, about.text()),
-        None => "a message".to_owned(),
+        None => trc!("what a report is about", "a message").to_owned(),
     };
-    Ok(report.recipients.iter().map(|recipient| format!("says that {what} {}", became(recipient))).collect())
+    Ok(report.recipients.iter().map(|recipient| said_of(&what, recipient)).collect())
 }
 
 /// Reports in INBOX on a message, which say by In-Reply-To that they are: each with what it tells. Those of this server do.
@@ -43,24 +44,42 @@ pub(crate) fn on(account: &Account, names: &Names<'_>, email: EmailId) -> Result
             && let Some(report) = DeliveryReport::of(&body, &structure)
             && report.message_id.as_deref() == Some(&id)
         {
-            let line = |recipient| format!("{}, says {}", became(recipient), later.text());
+            let line = |recipient| tr!("{became}, says {report}", became = became(recipient), report = later.text());
             found.push((later, report.recipients.iter().map(line).collect()));
         }
     }
     Ok(found)
 }
 
+/// `says that a message could not be delivered to carol@example.net: 550 no such user`.
+fn said_of(what: &str, recipient: &Reported) -> String {
+    let address = shown(&recipient.address);
+    let said = match recipient.action {
+        Action::Failed => tr!("says that {what} could not be delivered to {address}", what = what, address = address),
+        Action::Delayed => {
+            tr!("says that {what} has not been delivered yet to {address}", what = what, address = address)
+        }
+        Action::Delivered => tr!("says that {what} was delivered to {address}", what = what, address = address),
+        Action::Relayed => tr!("says that {what} was handed on for {address}", what = what, address = address),
+    };
+    with_reason(said, recipient)
+}
+
 /// `could not be delivered to carol@example.net: 550 no such user`.
 fn became(recipient: &Reported) -> String {
     let address = shown(&recipient.address);
     let became = match recipient.action {
-        Action::Failed => "could not be delivered to",
-        Action::Delayed => "has not been delivered yet to",
-        Action::Delivered => "was delivered to",
-        Action::Relayed => "was handed on for",
+        Action::Failed => tr!("could not be delivered to {address}", address = address),
+        Action::Delayed => tr!("has not been delivered yet to {address}", address = address),
+        Action::Delivered => tr!("was delivered to {address}", address = address),
+        Action::Relayed => tr!("was handed on for {address}", address = address),
     };
+    with_reason(became, recipient)
+}
+
+fn with_reason(said: String, recipient: &Reported) -> String {
     match shown(&recipient.reason).as_str() {
-        "" => format!("{became} {address}"),
-        reason => format!("{became} {address}: {reason}"),
+        "" => said,
+        reason => format!("{said}: {reason}"),
     }
 }

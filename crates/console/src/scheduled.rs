@@ -7,6 +7,7 @@ use message::{encoded_word, header};
 use queue::{Entry, LastReply, Queue, QueueId};
 use serde::{Deserialize, Serialize};
 use store::Timestamp;
+use wording::{tr, trn};
 
 /// What waits for its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +52,7 @@ impl AccountConsole {
     /// There is none of that number (any more), an operator holds it; faults.
     pub fn send_now(&self, queue: &Queue, id: u64) -> Result<ScheduledCard, Error> {
         queue.send_now(self.account.id(), QueueId(id), self.actor.now).map_err(|error| told(id, error))?;
-        self.scheduled_after(queue, Some("It goes now."))
+        self.scheduled_after(queue, Some(tr!("It goes now.")))
     }
 
     /// Throws a message away that has not begun to go.
@@ -63,8 +64,8 @@ impl AccountConsole {
         self.scheduled_after(
             queue,
             Some(match was_tried {
-                false => "It was cancelled; nothing of it has left.",
-                true => "It was cancelled, and goes to nobody more; it was tried before, and who has it since then keeps it.",
+                false => tr!("It was cancelled; nothing of it has left."),
+                true => tr!("It was cancelled, and goes to nobody more; it was tried before, and who has it since then keeps it."),
             }),
         )
     }
@@ -75,9 +76,8 @@ impl AccountConsole {
         let messages = entries.iter().map(|entry| line(queue, entry)).collect::<Result<Vec<_>, _>>()?;
         let text = match (done, messages.len()) {
             (Some(done), _) => done.to_owned(),
-            (None, 0) => "Nothing waits for its time.".to_owned(),
-            (None, 1) => "1 message waits for its time.".to_owned(),
-            (None, count) => format!("{count} messages wait for their time."),
+            (None, 0) => tr!("Nothing waits for its time.").to_owned(),
+            (None, count) => trn!(count, "{n} message waits for its time.", "{n} messages wait for their time."),
         };
         Ok(ScheduledCard { messages, text })
     }
@@ -108,11 +108,14 @@ fn line(queue: &Queue, entry: &Entry) -> Result<ScheduledLine, Error> {
 
 fn told(id: u64, error: queue::Error) -> Error {
     match error {
-        queue::Error::NoSuchEntry => Error::refused(format!(
-            "Message {id} does not wait for its time (any more): it has gone, or was cancelled."
+        queue::Error::NoSuchEntry => Error::refused(tr!(
+            "Message {id} does not wait for its time (any more): it has gone, or was cancelled.",
+            id = id
         )),
-        queue::Error::Underway => Error::refused(format!("Message {id} is being sent just now; some may have it.")),
-        queue::Error::Held => Error::refused(format!("Message {id} is held back by whoever runs this server.")),
+        queue::Error::Underway => {
+            Error::refused(tr!("Message {id} is being sent just now; some may have it.", id = id))
+        }
+        queue::Error::Held => Error::refused(tr!("Message {id} is held back by whoever runs this server.", id = id)),
         queue::Error::Store(error) => error.into(),
         error => Error::refused(error.to_string()),
     }

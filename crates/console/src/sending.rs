@@ -5,8 +5,10 @@ use crate::account::AccountConsole;
 use crate::error::Error;
 use crate::moment::shown;
 use crate::names::Names;
+use crate::words;
 use queue::{Entry, Queue};
 use serde::{Deserialize, Serialize};
+use wording::{tr, trn};
 
 /// So many of the messages that wait are shown.
 const SHOWN_MAX: usize = 10;
@@ -63,14 +65,12 @@ impl AccountConsole {
     pub fn answer_sending(&self, queue: &Queue, answer: SendingAnswer) -> Result<SendingCard, Error> {
         let account = self.account.id();
         let done = match answer {
-            SendingAnswer::LetGo => queue.let_go(account, self.actor.now).map(|count| match count {
-                1 => "1 message goes now.".to_owned(),
-                count => format!("{count} messages go now."),
-            }),
-            SendingAnswer::ThrowAway => queue.throw_away(account).map(|count| match count {
-                1 => "1 message was thrown away.".to_owned(),
-                count => format!("{count} messages were thrown away."),
-            }),
+            SendingAnswer::LetGo => queue
+                .let_go(account, self.actor.now)
+                .map(|count| trn!(count, "{n} message goes now.", "{n} messages go now.")),
+            SendingAnswer::ThrowAway => queue
+                .throw_away(account)
+                .map(|count| trn!(count, "{n} message was thrown away.", "{n} messages were thrown away.")),
         };
         self.card(queue, Some(done.map_err(told)?))
     }
@@ -80,9 +80,15 @@ impl AccountConsole {
         let names = Names::of(&self.account)?;
         let devices: Vec<String> = waiting.devices.iter().map(|device| names.device(*device)).collect();
         let text = done.unwrap_or_else(|| match waiting.messages {
-            0 => "Nothing waits.".to_owned(),
-            1 => format!("1 message waits, and nothing of it has left.{}", of_devices(&devices)),
-            count => format!("{count} messages wait, and nothing of them has left.{}", of_devices(&devices)),
+            0 => tr!("Nothing waits.").to_owned(),
+            count => {
+                let waits = trn!(
+                    count,
+                    "{n} message waits, and nothing of it has left.",
+                    "{n} messages wait, and nothing of them has left."
+                );
+                words::sentences(&[&waits, &of_devices(&devices)])
+            }
         });
         Ok(SendingCard { waiting: waiting.messages, messages: first.iter().map(line).collect(), devices, text })
     }
@@ -91,7 +97,10 @@ impl AccountConsole {
 fn of_devices(devices: &[String]) -> String {
     match devices {
         [] => String::new(),
-        devices => format!(" It was sent by “{}”; other devices go on sending.", devices.join("”, “")),
+        devices => {
+            let names: Vec<String> = devices.iter().map(|name| tr!("“{name}”", name = name)).collect();
+            tr!("It was sent by {devices}; other devices go on sending.", devices = names.join(", "))
+        }
     }
 }
 

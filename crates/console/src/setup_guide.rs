@@ -1,6 +1,7 @@
 //! How a program is set up, step by step. The settings themselves stand beside the steps, in a table.
 
 use serde::{Deserialize, Serialize};
+use wording::tr;
 
 /// What is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,11 +58,11 @@ impl SetupProgram {
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
-            Self::Iphone => "iPhone, iPad or Mac",
+            Self::Iphone => tr!("iPhone, iPad or Mac"),
             Self::Android => "Android",
             Self::Thunderbird => "Thunderbird",
             Self::Outlook => "Outlook",
-            Self::Other => "Another program",
+            Self::Other => tr!("Another program"),
         }
     }
 
@@ -70,10 +71,10 @@ impl SetupProgram {
     pub fn device_name(self) -> &'static str {
         match self {
             Self::Iphone => "iPhone",
-            Self::Android => "Android phone",
+            Self::Android => tr!("Android phone"),
             Self::Thunderbird => "Thunderbird",
             Self::Outlook => "Outlook",
-            Self::Other => "Mail program",
+            Self::Other => tr!("Mail program"),
         }
     }
 
@@ -110,51 +111,49 @@ impl Access {
     }
 }
 
-/// The steps for a program. Names of menus are those of the English versions.
+/// The steps for a program. Names of menus are those that the programs have in the language of the sentence.
 #[must_use]
 pub fn setup_guide(program: SetupProgram, access: Access) -> SetupGuide {
     let kind = access.title();
     let steps: Vec<String> = match program {
         SetupProgram::Iphone => [
-            "On the iPhone or iPad, point the camera at the code below and open the link in Safari; or open it there with the \
-             button, if this page is open on the device itself. The link works once, for ten minutes.",
-            "Safari says that a configuration profile was downloaded: choose Allow.",
-            "Open Settings and tap “Profile Downloaded” near the top (on a Mac: System Settings, General, Device Management).",
-            "Tap Install. It says “Not Signed”, which is true: your own server made it, for you.",
-            "Open Mail: your mail is there. The profile holds the password; you need not type it.",
+            tr!("On the iPhone or iPad, point the camera at the code below and open the link in Safari; or open it there with the \
+             button, if this page is open on the device itself. The link works once, for ten minutes."),
+            tr!("Safari says that a configuration profile was downloaded: choose Allow."),
+            tr!("Open Settings and tap “Profile Downloaded” near the top (on a Mac: System Settings, General, Device Management)."),
+            tr!("Tap Install. It says “Not Signed”, which is true: your own server made it, for you."),
+            tr!("Open Mail: your mail is there. The profile holds the password; you need not type it."),
         ]
         .map(str::to_owned)
         .to_vec(),
         SetupProgram::Android => [
-            "Install Thunderbird for Android, or K-9 Mail.",
-            "Open it. At the first start choose Import settings; otherwise open Settings, then Import settings.",
-            "Choose “Scan QR code” (it is meant for codes of Thunderbird on a computer, and reads this one, too).",
-            "Point the camera at the code below. It holds the password, so show it to nobody.",
-            "Without a code: Add account, type your address and this password, and take the settings below.",
+            tr!("Install Thunderbird for Android, or K-9 Mail."),
+            tr!("Open it. At the first start choose Import settings; otherwise open Settings, then Import settings."),
+            tr!("Choose “Scan QR code” (it is meant for codes of Thunderbird on a computer, and reads this one, too)."),
+            tr!("Point the camera at the code below. It holds the password, so show it to nobody."),
+            tr!("Without a code: Add account, type your address and this password, and take the settings below."),
         ]
         .map(str::to_owned)
         .to_vec(),
         SetupProgram::Thunderbird => vec![
-            "Open the menu ☰, then Account Settings, then Account Actions, then Add Mail Account.".to_owned(),
-            "Type your name, your address and the password below, and choose Continue.".to_owned(),
-            format!("Thunderbird finds the servers by itself; choose {kind}, then Done."),
-            "If it does not find them, choose Configure manually and take the settings below; authentication is “Normal \
-             password”."
+            tr!("Open the menu ☰, then Account Settings, then Account Actions, then Add Mail Account.").to_owned(),
+            tr!("Type your name, your address and the password below, and choose Continue.").to_owned(),
+            tr!("Thunderbird finds the servers by itself; choose {kind}, then Done.", kind = kind),
+            tr!("If it does not find them, choose Configure manually and take the settings below; authentication is “Normal \
+             password”.")
                 .to_owned(),
         ],
         SetupProgram::Outlook => vec![
-            format!("New Outlook: open Settings (the cog), Accounts, Add account, type your address, and choose {kind}."),
-            format!(
-                "Classic Outlook: open File, Add Account, type your address, tick “Let me set up my account manually”, and \
-                 choose {kind}."
-            ),
-            "Take the servers and ports below; encryption is SSL/TLS for both.".to_owned(),
-            "The password is the one below. Outgoing mail needs the same user name and password.".to_owned(),
+            tr!("New Outlook: open Settings (the cog), Accounts, Add account, type your address, and choose {kind}.", kind = kind),
+            tr!("Classic Outlook: open File, Add Account, type your address, tick “Let me set up my account manually”, and \
+                 choose {kind}.", kind = kind),
+            tr!("Take the servers and ports below; encryption is SSL/TLS for both.").to_owned(),
+            tr!("The password is the one below. Outgoing mail needs the same user name and password.").to_owned(),
         ],
         SetupProgram::Other => vec![
-            "Add an account to the program, by hand if it asks.".to_owned(),
-            format!("The kind of account is {kind}; take the settings below."),
-            "The password is the one below, for reading and for sending.".to_owned(),
+            tr!("Add an account to the program, by hand if it asks.").to_owned(),
+            tr!("The kind of account is {kind}; take the settings below.", kind = kind),
+            tr!("The password is the one below, for reading and for sending.").to_owned(),
         ],
     };
     SetupGuide { program: program.title().to_owned(), steps }

@@ -6,17 +6,10 @@ use auth::Auth;
 use directory::SHARED;
 use serde::{Deserialize, Serialize};
 use store::{AccountId, Rights, RightsChange};
+use wording::tr;
 
-/// What is usually given, by a word, with what it lets do.
-const USUAL: [(&str, &str, &str); 3] = [
-    ("read", "lrs", "reads it"),
-    ("edit", "lrswite", "reads it, marks and files messages there, and deletes them"),
-    (
-        "manage",
-        "lrswipkxte",
-        "does everything there, and makes and deletes mailboxes below it, but shares it with nobody",
-    ),
-];
+/// What is usually given, by a word.
+const USUAL: [(&str, &str); 3] = [("read", "lrs"), ("edit", "lrswite"), ("manage", "lrswipkxte")];
 
 /// A mailbox, and what somebody may do in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,14 +74,14 @@ impl AccountConsole {
     /// # Errors
     /// No such mailbox, account or right; too many accounts; faults.
     pub fn share(&self, auth: &Auth, mailbox: &str, with: &str, rights: &str) -> Result<ShareCard, Error> {
-        let usual = USUAL.iter().find(|(word, ..)| *word == rights).map(|(_, letters, _)| *letters);
+        let usual = USUAL.iter().find(|(word, _)| *word == rights).map(|(_, letters)| *letters);
         let letters = if rights == "none" { "" } else { usual.unwrap_or(rights) };
         let rights = Rights::parse(letters).ok_or_else(|| {
-            Error::refused("What somebody may do is “read”, “edit”, “manage” or “none”, or letters as RFC 4314 has them (lrswipkxtea).")
+            Error::refused(tr!("What somebody may do is “read”, “edit”, “manage” or “none”, or letters as RFC 4314 has them (lrswipkxtea)."))
         })?;
         let mailboxes = self.account.mailboxes()?;
         let mailbox = mailboxes.by_name(mailbox).ok_or(Error::Store(store::Error::NoSuchMailbox))?;
-        let unknown = || Error::refused(format!("There is no account “{with}” on this server."));
+        let unknown = || Error::refused(tr!("There is no account “{with}” on this server.", with = with));
         let (account, record) = auth.directory().who_logs_in(with)?.ok_or_else(unknown)?;
         let change = RightsChange::Replace(rights);
         let rights = auth.directory().share(&self.account, self.actor, mailbox.id, account, change)?;
@@ -98,11 +91,15 @@ impl AccountConsole {
 
 fn card(mailbox: String, with: String, rights: Rights) -> ShareCard {
     let letters = rights.letters();
-    let usual = USUAL.iter().find(|(_, usual, _)| *usual == letters).map(|(.., text)| (*text).to_owned());
+    let usual = USUAL.iter().find(|(_, usual)| *usual == letters).map(|(word, _)| *word);
     let text = match usual {
-        Some(text) => text,
-        None if rights.is_empty() => "may do nothing there any more".to_owned(),
-        None => format!("may do there what these letters say: {letters}"),
+        Some("read") => tr!("reads it").to_owned(),
+        Some("edit") => tr!("reads it, marks and files messages there, and deletes them").to_owned(),
+        Some(_) => {
+            tr!("does everything there, and makes and deletes mailboxes below it, but shares it with nobody").to_owned()
+        }
+        None if rights.is_empty() => tr!("may do nothing there any more").to_owned(),
+        None => tr!("may do there what these letters say: {letters}", letters = letters),
     };
     ShareCard { mailbox, with, rights: letters, text }
 }
@@ -113,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_is_usual_are_rights_that_there_are() {
-        for (word, letters, _) in USUAL {
+        for (word, letters) in USUAL {
             let rights = Rights::parse(letters).unwrap();
             assert_eq!(rights.letters(), letters, "{word}");
             assert!(!rights.has(Rights::ADMINISTER), "{word}");

@@ -1,5 +1,7 @@
 //! Sizes as people write them.
 
+use wording::tr;
+
 /// How many octets a mailbox may hold: `5GB` (10^9), `500 MiB` (2^20), a number, or `none` for as many as there is disk.
 ///
 /// # Errors
@@ -24,7 +26,7 @@ pub fn parse_quota(text: &str) -> Result<Option<u64>, String> {
     let (number, size) = unit.unwrap_or((&lower, 1));
     let number: Option<u64> = number.trim_end().parse().ok().filter(|_| !number.starts_with('+'));
     let bytes = number.and_then(|number| number.checked_mul(size));
-    bytes.map(Some).ok_or_else(|| "write it as 5GB, 500MiB or none".to_owned())
+    bytes.map(Some).ok_or_else(|| tr!("write it as 5GB, 500MiB or none").to_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! How a server does, on one screen, and what of it needs a person.
 
 use serde::{Deserialize, Serialize};
+use wording::{tr, trc, trn};
 
 /// A certificate with fewer days than this needs somebody: its renewal was due long before.
 const CERTIFICATE_DAYS_MIN: i64 = 7;
@@ -100,50 +101,58 @@ impl Status {
     fn judge(&self) -> Vec<String> {
         let mut needs = Vec::new();
         if let Some(lacks) = &self.lacks {
-            needs.push(format!(
-                "No new mail is taken: {lacks}. The log says more; make room, or make the disk writable."
+            needs.push(tr!(
+                "No new mail is taken: {lacks}. The log says more; make room, or make the disk writable.",
+                lacks = lacks
             ));
         }
         if self.disk.is_some_and(|disk| disk.reserve_bytes == 0) {
-            needs.push("The disk was full: the room in reserve is given up. Make room on it.".to_owned());
+            needs.push(tr!("The disk was full: the room in reserve is given up. Make room on it.").to_owned());
         }
         match self.certificate_days {
             Some(days) if days < CERTIFICATE_DAYS_MIN => {
-                needs.push(format!(
-                    "The certificate ends in {days} days. `pillarbox certificate` says why it is not renewed."
+                needs.push(trn!(
+                    days,
+                    "The certificate ends in {n} day. `pillarbox certificate` says why it is not renewed.",
+                    "The certificate ends in {n} days. `pillarbox certificate` says why it is not renewed."
                 ));
             }
             Some(_) | None => {}
         }
         match self.backup_age_seconds {
-            None => needs.push("No backup is known of. pillarbox backup makes one.".to_owned()),
+            None => needs.push(tr!("No backup is known of. pillarbox backup makes one.").to_owned()),
             Some(age) if age > BACKUP_SECS_MAX => {
-                needs.push(format!("The last backup is {} old. pillarbox backup makes one.", duration(age)));
+                needs.push(tr!("The last backup is {age} old. pillarbox backup makes one.", age = duration(age)));
             }
             Some(_) => {}
         }
         match self.queue {
-            None => needs.push("The queue cannot be read. pillarbox check says more.".to_owned()),
+            None => needs.push(tr!("The queue cannot be read. pillarbox check says more.").to_owned()),
             Some(QueueStatus { oldest_seconds: Some(age), .. }) if age > QUEUE_SECS_MAX => {
                 let age = duration(age);
-                needs.push(format!("Mail has waited for {age}. pillarbox queue destinations says for whom, and why."));
+                needs.push(tr!(
+                    "Mail has waited for {age}. pillarbox queue destinations says for whom, and why.",
+                    age = age
+                ));
             }
             Some(_) => {}
         }
         if self.queue.is_some_and(|queue| queue.held > 0) {
-            needs.push("Mail is held. pillarbox sending and pillarbox queue say whose, and why.".to_owned());
+            needs.push(tr!("Mail is held. pillarbox sending and pillarbox queue say whose, and why.").to_owned());
         }
         let open: usize = self.connections.iter().map(|connected| connected.open).sum();
         if open * 10 >= self.connections_max * 9 && self.connections_max > 0 {
-            needs.push(format!(
-                "{open} of {} connections are taken. Raise limits.connections_max.",
-                self.connections_max
+            needs.push(tr!(
+                "{open} of {most} connections are taken. Raise limits.connections_max.",
+                open = open,
+                most = self.connections_max
             ));
         }
         if self.worst_step_millis > STEP_MILLIS_MAX {
             let millis = self.worst_step_millis;
-            needs.push(format!(
-                "A command held its thread for {millis} ms. The disk is slow, or it is a fault of ours."
+            needs.push(tr!(
+                "A command held its thread for {millis} ms. The disk is slow, or it is a fault of ours.",
+                millis = millis
             ));
         }
         needs
@@ -153,7 +162,12 @@ impl Status {
 /// For people: the two largest units, `3 d 4 h`.
 #[must_use]
 pub fn duration(seconds: i64) -> String {
-    let units = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
+    let units = [
+        (trc!("days, after a number", "d"), 86_400),
+        (trc!("hours, after a number", "h"), 3600),
+        (trc!("minutes, after a number", "min"), 60),
+        (trc!("seconds, after a number", "s"), 1),
+    ];
     let mut rest = seconds.max(0);
     let mut parts = Vec::new();
     for (name, unit) in units {
@@ -165,7 +179,7 @@ pub fn duration(seconds: i64) -> String {
     }
     let said: Vec<String> =
         parts.iter().take(2).filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
-    if said.is_empty() { "0 s".to_owned() } else { said.join(" ") }
+    if said.is_empty() { format!("0 {}", trc!("seconds, after a number", "s")) } else { said.join(" ") }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! everything is there. The mail that is only in the program goes along by copying it into the new account.
 
 use serde::{Deserialize, Serialize};
+use wording::tr;
 
 /// The steps for one program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,100 +31,177 @@ pub struct SwitchServers<'a> {
 struct Program {
     /// Any of these in what the program calls itself, in lower case.
     marks: &'static [&'static str],
-    name: &'static str,
-    steps: &'static [&'static str],
-    hint: &'static str,
+    name: fn() -> &'static str,
+    steps: fn(&Places<'_>) -> Vec<String>,
+    hint: fn() -> &'static str,
 }
 
-const KEEP: &str = "Mail that is only in the program (its local folders) stays there until you copy it: drag it from the old \
-                    account into the new one before you remove the old one.";
+/// What stands in the steps.
+struct Places<'a> {
+    host: &'a str,
+    imap: &'a str,
+    send: &'a str,
+    address: &'a str,
+}
 
-/// The first that fits. Names of menus are those of the English versions.
+fn keep() -> &'static str {
+    tr!(
+        "Mail that is only in the program (its local folders) stays there until you copy it: drag it from the old account into \
+         the new one before you remove the old one."
+    )
+}
+
+/// The first that fits. Names of menus are those that the programs have in the language of the sentence.
 const PROGRAMS: &[Program] = &[
     Program {
         marks: &["new outlook", "outlook for windows", "olk"],
-        name: "Outlook (new)",
-        steps: &[
-            "Open Settings (the cog at the top right), then Accounts, then Your accounts.",
-            "Choose Add account, type {address}, and choose Continue. If Outlook asks for the kind of account, choose IMAP.",
-            "Show more: IMAP server {host}, {imap}. Outgoing server {host}, {send}.",
-            "As password take the application password of this device, or a new one from “Add a device”.",
-            "When your mail is there, open Manage beside the POP account and choose Remove.",
-        ],
-        hint: KEEP,
+        name: || tr!("Outlook (new)"),
+        steps: |places| {
+            vec![
+                tr!("Open Settings (the cog at the top right), then Accounts, then Your accounts.").to_owned(),
+                tr!(
+                    "Choose Add account, type {address}, and choose Continue. If Outlook asks for the kind of account, choose IMAP.",
+                    address = places.address
+                ),
+                tr!(
+                    "Show more: IMAP server {host}, {imap}. Outgoing server {host}, {send}.",
+                    host = places.host,
+                    imap = places.imap,
+                    send = places.send
+                ),
+                tr!("As password take the application password of this device, or a new one from “Add a device”.")
+                    .to_owned(),
+                tr!("When your mail is there, open Manage beside the POP account and choose Remove.").to_owned(),
+            ]
+        },
+        hint: keep,
     },
     Program {
         marks: &["outlook", "microsoft"],
-        name: "Outlook (classic)",
-        steps: &[
-            "Open File, then Account Settings, then Manage Profiles (or Control Panel, Mail).",
-            "In Email Accounts choose New, then Manual setup, then IMAP.",
-            "Incoming server {host}, {imap}. Outgoing server {host}, {send}. User name {address}.",
-            "Under More Settings, Outgoing Server, tick “My outgoing server requires authentication”.",
-            "Set the new account as default. When your mail is there, select the POP account and choose Remove.",
-        ],
-        hint: "The POP account has its mail in a .pst file. Removing the account leaves that file; open it with File, Open, \
-               Outlook Data File, and drag into the new account what should be on all devices.",
+        name: || tr!("Outlook (classic)"),
+        steps: |places| {
+            vec![
+                tr!("Open File, then Account Settings, then Manage Profiles (or Control Panel, Mail).").to_owned(),
+                tr!("In Email Accounts choose New, then Manual setup, then IMAP.").to_owned(),
+                tr!(
+                    "Incoming server {host}, {imap}. Outgoing server {host}, {send}. User name {address}.",
+                    host = places.host,
+                    imap = places.imap,
+                    send = places.send,
+                    address = places.address
+                ),
+                tr!("Under More Settings, Outgoing Server, tick “My outgoing server requires authentication”.")
+                    .to_owned(),
+                tr!(
+                    "Set the new account as default. When your mail is there, select the POP account and choose Remove."
+                )
+                .to_owned(),
+            ]
+        },
+        hint: || {
+            tr!(
+                "The POP account has its mail in a .pst file. Removing the account leaves that file; open it with File, Open, \
+               Outlook Data File, and drag into the new account what should be on all devices."
+            )
+        },
     },
     Program {
         marks: &["k-9", "k9", "thunderbird for android"],
-        name: "K-9 Mail and Thunderbird for Android",
-        steps: &[
-            "Open the menu, then Settings, then Add account, and type {address}.",
-            "Choose IMAP; server {host}, {imap}. Outgoing: {host}, {send}.",
-            "When your mail is there, open Settings, the POP account, and choose Remove account.",
-        ],
-        hint: "These programs cannot turn a POP account into an IMAP account; removing the POP account deletes only what is \
-               on the phone.",
+        name: || tr!("K-9 Mail and Thunderbird for Android"),
+        steps: |places| {
+            vec![
+                tr!("Open the menu, then Settings, then Add account, and type {address}.", address = places.address),
+                tr!(
+                    "Choose IMAP; server {host}, {imap}. Outgoing: {host}, {send}.",
+                    host = places.host,
+                    imap = places.imap,
+                    send = places.send
+                ),
+                tr!("When your mail is there, open Settings, the POP account, and choose Remove account.").to_owned(),
+            ]
+        },
+        hint: || {
+            tr!(
+                "These programs cannot turn a POP account into an IMAP account; removing the POP account deletes only what is \
+               on the phone."
+            )
+        },
     },
     Program {
         marks: &["thunderbird", "betterbird"],
-        name: "Thunderbird",
-        steps: &[
-            "Open the menu ☰, then Account Settings, then Account Actions, then Add Mail Account.",
-            "Type your name, {address} and the password, and choose Continue; choose IMAP and then Done.",
-            "If the servers are not found: IMAP {host}, {imap}; SMTP {host}, {send}; normal password.",
-            "Thunderbird says that the account exists already if the name is the same: rename the POP account first.",
-            "When your mail is there, select the POP account and choose Account Actions, then Remove Account.",
-        ],
-        hint: KEEP,
+        name: || "Thunderbird",
+        steps: |places| {
+            vec![
+            tr!("Open the menu ☰, then Account Settings, then Account Actions, then Add Mail Account.").to_owned(),
+            tr!("Type your name, {address} and the password, and choose Continue; choose IMAP and then Done.", address = places.address),
+            tr!("If the servers are not found: IMAP {host}, {imap}; SMTP {host}, {send}; normal password.", host = places.host, imap = places.imap, send = places.send),
+            tr!("Thunderbird says that the account exists already if the name is the same: rename the POP account first.").to_owned(),
+            tr!("When your mail is there, select the POP account and choose Account Actions, then Remove Account.").to_owned(),]
+        },
+        hint: keep,
     },
     Program {
         marks: &["iphone", "ipad", "ios", "mobile mail"],
-        name: "Mail on iPhone and iPad",
-        steps: &[
-            "Open Settings, then Apps, then Mail, then Mail Accounts (before iOS 18: Settings, then Mail, then Accounts).",
-            "Tap the POP account and Delete Account; what is on this server stays here.",
-            "Tap Add Account, then Other, then Add Mail Account, and type {address}.",
-            "On the next page tap IMAP at the top. Incoming and outgoing host name: {host}, user name {address}.",
-            "Easier: the page “Add a device” makes a profile for iPhone and iPad that does all of it.",
-        ],
-        hint: "Mail that is only on the phone is deleted with the account. If this device has deleted mail over POP, put it \
-               back here first (Timeline, Undo).",
+        name: || tr!("Mail on iPhone and iPad"),
+        steps: |places| {
+            vec![
+            tr!("Open Settings, then Apps, then Mail, then Mail Accounts (before iOS 18: Settings, then Mail, then Accounts).").to_owned(),
+            tr!("Tap the POP account and Delete Account; what is on this server stays here.").to_owned(),
+            tr!("Tap Add Account, then Other, then Add Mail Account, and type {address}.", address = places.address),
+            tr!("On the next page tap IMAP at the top. Incoming and outgoing host name: {host}, user name {address}.", host = places.host, address = places.address),
+            tr!("Easier: the page “Add a device” makes a profile for iPhone and iPad that does all of it.").to_owned(),]
+        },
+        hint: || {
+            tr!(
+                "Mail that is only on the phone is deleted with the account. If this device has deleted mail over POP, put it \
+               back here first (Timeline, Undo)."
+            )
+        },
     },
     Program {
         marks: &["apple mail", "mac os x mail", "macos", "mac os"],
-        name: "Mail on the Mac",
-        steps: &[
-            "Open Mail, then Settings, then Accounts.",
-            "Choose +, then Other Mail Account, and type {address} and the password.",
-            "Account type IMAP; incoming and outgoing mail server {host}; user name {address}.",
-            "When your mail is there, select the POP account and choose − to remove it.",
-        ],
-        hint: KEEP,
+        name: || tr!("Mail on the Mac"),
+        steps: |places| {
+            vec![
+                tr!("Open Mail, then Settings, then Accounts.").to_owned(),
+                tr!(
+                    "Choose +, then Other Mail Account, and type {address} and the password.",
+                    address = places.address
+                ),
+                tr!(
+                    "Account type IMAP; incoming and outgoing mail server {host}; user name {address}.",
+                    host = places.host,
+                    address = places.address
+                ),
+                tr!("When your mail is there, select the POP account and choose − to remove it.").to_owned(),
+            ]
+        },
+        hint: keep,
     },
 ];
 
 const ANY: Program = Program {
     marks: &[],
-    name: "any program",
-    steps: &[
-        "Add {address} to the program once more, as an IMAP account, beside the POP account.",
-        "Incoming server {host}, {imap}. Outgoing server {host}, {send}. User name {address}.",
-        "As password take the application password of this device, or a new one from “Add a device”.",
-        "When your mail is there, remove the POP account from the program.",
-    ],
-    hint: KEEP,
+    name: || tr!("any program"),
+    steps: |places| {
+        vec![
+            tr!(
+                "Add {address} to the program once more, as an IMAP account, beside the POP account.",
+                address = places.address
+            ),
+            tr!(
+                "Incoming server {host}, {imap}. Outgoing server {host}, {send}. User name {address}.",
+                host = places.host,
+                imap = places.imap,
+                send = places.send,
+                address = places.address
+            ),
+            tr!("As password take the application password of this device, or a new one from “Add a device”.")
+                .to_owned(),
+            tr!("When your mail is there, remove the POP account from the program.").to_owned(),
+        ]
+    },
+    hint: keep,
 };
 
 /// The steps for a program by what it calls itself (a device's name helps, too); those for any program where that tells
@@ -134,14 +212,8 @@ pub fn switch_guide(program: &str, servers: &SwitchServers<'_>, address: &str) -
     let found = PROGRAMS.iter().find(|known| known.marks.iter().any(|mark| program.contains(mark)));
     let found = found.unwrap_or(&ANY);
     let SwitchServers { host, imap, send } = servers;
-    let step = |step: &&str| {
-        step.replace("{host}", host).replace("{imap}", imap).replace("{send}", send).replace("{address}", address)
-    };
-    SwitchGuide {
-        program: found.name.to_owned(),
-        steps: found.steps.iter().map(step).collect(),
-        hint: found.hint.to_owned(),
-    }
+    let steps = (found.steps)(&Places { host, imap, send, address });
+    SwitchGuide { program: (found.name)().to_owned(), steps, hint: (found.hint)().to_owned() }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use queue::{Protection, Queue, QueueId};
 use reports::{Action, Came, HostSaid, Seen, THE_SMARTHOST, TestMail, TestMails, Verdict, What};
 use serde::{Deserialize, Serialize};
 use store::{AccountId, Timestamp};
+use wording::{tr, trc, trn};
 
 const MINUTE_MILLIS: i64 = 60 * 1000;
 /// So soon a host should have said something, and what goes through this server's own port be there.
@@ -88,78 +89,98 @@ fn card(test: &TestMail, waiting: Option<&queue::Entry>, now: Timestamp) -> Test
 fn summary(test: &TestMail, state: State) -> String {
     let TestMail { from, to, is_loop, .. } = test;
     let way = match is_loop {
-        true => format!("From {from} to {to}, out by the usual way and in again through this server's own port 25"),
-        false => format!("From {from} to {to}"),
+        true => tr!(
+            "From {from} to {to}, out by the usual way and in again through this server's own port 25",
+            from = from,
+            to = to
+        ),
+        false => tr!("From {from} to {to}", from = from, to = to),
     };
-    let how = match (state, test.came.is_empty()) {
-        (State::Fine, _) => "all is well",
-        (State::Unknown, true) => "nothing has come back yet",
-        (State::Unknown, false) => "it came back, and not all of it could be read",
-        (State::Warning, _) => "it could be better",
-        (State::Wrong, _) => "something is wrong",
-    };
-    format!("{way}: {how}.")
+    match (state, test.came.is_empty()) {
+        (State::Fine, _) => tr!("{way}: all is well.", way = way),
+        (State::Unknown, true) => tr!("{way}: nothing has come back yet.", way = way),
+        (State::Unknown, false) => tr!("{way}: it came back, and not all of it could be read.", way = way),
+        (State::Warning, _) => tr!("{way}: it could be better.", way = way),
+        (State::Wrong, _) => tr!("{way}: something is wrong.", way = way),
+    }
 }
 
 fn way_out(test: &TestMail, waiting: Option<&queue::Entry>, age: i64) -> Finding {
-    let finding = Finding::new("the way out", "mail for others leaves over it").expecting("the other server takes it");
-    let number = test.queue.map_or(String::new(), |number| format!(" {number}"));
-    let look = format!(
-        "`pillarbox queue show{number}` says why it waits, `pillarbox doctor` whether port 25 is open outwards"
-    );
+    let finding = Finding::new(tr!("the way out"), tr!("mail for others leaves over it"))
+        .expecting(tr!("the other server takes it"));
+    let look = match test.queue {
+        Some(number) => tr!(
+            "`pillarbox queue show {number}` says why it waits, `pillarbox doctor` whether port 25 is open outwards",
+            number = number
+        ),
+        None => tr!("`pillarbox queue show` says why it waits, `pillarbox doctor` whether port 25 is open outwards")
+            .to_owned(),
+    };
     let put_off = test.said.iter().find(|said| said.verdict == Verdict::Later);
     let Some(said) = test.said.last() else {
         let last = waiting.and_then(|entry| entry.recipients.first()?.last_reply().cloned());
         let found =
-            last.map_or("nobody has been talked to yet".to_owned(), |last| format!("{} {}", last.code, last.text));
-        let advice = if age < SOON_MILLIS { "wait for a moment".to_owned() } else { look };
+            last.map_or(tr!("nobody has been talked to yet").to_owned(), |last| format!("{} {}", last.code, last.text));
+        let advice = if age < SOON_MILLIS { tr!("wait for a moment").to_owned() } else { look };
         return finding.found(found).but(State::Unknown, advice);
     };
-    let host = if said.host.is_empty() { "this server" } else { &said.host };
+    let host = if said.host.is_empty() { tr!("this server") } else { &said.host };
     match said.verdict {
         Verdict::Taken => {
-            let first = put_off.map(|first| {
-                let minutes = said.at.saturating_sub(first.at) / MINUTE_MILLIS;
-                format!("; it was put off first, for {minutes} minutes (“{}”), as many do with a stranger", first.reply)
-            });
-            finding.found(format!("{host} took it: {}{}", said.reply, first.unwrap_or_default()))
+            let taken = tr!("{host} took it: {reply}", host = host, reply = said.reply);
+            finding.found(match put_off {
+                Some(first) => trn!(
+                    said.at.saturating_sub(first.at) / MINUTE_MILLIS,
+                    "{taken}; it was put off first, for {n} minutes (“{reply}”), as many do with a stranger",
+                    "{taken}; it was put off first, for {n} minutes (“{reply}”), as many do with a stranger",
+                    taken = taken,
+                    reply = first.reply
+                ),
+                None => taken,
+            })
         }
         Verdict::Later => {
-            let next = waiting.map(|entry| format!("it is tried again {}; ", shown(entry.next_at))).unwrap_or_default();
-            finding.found(format!("{host}: {}", said.reply)).but(
-                State::Warning,
-                format!("{next}a host that puts a stranger off the first time takes it the next time; {look}"),
-            )
+            let patience = tr!(
+                "a host that puts a stranger off the first time takes it the next time; {look}",
+                look = look
+            );
+            let advice = match waiting {
+                Some(entry) => {
+                    tr!("it is tried again {at}; {patience}", at = shown(entry.next_at), patience = patience)
+                }
+                None => patience,
+            };
+            finding.found(format!("{host}: {}", said.reply)).but(State::Warning, advice)
         }
         Verdict::Refused => finding.found(format!("{host}: {}", said.reply)).but(
             State::Wrong,
-            "these words say why; what is often behind them (reverse name, lists of senders of junk, SPF) `pillarbox doctor` looks at",
+            tr!("these words say why; what is often behind them (reverse name, lists of senders of junk, SPF) `pillarbox doctor` looks at"),
         ),
     }
 }
 
 fn protection(test: &TestMail, said: &HostSaid) -> Finding {
-    let finding = Finding::new("TLS on the way", "in the clear everybody between reads along");
+    let finding = Finding::new(tr!("TLS on the way"), tr!("in the clear everybody between reads along"));
     let found = match said.protection {
-        Protection::None => "none: the message went in the clear, or was to",
-        Protection::Unproven => "TLS, with whoever it is: it keeps out who only listens",
-        Protection::Published => "TLS; the host's certificate is the one that its owner publishes (DANE)",
-        Protection::Policy => "TLS; an authority vouches for the host's certificate, as its domain asks (MTA-STS)",
-        Protection::Authority => "TLS; an authority vouches for the host's certificate",
+        Protection::None => tr!("none: the message went in the clear, or was to"),
+        Protection::Unproven => tr!("TLS, with whoever it is: it keeps out who only listens"),
+        Protection::Published => tr!("TLS; the host's certificate is the one that its owner publishes (DANE)"),
+        Protection::Policy => tr!("TLS; an authority vouches for the host's certificate, as its domain asks (MTA-STS)"),
+        Protection::Authority => tr!("TLS; an authority vouches for the host's certificate"),
     };
     let finding = finding.found(found);
     // What it says of the way to a smarthost is nothing that this server could mend.
     match (said.protection, test.is_loop && said.host != THE_SMARTHOST) {
         (Protection::None, true) => {
-            finding.but(State::Wrong, "look at the certificate: `pillarbox doctor` says what is wrong with it")
+            finding.but(State::Wrong, tr!("look at the certificate: `pillarbox doctor` says what is wrong with it"))
         }
         (Protection::None, false) if said.verdict == Verdict::Taken => {
-            finding.but(State::Warning, "that is up to the other server, which offers no TLS")
+            finding.but(State::Warning, tr!("that is up to the other server, which offers no TLS"))
         }
-        (Protection::None, false) => finding.but(State::Unknown, "look again once the other server has taken it"),
+        (Protection::None, false) => finding.but(State::Unknown, tr!("look again once the other server has taken it")),
         (Protection::Unproven, true) => finding.but(
             State::Warning,
-            "publish the policy (MTA-STS) or the TLSA record that `pillarbox domain records` prints: then others ask for proof",
+            tr!("publish the policy (MTA-STS) or the TLSA record that `pillarbox domain records` prints: then others ask for proof"),
         ),
         (Protection::Unproven, false)
         | (Protection::Published | Protection::Policy | Protection::Authority, _) => finding,
@@ -168,55 +189,68 @@ fn protection(test: &TestMail, said: &HostSaid) -> Finding {
 
 fn reports(said: &HostSaid) -> Finding {
     let found = match said.reports {
-        true => "the other server tells by itself what becomes of a message (DSN)",
-        false => "the other server does not tell what becomes of a message (DSN)",
+        true => tr!("the other server tells by itself what becomes of a message (DSN)"),
+        false => tr!("the other server does not tell what becomes of a message (DSN)"),
     };
-    Finding::new("reports", "who asks for a receipt gets it from the last server that gives any").found(found)
+    Finding::new(
+        trc!("something that is tested", "reports"),
+        tr!("who asks for a receipt gets it from the last server that gives any"),
+    )
+    .found(found)
 }
 
 fn nothing_back(test: &TestMail, age: i64) -> Finding {
-    let (check, patience) = if test.is_loop { ("the way in", SOON_MILLIS) } else { ("an answer", ANSWER_MILLIS) };
-    let finding = Finding::new(check, "what the other side found out about the mail is read in what comes back");
+    let (check, patience) = if test.is_loop {
+        (tr!("the way in"), SOON_MILLIS)
+    } else {
+        (trc!("something that is tested", "an answer"), ANSWER_MILLIS)
+    };
+    let finding = Finding::new(check, tr!("what the other side found out about the mail is read in what comes back"));
     let advice = match (test.is_loop, age < patience) {
-        (true, true) => "wait for a moment",
+        (true, true) => tr!("wait for a moment"),
         (true, false) => {
-            "it was taken, by whoever listens there, and is not here: does the MX record name this server?"
+            tr!("it was taken, by whoever listens there, and is not here: does the MX record name this server?")
         }
-        (false, true) => "ask whoever has it to send it back, best as an attachment; then wait",
+        (false, true) => tr!("ask whoever has it to send it back, best as an attachment; then wait"),
         (false, false) => {
-            "look into the junk folder there, ask again, and look at the log here for what was refused: `pillarbox refused`"
+            tr!(
+                "look into the junk folder there, ask again, and look at the log here for what was refused: `pillarbox refused`"
+            )
         }
     };
-    finding.found("nothing has come back").but(State::Unknown, advice)
+    finding.found(tr!("nothing has come back")).but(State::Unknown, advice)
 }
 
 fn back(test: &TestMail, came: &Came, findings: &mut Vec<Finding>) {
     let at = shown(Timestamp(came.at));
-    let by = if came.by.is_empty() { "nobody" } else { &came.by };
-    let finding = Finding::new(format!("what came back {at}"), "it says how the other side sees this server");
+    let by = if came.by.is_empty() { trc!("who wrote a message", "nobody") } else { &came.by };
+    let finding = Finding::new(tr!("what came back {at}", at = at), tr!("it says how the other side sees this server"));
     findings.push(match &came.what {
-        What::Itself { is_junk: false } => finding.found("the test is in the mailbox"),
+        What::Itself { is_junk: false } => finding.found(tr!("the test is in the mailbox")),
         What::Itself { is_junk: true } => finding
-            .found("the test went to Junk")
-            .but(State::Warning, "what was found out about it says why; others would put it there, too"),
-        What::Report { action: Action::Failed, why } => finding.found(format!("a report of {by}: not delivered, {why}")).but(
+            .found(tr!("the test went to Junk"))
+            .but(State::Warning, tr!("what was found out about it says why; others would put it there, too")),
+        What::Report { action: Action::Failed, why } => finding.found(tr!("a report of {by}: not delivered, {why}", by = by, why = why)).but(
             State::Wrong,
-            "these words say why; what is often behind them `pillarbox doctor` looks at",
+            tr!("these words say why; what is often behind them `pillarbox doctor` looks at"),
         ),
         What::Report { action: Action::Delayed, why } => {
-            finding.found(format!("a report of {by}: it takes longer, {why}")).but(State::Warning, "wait")
+            finding.found(tr!("a report of {by}: it takes longer, {why}", by = by, why = why)).but(State::Warning, trc!("an advice", "wait"))
         }
-        What::Report { action: Action::Delivered, .. } => finding.found(format!("a report of {by}: it was delivered")),
-        What::Answer if came.seen.is_empty() => finding.found(format!("an answer of {by}: so it has arrived")).but(
+        What::Report { action: Action::Delivered, .. } => finding.found(tr!("a report of {by}: it was delivered", by = by)),
+        What::Answer if came.seen.is_empty() => finding.found(tr!("an answer of {by}: so it has arrived", by = by)).but(
             State::Unknown,
-            "what that server found out is not in it: ask for the test as an attachment, or for its source in an answer",
+            tr!("what that server found out is not in it: ask for the test as an attachment, or for its source in an answer"),
         ),
-        What::Answer => finding.found(format!("an answer of {by}")),
+        What::Answer => finding.found(tr!("an answer of {by}", by = by)),
     });
     match came.is_tls {
         Some(true) => findings.push(tls_there().found("TLS")),
-        Some(false) => findings
-            .push(tls_there().found("no TLS").but(State::Warning, "compare with what this server says of the way out")),
+        Some(false) => findings.push(
+            tls_there()
+                .found(tr!("no TLS"))
+                .but(State::Warning, tr!("compare with what this server says of the way out")),
+        ),
         None => {}
     }
     let is_signed = came.seen.iter().any(|seen| seen.method == "dkim" && seen.result == "pass");
@@ -224,7 +258,7 @@ fn back(test: &TestMail, came: &Came, findings: &mut Vec<Finding>) {
 }
 
 fn tls_there() -> Finding {
-    Finding::new("TLS, as the other side saw it", "in the clear everybody between reads along")
+    Finding::new(tr!("TLS, as the other side saw it"), tr!("in the clear everybody between reads along"))
 }
 
 /// A result of the server at the other end, with what to do; `None` of what says nothing about this server. `is_signed`: one of the
@@ -235,46 +269,60 @@ fn result(test: &TestMail, seen: &Seen, is_signed: bool) -> Option<Finding> {
     let (name, why) = match seen.method.as_str() {
         // Of the name in HELO, which needs no record of its own (RFC 7208 §2.3).
         "spf" if seen.detail.starts_with("smtp.helo=") => return None,
-        "spf" => ("SPF", "it says which machines may send for the domain"),
-        "dkim" => ("DKIM", "it shows that the domain has sent the mail, and that nobody changed it"),
-        "dmarc" => ("DMARC", "it says whether the domain in From vouches for the mail"),
-        "iprev" => ("reverse name", "many servers take no mail from an address whose name does not lead back"),
+        "spf" => ("SPF", tr!("it says which machines may send for the domain")),
+        "dkim" => ("DKIM", tr!("it shows that the domain has sent the mail, and that nobody changed it")),
+        "dmarc" => ("DMARC", tr!("it says whether the domain in From vouches for the mail")),
+        "iprev" => {
+            (tr!("reverse name"), tr!("many servers take no mail from an address whose name does not lead back"))
+        }
         _ => return None,
     };
-    let finding = Finding::new(format!("{name}, as {} has it", seen.by), why);
+    let finding = Finding::new(tr!("{name}, as {server} has it", name = name, server = seen.by), why);
     let finding = finding.found(format!("{} {}", seen.result, seen.detail).trim().to_owned()).expecting("pass");
     let (state, advice) = match (seen.method.as_str(), seen.result.as_str()) {
         (_, "pass") => return Some(finding),
-        ("dkim", _) if is_signed => return Some(finding.expecting("pass; one signature that is understood is enough")),
-        (_, "temperror") => (State::Unknown, "that server got no answer of the DNS: test again later".to_owned()),
-        ("spf", "none") => (State::Wrong, format!("publish the TXT record that {records} prints")),
+        ("dkim", _) if is_signed => {
+            return Some(finding.expecting(tr!("pass; one signature that is understood is enough")));
+        }
+        (_, "temperror") => (State::Unknown, tr!("that server got no answer of the DNS: test again later").to_owned()),
+        ("spf", "none") => (State::Wrong, tr!("publish the TXT record that {records} prints", records = records)),
         ("spf", "permerror") => (
             State::Wrong,
-            format!("the record is broken, or there are two: publish only the one that {records} prints"),
+            tr!(
+                "the record is broken, or there are two: publish only the one that {records} prints",
+                records = records
+            ),
         ),
-        ("spf", "neutral") => {
-            (State::Warning, format!("the record says nothing of this address: publish what {records} prints"))
-        }
+        ("spf", "neutral") => (
+            State::Warning,
+            tr!("the record says nothing of this address: publish what {records} prints", records = records),
+        ),
         ("spf", _) => (
             State::Wrong,
-            format!("the record does not name the address that mail leaves from: compare it with {records}"),
+            tr!(
+                "the record does not name the address that mail leaves from: compare it with {records}",
+                records = records
+            ),
         ),
-        ("dkim", "none") => (State::Wrong, format!("the mail was not signed: {records} prints the keys to publish")),
+        ("dkim", "none") => {
+            (State::Wrong, tr!("the mail was not signed: {records} prints the keys to publish", records = records))
+        }
         ("dkim", _) => (
             State::Wrong,
-            format!(
-                "the key in the DNS is another one, or somebody changed the mail on its way: compare it with {records}"
+            tr!(
+                "the key in the DNS is another one, or somebody changed the mail on its way: compare it with {records}",
+                records = records
             ),
         ),
         ("dmarc", "none" | "bestguesspass") => {
-            (State::Warning, format!("publish the _dmarc record that {records} prints"))
+            (State::Warning, tr!("publish the _dmarc record that {records} prints", records = records))
         }
         ("dmarc", _) => {
-            (State::Wrong, "neither SPF nor DKIM passed for the domain in From: mend those first".to_owned())
+            (State::Wrong, tr!("neither SPF nor DKIM passed for the domain in From: mend those first").to_owned())
         }
         ("iprev", _) => (
             State::Wrong,
-            "set the reverse name where you have the address from; `pillarbox doctor` checks it".to_owned(),
+            tr!("set the reverse name where you have the address from; `pillarbox doctor` checks it").to_owned(),
         ),
         (_, _) => return Some(finding),
     };

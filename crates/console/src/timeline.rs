@@ -11,6 +11,7 @@ use crate::returned;
 use crate::words;
 use serde::{Deserialize, Serialize};
 use store::{DeviceId, EmailId, JournalEntry, ModSeq, Protocol, TimelineQuery, Timestamp};
+use wording::tr;
 
 /// Messages that a line names; how many there are in all stands beside them.
 const MESSAGES_NAMED_MAX: usize = 5;
@@ -179,7 +180,7 @@ impl AccountConsole {
     /// [`Error::Refused`] when nothing is known of it, faults.
     pub fn story(&self, id: &str) -> Result<MessageStory, Error> {
         let unknown =
-            || Error::refused(format!("nothing is known of a message {id:?}; the timeline shows their names"));
+            || Error::refused(tr!("nothing is known of a message “{id}”; the timeline shows their names", id = id));
         let email: EmailId = id.parse().map_err(|_| unknown())?;
         let names = Names::of(&self.account)?;
         let events = self.account.message_history(email)?;

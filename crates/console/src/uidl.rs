@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use store::{EmailId, UidlOutcome};
 use uidl_import::Mark;
+use wording::tr;
 
 /// One call names at most so many UIDLs.
 pub const UIDLS_MAX: usize = 2000;
@@ -86,7 +87,7 @@ impl AccountConsole {
     pub fn keep_uidls(&self, uidls: &[(&str, &str)], dry_run: bool) -> Result<Vec<KeptUidl>, Error> {
         let parsed = uidls.iter().map(|(id, uidl)| Ok((id.parse()?, (*uidl).to_owned())));
         let parsed: Result<Vec<(EmailId, String)>, store::NotAnEmailId> = parsed.collect();
-        let parsed = parsed.map_err(|_| Error::refused("a message's id is not an EMAILID"))?;
+        let parsed = parsed.map_err(|_| Error::refused(tr!("a message's id is not an EMAILID")))?;
         let outcomes = self.account.keep_uidls(self.actor, parsed, dry_run)?;
         let kept = uidls.iter().zip(outcomes).map(|((id, uidl), outcome)| KeptUidl {
             id: (*id).to_owned(),

@@ -6,6 +6,7 @@ use crate::moment::parse_moment;
 use crate::words;
 use serde::{Deserialize, Serialize};
 use store::{DeviceId, ModSeq, OnProgress, UndoRequest, UndoWhat};
+use wording::tr;
 
 /// What is to be undone: `device` and `since`, or `entry`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,20 +110,21 @@ impl AccountConsole {
                 Ok(UndoWhat::Device { device: self.find_device(device)?, since })
             }
             (None, None, Some(entry)) => Ok(UndoWhat::Undo(ModSeq(entry))),
-            (Some(_), None, None) => Err(Error::refused("since when? Say for example: 2 days ago")),
+            (Some(_), None, None) => Err(Error::refused(tr!("since when? Say for example: 2 days ago"))),
             (_, _, _) => {
-                Err(Error::refused("say whose doings are to be undone since when, or which undo by its number"))
+                Err(Error::refused(tr!("say whose doings are to be undone since when, or which undo by its number")))
             }
         }
     }
 
     fn mailbox(&self, name: &str) -> Result<store::MailboxId, Error> {
         let mailboxes = self.account.mailboxes()?;
-        let unknown = || Error::refused(format!("there is no mailbox “{name}”"));
+        let unknown = || Error::refused(tr!("there is no mailbox “{name}”", name = name));
         mailboxes.by_name(name).map(|mailbox| mailbox.id).ok_or_else(unknown)
     }
 }
 
 fn message(id: &str) -> Result<store::EmailId, Error> {
-    id.parse().map_err(|_| Error::refused(format!("“{id}” is no message; the timeline shows their names, such as M…")))
+    id.parse()
+        .map_err(|_| Error::refused(tr!("“{id}” is no message; the timeline shows their names, such as M…", id = id)))
 }

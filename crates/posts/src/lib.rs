@@ -17,6 +17,7 @@ mod seen;
 mod term;
 #[cfg(test)]
 mod tests;
+mod why;
 mod written;
 
 pub use post::{Goes, Going, Held, Post, PostId, Stage, Way};
@@ -24,6 +25,7 @@ use seen::Seen;
 use std::collections::BTreeMap;
 use std::task::Waker;
 use store::{AccountId, Error, Row, Store, Table, TableId, TableTx, Timestamp, Watch};
+pub use why::{Why, why_it_waits};
 pub use written::{Fate, Written};
 
 /// Posts of all lists that are not done.

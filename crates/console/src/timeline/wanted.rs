@@ -4,6 +4,7 @@ use super::TimelineAsk;
 use crate::account::AccountConsole;
 use crate::error::Error;
 use store::{Change, JournalEntry, MailboxId, OfDevice, OfMailbox, OfMessages, OfPop, Role, Timestamp};
+use wording::tr;
 
 /// What is wanted.
 pub(super) struct Wanted {
@@ -16,7 +17,7 @@ pub(super) struct Wanted {
 impl AccountConsole {
     pub(super) fn wanted(&self, ask: &TimelineAsk) -> Result<Wanted, Error> {
         let mailboxes = self.account.mailboxes()?;
-        let unknown = |name: &str| Error::refused(format!("there is no mailbox “{name}”"));
+        let unknown = |name: &str| Error::refused(tr!("there is no mailbox “{name}”", name = name));
         let known = |name: &String| mailboxes.by_name(name).map(|known| known.id).ok_or_else(|| unknown(name));
         let is_aside = |role| matches!(role, Some(Role::Trash | Role::Junk));
         let aside = || mailboxes.iter().filter(|mailbox| is_aside(mailbox.role)).map(|mailbox| mailbox.id).collect();

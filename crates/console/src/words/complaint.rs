@@ -1,17 +1,21 @@
 //! What a sender was told of what was called junk.
 
+use super::subject;
 use crate::names::shown;
 use reports::OwnComplaint;
+use wording::{tr, trn};
 
 /// With its subject.
 pub(crate) fn complained_of(of: &OwnComplaint) -> String {
-    let subject = if of.subject.trim().is_empty() { super::NO_SUBJECT } else { &of.subject };
-    format!("“{}”: {}", shown(subject), complained(of))
+    tr!("“{subject}”: {what}", subject = subject(&of.subject), what = complained(of))
 }
 
 /// `fbl@example.com was told that it was called junk, because the message asks for that`.
 pub(crate) fn complained(of: &OwnComplaint) -> String {
-    let to = shown(&of.to.join(", "));
-    let were = if of.to.len() == 1 { "was" } else { "were" };
-    format!("{to} {were} told that it was called junk, because the message asks for that")
+    trn!(
+        of.to.len(),
+        "{to} was told that it was called junk, because the message asks for that",
+        "{to} were told that it was called junk, because the message asks for that",
+        to = shown(&of.to.join(", "))
+    )
 }

@@ -1,30 +1,49 @@
 //! What became of mail that was passed on.
 
+use super::subject;
+use crate::moment;
 use crate::names::shown;
 use queue::{LastReply, Passed, PassedTo, RecipientState};
+use wording::{tr, trc, trn};
 
 /// All of it. Of a message that the mailbox has no copy of also which it was.
 pub(crate) fn passed(passed: &Passed) -> String {
     let about = &passed.about;
-    let to: Vec<String> = passed.to.iter().map(|to| passed_to(passed, to)).collect();
-    let others = if passed.others > 0 { format!("; and to {} more", passed.others) } else { String::new() };
-    let what = match about.email {
-        Some(_) => String::new(),
-        None => {
-            let subject = if about.subject.trim().is_empty() { super::NO_SUBJECT } else { &about.subject };
-            let from = if about.from.is_empty() { "nobody" } else { &about.from };
-            format!("“{}” of {} was ", shown(subject), shown(from))
-        }
-    };
-    format!("{what}{} {}{others}", passed_on(passed), to.join("; "))
+    let mut whom: Vec<String> = passed.to.iter().map(|to| passed_to(passed, to)).collect();
+    if passed.others > 0 {
+        whom.push(trn!(passed.others, "and to {n} more", "and to {n} more"));
+    }
+    let whom = whom.join("; ");
+    if about.email.is_some() {
+        return passed_on(passed, &whom);
+    }
+    let from = if about.from.is_empty() { trc!("who wrote a message", "nobody") } else { about.from.as_str() };
+    let (subject, from) = (subject(&about.subject), shown(from));
+    match about.by_alias {
+        true => tr!(
+            "“{subject}” of {from} was passed on for {address} to {whom}",
+            subject = subject,
+            from = from,
+            address = shown(&about.address),
+            whom = whom
+        ),
+        false => tr!(
+            "“{subject}” of {from} was forwarded, and not kept here, to {whom}",
+            subject = subject,
+            from = from,
+            whom = whom
+        ),
+    }
 }
 
-/// How it was passed on: whom it went to follows.
-pub(crate) fn passed_on(passed: &Passed) -> String {
+/// How it was passed on, and to whom.
+pub(crate) fn passed_on(passed: &Passed, whom: &str) -> String {
     match (passed.about.by_alias, passed.about.email) {
-        (true, _) => format!("passed on for {} to", shown(&passed.about.address)),
-        (false, Some(_)) => "forwarded to".to_owned(),
-        (false, None) => "forwarded, and not kept here, to".to_owned(),
+        (true, _) => {
+            tr!("passed on for {address} to {whom}", address = shown(&passed.about.address), whom = whom)
+        }
+        (false, Some(_)) => tr!("forwarded to {whom}", whom = whom),
+        (false, None) => tr!("forwarded, and not kept here, to {whom}", whom = whom),
     }
 }
 
@@ -34,34 +53,37 @@ pub(crate) fn passed_to(passed: &Passed, to: &PassedTo) -> String {
     let is_others = passed.about.by_alias;
     let became = match &to.state {
         RecipientState::Waiting { .. } if passed.is_removed => {
-            "thrown away by an administrator before it was delivered".to_owned()
+            tr!("thrown away by an administrator before it was delivered").to_owned()
         }
-        RecipientState::Waiting { last: None } => "not sent yet".to_owned(),
-        RecipientState::Waiting { .. } if is_others => "waits, and is tried again".to_owned(),
-        RecipientState::Delivered { reply, .. } if is_others => format!("taken at {}", crate::moment::shown(reply.at)),
-        RecipientState::Failed { .. } if is_others => "not delivered, and its sender was told".to_owned(),
-        RecipientState::Waiting { last: Some(last) } => format!("waits, and is tried again; {}", said(last)),
+        RecipientState::Waiting { last: None } => tr!("not sent yet").to_owned(),
+        RecipientState::Waiting { .. } if is_others => tr!("waits, and is tried again").to_owned(),
+        RecipientState::Delivered { reply, .. } if is_others => tr!("taken at {at}", at = moment::shown(reply.at)),
+        RecipientState::Failed { .. } if is_others => tr!("not delivered, and its sender was told").to_owned(),
+        RecipientState::Waiting { last: Some(last) } => tr!("waits, and is tried again; {said}", said = said(last)),
         RecipientState::Delivered { reply, .. } => {
-            let how = if reply.tls { "over TLS" } else { "without TLS" };
-            format!("taken by {} {how} at {}", host(reply), crate::moment::shown(reply.at))
+            let (host, at) = (host(reply), moment::shown(reply.at));
+            match reply.tls {
+                true => tr!("taken by {host} over TLS at {at}", host = host, at = at),
+                false => tr!("taken by {host} without TLS at {at}", host = host, at = at),
+            }
         }
         RecipientState::Failed { reply, .. } => {
-            format!("not delivered, and its sender was told; {}", said(reply))
+            tr!("not delivered, and its sender was told; {said}", said = said(reply))
         }
     };
-    let who = if is_others { "a member elsewhere".to_owned() } else { shown(&to.address) };
+    let who = if is_others { tr!("a member elsewhere").to_owned() } else { shown(&to.address) };
     format!("{who}: {became}")
 }
 
 fn said(reply: &LastReply) -> String {
     match reply.by_smarthost {
-        true => format!("{} said {} {}", host(reply), reply.code, shown(&reply.text)),
+        true => tr!("{host} said {code} {text}", host = host(reply), code = reply.code, text = shown(&reply.text)),
         false => shown(&reply.text),
     }
 }
 
 fn host(reply: &LastReply) -> String {
-    reply.host.as_deref().map_or_else(|| "the smarthost".to_owned(), shown)
+    reply.host.as_deref().map_or_else(|| tr!("the smarthost").to_owned(), shown)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use message::header;
 use sender_auth::results::{self, Method};
+use wording::tr;
 
 /// What stands on top of a message in our name. Below the first trace field others wrote.
 pub(crate) fn examined(header: &[u8]) -> Vec<String> {
@@ -22,14 +23,16 @@ fn method(method: &Method) -> Option<String> {
     let (result, of) = (method.result.as_str(), |name: &str| method.property(name));
     let told = match method.name.as_str() {
         "iprev" => iprev(result, of("policy.iprev"), &method.comment),
-        "dnswl" => format!("the list {} knows that address as good", of("dns.zone")),
+        "dnswl" => tr!("the list {list} knows that address as good", list = of("dns.zone")),
         "spf" if of("smtp.mailfrom").is_empty() => return None,
         "spf" => spf(result, of("smtp.mailfrom")),
         "dkim" => dkim(result, of("header.d"), of("reason")),
         "arc" if result == "pass" => {
-            format!("it was passed on, and whoever did so says what it was like ({})", method.comment)
+            tr!("it was passed on, and whoever did so says what it was like ({details})", details = method.comment)
         }
-        "arc" => format!("it was passed on, and the chain of those who did so is broken ({})", method.comment),
+        "arc" => {
+            tr!("it was passed on, and the chain of those who did so is broken ({details})", details = method.comment)
+        }
         "dmarc" => dmarc(method),
         _ => return None,
     };
@@ -38,50 +41,62 @@ fn method(method: &Method) -> Option<String> {
 
 fn iprev(result: &str, address: &str, name: &str) -> String {
     match result {
-        "pass" => format!("came from {name} ({address})"),
-        "temperror" => format!("came from {address}; the DNS did not say which name that has"),
-        _ => format!("came from {address}, which has no name that leads back to it"),
+        "pass" => tr!("came from {name} ({address})", name = name, address = address),
+        "temperror" => tr!("came from {address}; the DNS did not say which name that has", address = address),
+        _ => tr!("came from {address}, which has no name that leads back to it", address = address),
     }
 }
 
 fn spf(result: &str, domain: &str) -> String {
     match result {
-        "pass" => format!("that is a server that {domain} allows to send for it (SPF)"),
-        "fail" => format!("that is a server that {domain} forbids to send for it (SPF)"),
-        "softfail" => format!("that is no server that {domain} sends from, it thinks (SPF)"),
-        "temperror" => format!("the DNS did not say which servers {domain} sends from (SPF)"),
-        "permerror" => format!("what {domain} says about its servers cannot be understood (SPF)"),
-        _ => format!("{domain} does not say which servers it sends from (SPF)"),
+        "pass" => tr!("that is a server that {domain} allows to send for it (SPF)", domain = domain),
+        "fail" => tr!("that is a server that {domain} forbids to send for it (SPF)", domain = domain),
+        "softfail" => tr!("that is no server that {domain} sends from, it thinks (SPF)", domain = domain),
+        "temperror" => tr!("the DNS did not say which servers {domain} sends from (SPF)", domain = domain),
+        "permerror" => tr!("what {domain} says about its servers cannot be understood (SPF)", domain = domain),
+        _ => tr!("{domain} does not say which servers it sends from (SPF)", domain = domain),
     }
 }
 
 fn dkim(result: &str, domain: &str, reason: &str) -> String {
-    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-    match (result, domain) {
-        ("pass", domain) => format!("signed by {domain} (DKIM)"),
-        ("none", _) => "signed by nobody (DKIM)".to_owned(),
-        ("temperror", domain) => {
-            format!("the DNS did not give the key of {domain}, which seems to have signed it (DKIM)")
+    match (result, domain, reason) {
+        ("pass", domain, _) => tr!("signed by {domain} (DKIM)", domain = domain),
+        ("none", _, _) => tr!("signed by nobody (DKIM)").to_owned(),
+        ("temperror", domain, _) => {
+            tr!("the DNS did not give the key of {domain}, which seems to have signed it (DKIM)", domain = domain)
         }
-        (_, "") => format!("a signature of it cannot be read (DKIM{why})"),
-        (_, domain) => format!("the signature of {domain} does not hold (DKIM{why})"),
+        (_, "", "") => tr!("a signature of it cannot be read (DKIM)").to_owned(),
+        (_, "", reason) => tr!("a signature of it cannot be read (DKIM: {reason})", reason = reason),
+        (_, domain, "") => tr!("the signature of {domain} does not hold (DKIM)", domain = domain),
+        (_, domain, reason) => {
+            tr!("the signature of {domain} does not hold (DKIM: {reason})", domain = domain, reason = reason)
+        }
     }
 }
 
 fn dmarc(method: &Method) -> String {
     let (domain, policy) = (method.property("header.from"), method.property("policy.dmarc"));
-    let wish = match policy {
-        "reject" => "and asks that such mail be refused",
-        "quarantine" => "and asks that such mail be taken for suspicious",
-        _ => "and asks for nothing",
-    };
-    let told = match method.result.as_str() {
-        "pass" => format!("{domain}, which stands in From, vouches for it (DMARC)"),
-        "fail" => format!("{domain}, which stands in From, does not vouch for it, {wish} (DMARC)"),
-        "temperror" => format!("the DNS did not say whether {domain}, which stands in From, vouches for it (DMARC)"),
-        "permerror" => "From names no domain that could vouch for it, or too many (DMARC)".to_owned(),
-        _ if domain.is_empty() => "nobody says what mail of this sender must be like (DMARC)".to_owned(),
-        _ => format!("{domain}, which stands in From, does not say what its mail must be like (DMARC)"),
+    let told = match (method.result.as_str(), policy) {
+        ("pass", _) => tr!("{domain}, which stands in From, vouches for it (DMARC)", domain = domain),
+        ("fail", "reject") => tr!(
+            "{domain}, which stands in From, does not vouch for it, and asks that such mail be refused (DMARC)",
+            domain = domain
+        ),
+        ("fail", "quarantine") => tr!(
+            "{domain}, which stands in From, does not vouch for it, and asks that such mail be taken for suspicious (DMARC)",
+            domain = domain
+        ),
+        ("fail", _) => {
+            tr!("{domain}, which stands in From, does not vouch for it, and asks for nothing (DMARC)", domain = domain)
+        }
+        ("temperror", _) => {
+            tr!("the DNS did not say whether {domain}, which stands in From, vouches for it (DMARC)", domain = domain)
+        }
+        ("permerror", _) => tr!("From names no domain that could vouch for it, or too many (DMARC)").to_owned(),
+        _ if domain.is_empty() => tr!("nobody says what mail of this sender must be like (DMARC)").to_owned(),
+        _ => {
+            tr!("{domain}, which stands in From, does not say what its mail must be like (DMARC)", domain = domain)
+        }
     };
     match method.property("reason") {
         "" => told,
@@ -91,8 +106,11 @@ fn dmarc(method: &Method) -> String {
 
 fn junk(value: &str) -> String {
     let (answer, rest) = value.split_once(';').unwrap_or((value, ""));
-    let answer = if answer.trim() == "yes" { "junk" } else { "no junk" };
-    format!("the junk filter took it for {answer}: {}", rest.trim())
+    let why = rest.trim();
+    match answer.trim() {
+        "yes" => tr!("the junk filter took it for junk: {why}", why = why),
+        _ => tr!("the junk filter took it for no junk: {why}", why = why),
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What the console says about room.
 
-use super::messages;
 use directory::DomainLimits;
 use store::{ClearReport, Retained, Usage};
+use wording::{Language, tr, trn};
 
 /// Bytes as people read them: `1.5 GiB`.
 #[must_use]
@@ -16,56 +16,91 @@ pub fn bytes(count: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    format!("{value:.1} {}", UNITS.get(unit).copied().unwrap_or_default())
+    let said = format!("{value:.1} {}", UNITS.get(unit).copied().unwrap_or_default());
+    match wording::language() {
+        Language::German => said.replace('.', ","),
+        Language::English | Language::Japanese => said,
+    }
 }
 
 pub(crate) fn usage(usage: &Usage) -> String {
     let (size, count) = (bytes(usage.bytes), usage.messages);
     let used = match (usage.quota.bytes, usage.quota.messages) {
         (None, None) => size,
-        (Some(quota), None) => format!("{size} of {}", bytes(quota)),
-        (None, Some(quota)) => format!("{size}, {count} of {quota} messages"),
-        (Some(quota), Some(messages)) => format!("{size} of {}, {count} of {messages} messages", bytes(quota)),
+        (Some(quota), None) => tr!("{size} of {quota}", size = size, quota = bytes(quota)),
+        (None, Some(messages)) => {
+            tr!("{size}, {count} of {messages} messages", size = size, count = count, messages = messages)
+        }
+        (Some(quota), Some(messages)) => tr!(
+            "{size} of {quota}, {count} of {messages} messages",
+            size = size,
+            quota = bytes(quota),
+            count = count,
+            messages = messages
+        ),
     };
     match usage.percent() {
-        Some(percent) if usage.is_full() => {
-            format!("The mailbox is full: it holds {used} ({percent} %). New mail waits outside.")
-        }
-        Some(percent) => format!("The mailbox holds {used} ({percent} %)."),
-        None => format!("The mailbox holds {used}."),
+        Some(percent) if usage.is_full() => tr!(
+            "The mailbox is full: it holds {used} ({percent} %). New mail waits outside.",
+            used = used,
+            percent = percent
+        ),
+        Some(percent) => tr!("The mailbox holds {used} ({percent} %).", used = used, percent = percent),
+        None => tr!("The mailbox holds {used}.", used = used),
     }
 }
 
 pub(crate) fn retained(retained: &Retained, oldest_at: Option<&str>) -> String {
-    let Some(oldest_at) = oldest_at else { return "Nothing that was removed is kept.".to_owned() };
-    let count = messages(usize::try_from(retained.messages).unwrap_or(usize::MAX));
-    let size = bytes(retained.bytes);
-    format!("{count} can be put back, {size}; the first was removed {oldest_at}.")
+    let Some(oldest_at) = oldest_at else { return tr!("Nothing that was removed is kept.").to_owned() };
+    trn!(
+        retained.messages,
+        "{n} message can be put back, {size}; the first was removed {at}.",
+        "{n} messages can be put back, {size}; the first was removed {at}.",
+        size = bytes(retained.bytes),
+        at = oldest_at
+    )
 }
 
 pub(crate) fn clearable(count: usize, size: u64) -> String {
-    let have = if count == 1 { "has" } else { "have" };
-    format!("{} ({}) {have} been taken by every POP device of yours. Clear them?", messages(count), bytes(size))
+    trn!(
+        count,
+        "{n} message ({size}) has been taken by every POP device of yours. Clear them?",
+        "{n} messages ({size}) have been taken by every POP device of yours. Clear them?",
+        size = bytes(size)
+    )
 }
 
 /// How far what is known of what devices did goes back.
 pub(crate) fn history(octets: u64, octets_max: u64, since: Option<&str>) -> String {
-    let since = since.map(|since| format!(" since {}", since.split('T').next().unwrap_or(since))).unwrap_or_default();
-    format!(
-        "What each device did{since} takes {} of {} at most; the oldest goes first.",
-        bytes(octets),
-        bytes(octets_max)
-    )
+    let (size, most) = (bytes(octets), bytes(octets_max));
+    match since {
+        Some(since) => tr!(
+            "What each device did since {day} takes {size} of {most} at most; the oldest goes first.",
+            day = since.split('T').next().unwrap_or(since),
+            size = size,
+            most = most
+        ),
+        None => {
+            tr!("What each device did takes {size} of {most} at most; the oldest goes first.", size = size, most = most)
+        }
+    }
 }
 
 pub(crate) fn cleared(report: &ClearReport) -> Vec<String> {
     if report.messages == 0 {
         return Vec::new();
     }
-    let mut lines = vec![format!("{} ({}): removed from the mailbox", messages(report.messages), bytes(report.bytes))];
+    let mut lines = vec![trn!(
+        report.messages,
+        "{n} message ({size}): removed from the mailbox",
+        "{n} messages ({size}): removed from the mailbox",
+        size = bytes(report.bytes)
+    )];
     if report.lost_bytes > 0 {
-        let lost = bytes(report.lost_bytes);
-        lines.push(format!("{lost} of it cannot be put back: removed mail is kept up to a limit only"));
+        lines.push(tr!(
+            "{size} of it cannot be put back: removed mail is kept up to a limit only",
+            size = bytes(report.lost_bytes)
+        ));
     }
     lines
 }
@@ -75,10 +110,10 @@ pub(crate) fn cleared(report: &ClearReport) -> Vec<String> {
 pub fn domain_limits(limits: DomainLimits) -> String {
     let DomainLimits { accounts, quota_bytes } = limits;
     match (accounts, quota_bytes.map(bytes)) {
-        (None, None) => "no limits of its own".to_owned(),
-        (Some(accounts), None) => format!("{accounts} accounts at most"),
-        (None, Some(bytes)) => format!("{bytes} for each account at most"),
-        (Some(accounts), Some(bytes)) => format!("{accounts} accounts at most, {bytes} for each at most"),
+        (None, None) => tr!("no limits of its own").to_owned(),
+        (Some(accounts), None) => tr!("{accounts} accounts at most", accounts = accounts),
+        (None, Some(bytes)) => tr!("{bytes} for each account at most", bytes = bytes),
+        (Some(accounts), Some(bytes)) => tr!("{accounts} accounts at most, {bytes} for each at most", accounts = accounts, bytes = bytes),
     }
 }
 

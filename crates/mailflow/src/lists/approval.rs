@@ -11,7 +11,7 @@ use crate::flow::MailFlow;
 use crate::outcome::{Got, ListRefusal, RecipientOutcome};
 use directory::{Approval, List};
 use message::{Structure, encoded_word, header, section};
-use posts::{Held, Post, PostId, Stage};
+use posts::{Held, Post, PostId, Stage, Why, why_it_waits};
 use queue::ReportError;
 use store::{Claim, Error, Handover, Timestamp};
 use tracing::{info, warn};
@@ -25,8 +25,8 @@ const AGAIN_MILLIS: i64 = 10 * 60 * 1000;
 pub(super) enum Verdict {
     /// It goes out.
     Take,
-    /// It waits for an owner: why, in words, and whether whoever wrote it is known to have.
-    Hold(&'static str, bool),
+    /// It waits for an owner: why, and whether whoever wrote it is known to have.
+    Hold(Why, bool),
     Refuse(ListRefusal),
 }
 
@@ -65,25 +65,18 @@ impl Standing {
             (Approval::Nobody, Some(why)) => Verdict::Refuse(why),
             (Approval::All, None) if is_proven && self.is_owner => Verdict::Take,
             (Approval::Others, None) if is_known => Verdict::Take,
-            (Approval::Others | Approval::All, _) if self.proof == Proof::None => {
-                Verdict::Hold("nothing proves that it comes from there (SPF, DKIM)", false)
-            }
-            (Approval::Others | Approval::All, _) if !self.is_meant => Verdict::Hold(
-                "To and Cc do not name the list, or Date is old: somebody else may have sent it again",
-                false,
-            ),
-            (Approval::Others | Approval::All, Some(_)) => {
-                Verdict::Hold("who wrote it may not write to the list", true)
-            }
-            (Approval::Others, None) => Verdict::Hold("who wrote it is no member", true),
-            (Approval::All, None) => Verdict::Hold("everything waits that is written to the list", true),
+            (Approval::Others | Approval::All, _) if self.proof == Proof::None => Verdict::Hold(Why::Unproven, false),
+            (Approval::Others | Approval::All, _) if !self.is_meant => Verdict::Hold(Why::NotMeant, false),
+            (Approval::Others | Approval::All, Some(_)) => Verdict::Hold(Why::MayNotWrite, true),
+            (Approval::Others, None) => Verdict::Hold(Why::NoMember, true),
+            (Approval::All, None) => Verdict::Hold(Why::All, true),
         }
     }
 }
 
 /// How far a post is that waits from now on.
-pub(super) fn waits(why: &str, now: Timestamp) -> Stage {
-    Stage::Held(Held { until_millis: now.0.saturating_add(HELD_MILLIS), is_told: false, why: why.to_owned() })
+pub(super) fn waits(why: Why, now: Timestamp) -> Stage {
+    Stage::Held(Held { until_millis: now.0.saturating_add(HELD_MILLIS), is_told: false, why: why.kept().to_owned() })
 }
 
 impl MailFlow {
@@ -146,7 +139,7 @@ impl MailFlow {
                 list: &list,
                 to: &to.address,
                 post,
-                why: &held.why,
+                why: why_it_waits(&held.why),
                 token: &token,
                 pages: self.pages.as_deref(),
                 content: &content,

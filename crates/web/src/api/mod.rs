@@ -19,6 +19,7 @@ pub(crate) mod history;
 mod importing;
 pub(crate) mod integrity;
 pub(crate) mod junk_filter;
+pub(crate) mod language;
 pub(crate) mod lists;
 mod login;
 mod operator;
@@ -137,6 +138,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     forward::ENDPOINTS,
     shares::ENDPOINTS,
     junk_filter::ENDPOINTS,
+    language::ENDPOINTS,
     scheduled::ENDPOINTS,
     sending::ENDPOINTS,
     history::ENDPOINTS,

@@ -50,9 +50,8 @@ fn an_application_password_decides_for_its_own_device_only() {
     let (own, password) = world.auth.add_device(account, "script", None, world.now()).unwrap();
     let (other, _) = world.auth.add_device(account, "phone", None, world.now()).unwrap();
     let mut program = with_password(&world, ALICE, &password);
-    for path in
-        [format!("/api/v1/devices/{other}"), format!("/api/v1/devices/{other}/revoke"), "/api/v1/defaults".into()]
-    {
+    let others = [format!("/api/v1/devices/{other}"), format!("/api/v1/devices/{other}/revoke")];
+    for path in others.into_iter().chain(["/api/v1/defaults", "/api/v1/language"].map(str::to_owned)) {
         let answer = program.call(&path, r#"{"policy":"expunge"}"#);
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}: {}", answer.text);
     }

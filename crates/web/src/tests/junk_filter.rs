@@ -1,6 +1,6 @@
 //! The switch of the junk filter.
 
-use crate::testing::{ALICE, World};
+use crate::testing::{ALICE, Browser, World};
 use axum::http::StatusCode;
 use reports::{OwnComplaint, OwnComplaints};
 use store::{Actor, DeviceId, Flags, NewMessage, Protocol, Target};
@@ -22,6 +22,19 @@ fn an_owner_switches_the_junk_filter_off_and_on() {
     }
     assert_eq!(alice.submit("/account", "/account/junk-filter", &[("switch", "")]).status, StatusCode::BAD_REQUEST);
     assert!(is_on());
+}
+
+#[test]
+fn an_owner_chooses_the_language_of_the_account() {
+    let world = World::new();
+    let mut alice = world.alice();
+    let card = alice.get("/api/v1/language").json();
+    assert!(card["language"].is_null() && card["languages"][2]["name"] == "日本語", "{card}");
+    let chosen = |alice: &mut Browser<'_>| alice.get("/api/v1/language").json()["language"].clone();
+    assert_eq!(alice.call("/api/v1/language", r#"{"language": "ja"}"#).json()["language"], "ja");
+    assert_eq!(alice.call("/api/v1/language", r#"{"language": "tlh"}"#).status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(chosen(&mut alice), "ja");
+    assert!(alice.call("/api/v1/language", "{}").json()["language"].is_null() && chosen(&mut alice).is_null());
 }
 
 #[test]
