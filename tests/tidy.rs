@@ -42,6 +42,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("search-index", 2),
     ("queue", 2),
     ("auth", 3),
+    ("letter", 3),
     ("search", 3),
     ("reports", 3),
     ("posts", 3),

@@ -123,7 +123,7 @@ impl MemoryWorld {
     /// A world in which the client's bytes come in segments of so many bytes.
     pub fn new(segment_bytes: usize, stage: Stage) -> Self {
         let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org".to_owned());
-        let asks_owner = Some(Arc::new(console::Letterhead { hostname, pages }) as _);
+        let asks_owner = Some(Arc::new(console::Letterhead { hostname, pages, ..console::Letterhead::default() }) as _);
         let options = StoreOptions { asks_owner, ..StoreOptions::default() };
         let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), options);
         let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };

@@ -45,7 +45,7 @@ struct Process {
 impl Process {
     fn start(engine: &SimEngine, objects: &SimObjects) -> (Self, Auth) {
         let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org".to_owned());
-        let asks_owner = Some(Arc::new(console::Letterhead { hostname, pages }) as _);
+        let asks_owner = Some(Arc::new(console::Letterhead { hostname, pages, ..console::Letterhead::default() }) as _);
         let brake_messages_min = BRAKE_MESSAGES_MIN;
         let options = StoreOptions { brake_messages_min, asks_owner, ..StoreOptions::default() };
         let store = Store::with_options(Arc::new(engine.clone()), Arc::new(objects.clone()), options);

@@ -8,8 +8,9 @@ use crate::moment::shown;
 use crate::words;
 use auth::Auth;
 use directory::{FORWARD_CODE_CHARS, Forward, ForwardState};
+use letter::language_of;
 use serde::{Deserialize, Serialize};
-use wording::tr;
+use wording::{Language, speaking, tr};
 
 /// Where mail is forwarded to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub struct ForwardCard {
 pub struct ForwardLetters<'a> {
     /// The name of the server.
     pub hostname: &'a str,
+    /// What is spoken to owners who have chosen no language.
+    pub language: Language,
     /// Sends a letter to an address; whether it is under way.
     pub send: &'a dyn Fn(&str, &[u8]) -> bool,
 }
@@ -60,7 +63,7 @@ impl AccountConsole {
         let code = directory.ask_for_forward(account, address, keeps_copy, self.actor.now)?;
         let own = self.own_address(auth)?;
         match code {
-            None => self.tell(letters, &own, &self.forward(auth)?),
+            None => self.tell(auth, letters, &own)?,
             Some(code) => {
                 let sender = Sender { hostname: letters.hostname, now: self.actor.now };
                 let letter = letters::forward_code_letter(address.trim(), &own, &spaced(&code), &sender);
@@ -81,9 +84,8 @@ impl AccountConsole {
     /// It is the wrong one, or nothing is asked for (any more); faults.
     pub fn confirm_forward(&self, auth: &Auth, code: &str, letters: &ForwardLetters<'_>) -> Result<ForwardCard, Error> {
         auth.directory().confirm_forward(self.account.id(), code, self.actor.now)?;
-        let card = self.forward(auth)?;
-        self.tell(letters, &self.own_address(auth)?, &card);
-        Ok(card)
+        self.tell(auth, letters, &self.own_address(auth)?)?;
+        self.forward(auth)
     }
 
     /// Nothing is forwarded any more, nor asked for.
@@ -92,11 +94,10 @@ impl AccountConsole {
     /// Faults.
     pub fn remove_forward(&self, auth: &Auth, letters: &ForwardLetters<'_>) -> Result<ForwardCard, Error> {
         let before = auth.directory().remove_forward(self.account.id())?;
-        let card = self.forward(auth)?;
         if before.is_some() {
-            self.tell(letters, &self.own_address(auth)?, &card);
+            self.tell(auth, letters, &self.own_address(auth)?)?;
         }
-        Ok(card)
+        self.forward(auth)
     }
 
     fn own_address(&self, auth: &Auth) -> Result<String, Error> {
@@ -105,9 +106,15 @@ impl AccountConsole {
     }
 
     /// The owner is told, in the mailbox here. It is done, whether they can be told or not.
-    fn tell(&self, letters: &ForwardLetters<'_>, own: &str, card: &ForwardCard) {
+    fn tell(&self, auth: &Auth, letters: &ForwardLetters<'_>, own: &str) -> Result<(), Error> {
         let sender = Sender { hostname: letters.hostname, now: self.actor.now };
-        let _is_sent = (letters.send)(own, &letters::forward_changed_letter(&card.text, &sender));
+        let language = language_of(auth.store(), self.account.id()).unwrap_or(letters.language);
+        let letter = speaking(language, || {
+            let card = self.forward(auth)?;
+            Ok::<_, Error>(letters::forward_changed_letter(&card.text, &sender))
+        })?;
+        let _is_sent = (letters.send)(own, &letter);
+        Ok(())
     }
 }
 

@@ -26,18 +26,13 @@ pub struct LanguageLine {
     pub name: String,
 }
 
-/// The language of a tag, if it is spoken here.
-pub(crate) fn known(tag: Option<LanguageTag>) -> Option<Language> {
-    tag.as_ref().and_then(|tag| Language::of_tag(tag.as_str()))
-}
-
 impl AccountConsole {
     /// The language that the owner has chosen.
     ///
     /// # Errors
     /// Faults.
     pub fn language(&self) -> Result<Option<Language>, Error> {
-        Ok(known(self.account.settings()?.language))
+        Ok(letter::spoken(self.account.settings()?.language))
     }
 
     /// The same with what can be chosen.

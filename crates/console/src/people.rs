@@ -7,7 +7,7 @@ use crate::moment::shown;
 use auth::{RequestInfo, RequestState};
 use directory::{LinkInfo, LinkPurpose};
 use serde::{Deserialize, Serialize};
-use wording::tr;
+use wording::{Language, speaking, tr};
 
 /// A request for an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,8 @@ pub struct LinkLine {
 pub struct Answering<'a> {
     /// The name of the server.
     pub hostname: &'a str,
+    /// What is spoken to people who have no account.
+    pub language: Language,
     /// The address of the page on which a password is chosen with this token.
     pub password_url: &'a dyn Fn(&str) -> String,
     /// Sends a letter to an address; whether it is under way.
@@ -129,7 +131,8 @@ impl Administration {
             return Err(Error::refused(tr!("request {number} was answered by somebody else just now", number = number)));
         }
         let password_url = (answering.password_url)(&accepted.link.token);
-        let letter = accepted_letter(&accepted, &password_url, &self.sender(answering));
+        let letter =
+            speaking(answering.language, || accepted_letter(&accepted, &password_url, &self.sender(answering)));
         let mailed = (answering.send)(&accepted.contact, &letter);
         let (address, contact, expires_at) = (accepted.address, accepted.contact, shown(accepted.link.info.expires_at));
         Ok(AcceptedRequest { address, contact, password_url, expires_at, mailed })
@@ -141,7 +144,8 @@ impl Administration {
     /// There is no such request, or it was answered; faults.
     pub fn decline(&self, number: u32, reason: &str, answering: &Answering<'_>) -> Result<DeclinedRequest, Error> {
         let declined = self.auth.requests().decline(number, reason, self.actor.now)?;
-        let mailed = (answering.send)(&declined.contact, &declined_letter(&declined, &self.sender(answering)));
+        let letter = speaking(answering.language, || declined_letter(&declined, &self.sender(answering)));
+        let mailed = (answering.send)(&declined.contact, &letter);
         let (name, address, contact, reason) = (declined.name, declined.address, declined.contact, declined.reason);
         Ok(DeclinedRequest { name, address, contact, reason, mailed })
     }

@@ -190,13 +190,17 @@ impl AccountConsole {
     /// # Errors
     /// Faults.
     pub fn tell_of_shorter_retention(&self, head: &Letterhead) -> Result<(), Error> {
-        let body = letters::shorter_retention_letter(self.account.retained_since()?, head, self.actor.now);
+        let since = self.account.retained_since()?;
+        let body = head.writing_to(&self.account, || letters::shorter_retention_letter(since, head, self.actor.now));
         Ok(self.account.write_letter(self.actor.now, body)?)
     }
 
     fn letter(&self, head: &Letterhead) -> Result<NewMessage, Error> {
-        let (usage, clearable) = (self.account.usage()?, self.clearable()?);
-        let body = letters::filling_letter(&usage, clearable.as_ref(), head, self.actor.now);
+        let usage = self.account.usage()?;
+        let body = head.writing_to(&self.account, || {
+            let clearable = self.clearable()?;
+            Ok::<_, Error>(letters::filling_letter(&usage, clearable.as_ref(), head, self.actor.now))
+        })?;
         Ok(NewMessage { body, flags: Flags::default(), internal_date: self.actor.now })
     }
 }

@@ -12,6 +12,7 @@ use reports::{Counts, Received, Refusals, Strangers, TestMails};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use wording::Language;
 
 /// A filter beside ours that learns from what people say of their mail.
 pub trait Teacher: Send + Sync {
@@ -29,6 +30,8 @@ pub struct MailFlow {
     /// The way out; without it there is none to outside addresses.
     pub(crate) queue: Option<Queue>,
     pub(crate) hostname: Arc<str>,
+    /// What is spoken to people who have chosen no language.
+    pub(crate) language: Language,
     /// Where the pages of this server are, if they are: `https://mail.example.org`.
     pub(crate) pages: Option<Arc<str>>,
     /// Whether mail of strangers is judged, and filters learn.
@@ -71,6 +74,7 @@ impl MailFlow {
             auth,
             queue,
             hostname: hostname.into(),
+            language: Language::English,
             pages: None,
             filters_junk: true,
             teacher: None,
@@ -99,6 +103,18 @@ impl MailFlow {
     #[must_use]
     pub fn with_pages(self, pages: &str) -> Self {
         Self { pages: Some(pages.into()), ..self }
+    }
+
+    /// The same, which speaks another language to people who have chosen none.
+    #[must_use]
+    pub fn with_language(self, language: Language) -> Self {
+        Self { language, ..self }
+    }
+
+    /// What `writer` writes to an address is in the language of the account that it leads to.
+    pub(crate) fn writing_to<R>(&self, address: &str, writer: impl FnOnce() -> R) -> R {
+        let chosen = letter::language_to(self.auth.directory(), self.auth.store(), address);
+        wording::speaking(chosen.unwrap_or(self.language), writer)
     }
 
     /// Without junk filters.

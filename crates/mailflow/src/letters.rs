@@ -26,7 +26,8 @@ impl MailFlow {
     /// # Errors
     /// Whether and why it is to be tried again.
     pub fn deliver_report(&self, notice: Notice<'_>, now: Timestamp) -> Result<Vec<Claim>, ReportError> {
-        let letter = reports::of(notice, &self.hostname, now);
+        let to = reports::whom(&notice).unwrap_or_default();
+        let letter = self.writing_to(to, || reports::of(notice, &self.hostname, now));
         let Some(Letter { to, content, handover, tls }) = letter else { return Ok(Vec::new()) };
         self.post_over(tls, &to, &content, handover, now)
     }
@@ -73,7 +74,8 @@ impl MailFlow {
             tls: arrival.envelope.tls(),
         };
         let (id, to) = (&arrival.id, &arrival.from);
-        let Letter { content, handover, tls, .. } = reports::of_success(&success, &self.hostname, now);
+        let letter = self.writing_to(to, || reports::of_success(&success, &self.hostname, now));
+        let Letter { content, handover, tls, .. } = letter;
         match self.post_over(tls, to, &content, handover, now) {
             Ok(claims) => {
                 info!(id, to, "success told");

@@ -140,7 +140,8 @@ impl MailFlow {
             Ok(is_new) => {
                 if is_new {
                     info!(list = list.address, member, "joined a list");
-                    let letter = letters::joined(list, &member, &self.hostname, put.now);
+                    let write = || letters::joined(list, &member, &self.hostname, put.now);
+                    let letter = self.writing_to(&member, write);
                     let _is_sent = self.send_letter(&member, &letter, put.now);
                 }
                 (RecipientOutcome::Delivered, Vec::new())
@@ -167,7 +168,8 @@ impl MailFlow {
         match self.auth.directory().accept_invitation(list, token, put.now) {
             Ok(Some(member)) => {
                 info!(list = list.address, member, "joined a list");
-                let letter = letters::joined(list, &member, &self.hostname, put.now);
+                let write = || letters::joined(list, &member, &self.hostname, put.now);
+                let letter = self.writing_to(&member, write);
                 let _is_sent = self.send_letter(&member, &letter, put.now);
                 refused(RecipientOutcome::Delivered)
             }
@@ -179,7 +181,8 @@ impl MailFlow {
     fn leave(&self, list: &List, token: &str, now: Timestamp) -> Result<(), Error> {
         if let Some(member) = self.auth.directory().leave_by_token(list, token, now)? {
             info!(list = list.address, member, "left a list");
-            let _is_sent = self.send_letter(&member, &letters::left(list, &member, &self.hostname, now), now);
+            let letter = self.writing_to(&member, || letters::left(list, &member, &self.hostname, now));
+            let _is_sent = self.send_letter(&member, &letter, now);
         }
         Ok(())
     }
@@ -324,7 +327,8 @@ impl MailFlow {
     fn write_to_owners(&self, list: &List, now: Timestamp, letter: impl Fn(&str) -> Vec<u8>) {
         for owner in self.owners_who_stay(list) {
             if let Ok(Some(to)) = self.auth.directory().account_by_id(owner) {
-                let _is_sent = self.send_letter(&to.address, &letter(&to.address), now);
+                let written = self.writing_to(&to.address, || letter(&to.address));
+                let _is_sent = self.send_letter(&to.address, &written, now);
             }
         }
     }

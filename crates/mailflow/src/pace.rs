@@ -3,9 +3,13 @@
 
 use crate::flow::MailFlow;
 use auth::Presence;
-use message::date::format_rfc5322;
+use letter::{Head, wrapped};
 use store::{AccountId, Handover, Timestamp};
 use tracing::warn;
+use wording::tr;
+
+/// A line of a letter has at most so many columns, unless one word is longer.
+const COLUMNS_MAX: usize = 78;
 
 impl MailFlow {
     /// Tells of messages that wait, unless that is done.
@@ -41,10 +45,12 @@ impl MailFlow {
         let directory = self.auth.directory();
         let info = directory.account_by_id(account).map_err(|error| error.to_string())?;
         let address = info.map_or_else(|| name.to_owned(), |info| info.address);
-        for (to, text) in
-            [(address.as_str(), to_owner(&address, first)), ("postmaster", to_postmaster(&address, first))]
-        {
-            let content = letter(&self.hostname, to, (first.id, &text), now);
+        for to in [address.as_str(), "postmaster"] {
+            let is_owner = to == address;
+            let content = self.writing_to(to, || {
+                let text = if is_owner { to_owner(&address, first) } else { to_postmaster(&address, first) };
+                letter(&self.hostname, to, (first.id, &text), now)
+            });
             // The same letter once more, because another message waits at the same moment, is the same: its receipt is not answered.
             let parts = [b"pace", &account.0.to_be_bytes()[..], &first.id.to_be_bytes(), &first.number.to_be_bytes()];
             let handover = Handover::new(&parts, now, 0);
@@ -70,7 +76,7 @@ impl First<'_> {
     /// What does not wait.
     fn goes_on(&self) -> &'static str {
         match self.is_alone {
-            true => "What other programs of the account send goes on as usual.\n",
+            true => tr!("What other programs of the account send goes on as usual."),
             false => "",
         }
     }
@@ -83,53 +89,54 @@ fn device_name(presence: &Presence) -> String {
 }
 
 fn to_owner(address: &str, first: &First<'_>) -> String {
-    let (device, goes_on) = (first.device, first.goes_on());
-    format!(
-        "{address}\n\
-         has begun to send mail to far more people whom it never wrote to than ever before.\n\
-         The program that does it is called here:\n\
-         \n    {device}\n\
-         \n\
-         So this mail was taken and waits; nothing of it has left. Mail to people whom you\n\
-         have written to before goes on as usual.\n{goes_on}\
-         \n\
-         That was not you? Then somebody has your password: take it from that device on the\n\
-         page Devices, or choose a new main password, and throw away what waits.\n\
-         \n\
-         It was you, and it is meant to go? Then let it go; as much is usual from then on.\n\
-         \n\
-         Both are done with one click on the page Held, or by whoever runs this server:\n\
-         \n    pillarbox sending let-go {address}\
-         \n    pillarbox sending throw-away {address}\n"
-    )
+    let waits = tr!(
+        "So this mail was taken and waits; nothing of it has left. Mail to people whom you have written to before goes on as usual."
+    );
+    paragraphs(&[
+        &tr!(
+            "{address} has begun to send mail to far more people whom it never wrote to than ever before. The program that does it \
+             is called here:",
+            address = address
+        ),
+        &format!("    {}", first.device),
+        waits,
+        first.goes_on(),
+        tr!(
+            "That was not you? Then somebody has your password: take it from that device on the page Devices, or choose a new main \
+             password, and throw away what waits."
+        ),
+        tr!("It was you, and it is meant to go? Then let it go; as much is usual from then on."),
+        tr!("Both are done with one click on the page Held, or by whoever runs this server:"),
+        &format!("    pillarbox sending let-go {address}\n    pillarbox sending throw-away {address}"),
+    ])
 }
 
 fn to_postmaster(address: &str, first: &First<'_>) -> String {
-    let (device, goes_on) = (first.device, first.goes_on());
-    format!(
-        "{address}\n\
-         has begun to send mail to far more people whom it never wrote to than ever before.\n\
-         The program that does it is called:\n\
-         \n    {device}\n\
-         \n\
-         This mail was taken and waits; nothing of it has left. The owner of the account was\n\
-         asked. If the password is stolen, whoever has it may answer, too, where it is the\n\
-         main password: set another one first.\n{goes_on}\
-         \n    pillarbox sending show {address}\
-         \n    pillarbox sending let-go {address}\
-         \n    pillarbox sending throw-away {address}\n"
-    )
+    paragraphs(&[
+        &tr!(
+            "{address} has begun to send mail to far more people whom it never wrote to than ever before. The program that does it \
+             is called:",
+            address = address
+        ),
+        &format!("    {}", first.device),
+        tr!(
+            "This mail was taken and waits; nothing of it has left. The owner of the account was asked. If the password is stolen, \
+             whoever has it may answer, too, where it is the main password: set another one first."
+        ),
+        first.goes_on(),
+        &format!(
+            "    pillarbox sending show {address}\n    pillarbox sending let-go {address}\n    pillarbox sending throw-away {address}"
+        ),
+    ])
+}
+
+fn paragraphs(all: &[&str]) -> String {
+    let all: Vec<&str> = all.iter().filter(|text| !text.is_empty()).copied().collect();
+    wrapped(&all.join("\n\n"), COLUMNS_MAX)
 }
 
 fn letter(hostname: &str, to: &str, (first, text): (u64, &str), now: Timestamp) -> Vec<u8> {
     let to = if to.contains('@') { to.to_owned() } else { format!("{to}@{hostname}") };
-    let date = format_rfc5322(now.unix_seconds());
-    // RFC 3834 §5: so that nothing answers it.
-    let head = format!(
-        "From: Pillarbox <pillarbox@{hostname}>\nTo: <{to}>\nSubject: Is this mail yours? It waits\nDate: {date}\n\
-         Message-ID: <waits.{first}.{}@{hostname}>\nAuto-Submitted: auto-generated\nMIME-Version: 1.0\n\
-         Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n",
-        now.0
-    );
-    (head + text).replace('\n', "\r\n").into_bytes()
+    let (from, id) = (format!("Pillarbox <pillarbox@{hostname}>"), format!("waits.{first}.{}@{hostname}", now.0));
+    Head { from: &from, to: &to, subject: tr!("Is this mail yours? It waits"), id: &id, at: now }.letter(text)
 }

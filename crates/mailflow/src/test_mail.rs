@@ -6,6 +6,7 @@ use crate::flow::MailFlow;
 use crate::inbound::Put;
 use crate::outgoing::Top;
 use crate::route::{Reach, Route};
+use letter::wrapped;
 use message::content::Content;
 use message::date::format_rfc5322;
 use message::header;
@@ -15,6 +16,10 @@ use smtp_proto::{ForwardPath, MailReports, Mailbox, Return, ReversePath};
 use std::sync::Arc;
 use store::{AccountId, Place, Timestamp};
 use tracing::{info, warn};
+use wording::tr;
+
+/// A line of a test has at most so many columns, unless one word is longer.
+const COLUMNS_MAX: usize = 78;
 
 impl MailFlow {
     /// Sends a test from an account's address to another one; one that has a mailbox here it reaches from outside, through this
@@ -23,19 +28,21 @@ impl MailFlow {
     /// # Errors
     /// Why none is sent, in words.
     pub fn send_test(&self, account: AccountId, from: &str, to: &str, now: Timestamp) -> Result<String, String> {
-        let mailbox = |text: &str| text.trim().parse::<Mailbox>().map_err(|_| format!("“{text}” is no address"));
+        let mailbox =
+            |text: &str| text.trim().parse::<Mailbox>().map_err(|_| tr!("“{text}” is no address", text = text));
         let (from, to) = (mailbox(from)?, mailbox(to)?);
-        let queue = self.queue.as_ref().ok_or("this server has no way out configured, so there is nothing to test")?;
+        let queue =
+            self.queue.as_ref().ok_or(tr!("this server has no way out configured, so there is nothing to test"))?;
         let path = ForwardPath::Mailbox(to.clone());
         let sender = ReversePath::Mailbox(from.clone());
         let is_loop = match self.route(&path, Reach::Everywhere, &sender, now).map_err(|error| error.to_string())? {
             Route::Local(recipient) if recipient.accounts.is_empty() => {
-                return Err(format!("{to} has no mailbox of its own here"));
+                return Err(tr!("{to} has no mailbox of its own here", to = to));
             }
             Route::Local(_) => true,
             Route::Relay(_) => false,
             Route::Refused(_) => {
-                return Err(format!("{to} gets no mail: here is nobody of that name, or mail goes not there"));
+                return Err(tr!("{to} gets no mail: here is nobody of that name, or mail goes not there", to = to));
             }
         };
         queue.check(account, 1, 0, now).map_err(|error| error.to_string())?;
@@ -51,7 +58,7 @@ impl MailFlow {
         let content = Arc::new(Content::new(letter(&test, &self.hostname, now)));
         let sent = match self.send_out(content, Top::signed(Vec::new()), entry, now) {
             Ok(Some(sent)) => Ok(sent.id.0),
-            Ok(None) => Err("this server has no way out configured".to_owned()),
+            Ok(None) => Err(tr!("this server has no way out configured").to_owned()),
             Err(error) => Err(error.to_string()),
         };
         let noted =
@@ -95,22 +102,29 @@ fn letter(test: &TestMail, hostname: &str, now: Timestamp) -> Vec<u8> {
     let (mark, date) = (test.mark(), format_rfc5322(now.unix_seconds()));
     let domain = from.rsplit_once('@').map_or(hostname, |(_, domain)| domain);
     let text = match is_loop {
-        true => format!(
-            "This is a test: {hostname} sent it to itself, as another server would. Nothing is\r\n\
-             to be done with it; the result is where it was asked for.\r\n"
+        true => tr!(
+            "This is a test: {hostname} sent it to itself, as another server would. Nothing is to be done with it; the result is \
+             where it was asked for.",
+            hostname = hostname
         ),
-        false => format!(
-            "This is a test of mail from {from}.\r\n\r\n\
-             Please send it back, best as an attachment (\"Forward as attachment\"): then\r\n\
-             {hostname} reads in it what your server found out about it (SPF, DKIM, DMARC,\r\n\
-             TLS), and tells that to whoever sent it. The source of this message, copied into\r\n\
-             an answer, does as well. A plain answer says that it has arrived.\r\n"
-        ),
+        false => [
+            tr!("This is a test of mail from {from}.", from = from),
+            tr!(
+                "Please send it back, best as an attachment (\"Forward as attachment\"): then {hostname} reads in it what your server \
+                 found out about it (SPF, DKIM, DMARC, TLS), and tells that to whoever sent it. The source of this message, copied \
+                 into an answer, does as well. A plain answer says that it has arrived.",
+                hostname = hostname
+            ),
+        ]
+        .join("\n\n"),
     };
+    let text = wrapped(&text, COLUMNS_MAX).replace('\n', "\r\n");
+    let subject = letter::subject(&tr!("Test of mail from {domain} ({mark})", domain = domain, mark = mark));
+    let language = letter::language_field();
     let content = format!(
-        "From: <{from}>\r\nTo: <{to}>\r\nSubject: Test of mail from {domain} ({mark})\r\nDate: {date}\r\n\
+        "From: <{from}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nDate: {date}\r\n\
          Message-ID: <{mark}@{domain}>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
-         Content-Transfer-Encoding: 8bit\r\n\r\n{text}"
+         Content-Transfer-Encoding: 8bit\r\n{language}\r\n{text}"
     );
     content.into_bytes()
 }

@@ -32,7 +32,7 @@ use pop3_proto::{Command, Event, Receiver, Reply};
 use retrieval::Slice;
 use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::sync::Arc;
-use store::Protocol;
+use store::{LanguageTag, Protocol};
 use transaction::Transaction;
 use words::{ENGLISH, Words};
 
@@ -183,13 +183,20 @@ impl Pop3Session {
             pop3_proto::encode_end(output);
             return Outcome::Done;
         };
-        match words::matching(range) {
+        let preferred = self.preferred_language();
+        match words::matching(range, preferred.as_ref().map(LanguageTag::as_str)) {
             Some(words) => {
                 self.words = words;
                 Outcome::Reply(Reply::ok(format!("{} {}", words.tag, words.language_is_on)))
             }
             None => Outcome::Reply(Reply::err(self.words.no_such_language)),
         }
+    }
+
+    /// What the owner of the account has chosen, once it is known whose it is.
+    fn preferred_language(&self) -> Option<LanguageTag> {
+        let State::Transaction(transaction) = &self.state else { return None };
+        transaction.language()
     }
 
     /// Goes on with an answer of many lines, if one is being sent. As long as the client takes it, however slowly, it is

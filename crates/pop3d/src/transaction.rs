@@ -9,8 +9,8 @@ use auth::Presence;
 use pop3_proto::{Command, MessageNumber, Reply};
 use session::Moment;
 use store::{
-    Actor, Ahead, Body, EmailId, Error, Maildrop, MaildropClosing, MaildropMessage, MaildropOptions, MaildropOutcome,
-    Protocol, Timestamp,
+    Actor, Ahead, Body, EmailId, Error, LanguageTag, Maildrop, MaildropClosing, MaildropMessage, MaildropOptions,
+    MaildropOutcome, Protocol, Timestamp,
 };
 
 /// QUIT takes note of at most so many messages in a step that nobody announced.
@@ -63,6 +63,11 @@ impl Transaction {
             Some(Answer::Retrieval(retrieval)) => retrieval.held_bytes(),
             Some(Answer::Listing(_)) | None => 0,
         }
+    }
+
+    /// What the owner of the account has chosen.
+    pub(crate) fn language(&self) -> Option<LanguageTag> {
+        self.presence.account().settings().ok().and_then(|settings| settings.language)
     }
 
     pub(crate) fn greeting(&self, words: &Words) -> Reply {

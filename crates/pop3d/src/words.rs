@@ -60,15 +60,19 @@ pub(crate) struct Words {
 }
 
 /// All languages; the first one is the one to begin with.
-pub(crate) static ALL: [&Words; 2] = [&ENGLISH, &GERMAN];
+pub(crate) static ALL: [&Words; 3] = [&ENGLISH, &GERMAN, &JAPANESE];
 
-/// The language that a basic language range asks for, by lookup (RFC 4647 §3.4): `de-AT` is German. `*` and `i-default`
-/// (RFC 2277 §4.5) are what this server begins with.
-pub(crate) fn matching(range: &str) -> Option<&'static Words> {
-    if range == "*" || range.eq_ignore_ascii_case("i-default") {
-        return ALL.first().copied();
-    }
+/// The language that a basic language range asks for, by lookup (RFC 4647 §3.4): `de-AT` is German. `i-default`
+/// (RFC 2277 §4.5) is what this server begins with. RFC 6856 §3: `*` is what is preferred here, which may be another for each user:
+/// `preferred`, the tag of what the owner of the account has chosen.
+pub(crate) fn matching(range: &str, preferred: Option<&str>) -> Option<&'static Words> {
     let mut range = range;
+    if range == "*" || range.eq_ignore_ascii_case("i-default") {
+        match preferred.filter(|_| range == "*") {
+            Some(tag) if ALL.iter().any(|words| words.tag.eq_ignore_ascii_case(tag)) => range = tag,
+            Some(_) | None => return ALL.first().copied(),
+        }
+    }
     loop {
         let found = ALL.iter().find(|words| words.tag.eq_ignore_ascii_case(range));
         match (found, range.rsplit_once('-')) {
@@ -213,6 +217,73 @@ static GERMAN: Words = Words {
     },
 };
 
+static JAPANESE: Words = Words {
+    tag: "ja",
+    name: "日本語",
+    language_is_on: "日本語で応答します",
+    languages: "言語",
+    no_such_language: "その言語には対応していません。LANG だけを送ると一覧が表示されます",
+    ready: |host| format!("{host} Pillarbox POP3 の準備ができました"),
+    capabilities: "機能",
+    mechanisms: "認証方式",
+    no_such_mechanism: "その認証方式はありません。AUTH だけを送ると一覧が表示されます",
+    tls_is_on: "TLS はすでに有効です",
+    tls_is_not_available: "TLS は使えません",
+    tls_before_utf8: "STLS は UTF8 より前に送ってください",
+    begin_tls: "TLS を開始してください",
+    needs_tls: "TLS なしでパスワードは送れません。STLS か TLS 用のポートを使ってください",
+    utf8_is_on: "メッセージをそのまま UTF-8 で送ります",
+    log_in_first: "先にログインしてください",
+    is_logged_in: "すでにログインしています",
+    send_the_password: "パスワードを送ってください",
+    user_first: "先に USER を送ってください",
+    log_in_as_yourself: "自分の名前でログインしてください",
+    wrong_credentials: "ユーザー名またはパスワードが違います",
+    wrong_token: "トークンが違うか、期限が切れています",
+    too_many_failures: "ログインの失敗が多すぎます。数分待ってください",
+    too_many_logins: "ログインが集中しています。もう一度お試しください",
+    login_is_broken: "現在ログインできません",
+    too_soon: |secs| format!("前回のログインから間がありません。あと {secs} 秒待ってください"),
+    no_mailbox: |name| format!("メールボックス「{name}」はありません。INBOX を開くには +{name} を外してください"),
+    in_use: "この端末の別の POP 接続が使用中です。終了するか、終わるまでお待ちください",
+    maildrop_is_broken: "現在メールボックスを開けません",
+    messages: |count| format!("{count} 通"),
+    octets: |size| format!("{size} オクテット"),
+    no_message: |number| format!("メッセージ {number} はありません"),
+    is_deleted: |number| format!("メッセージ {number} は削除済みです"),
+    will_be_deleted: |number| format!("メッセージ {number} は QUIT のときに削除されます"),
+    is_gone: |number| format!("メッセージ {number} はもうありません"),
+    message_is_broken: "現在メッセージを読み取れません",
+    goodbye: "さようなら",
+    deleted: |count| format!("{count} 通を削除しました"),
+    deleted_here: |all, kept| {
+        format!("この端末から {all} 通を削除しました。うち {kept} 通はほかの端末のために残ります")
+    },
+    no_space: "空き容量がないため、何も削除していません",
+    read_only: "サーバーがディスクに書き込めません。メッセージは残っています。後で削除してください",
+    deletion_is_broken: "削除を保存できませんでした。接続し直して確認してください",
+    not_now: "今は使えません",
+    too_many_errors: "エラーが多すぎます",
+    closing: "接続を終了します。何も削除していません。接続し直してください",
+    login_ended: "このログインは無効になりました。何も削除していません。ログインし直してください",
+    syntax: |error| match error {
+        SyntaxError::LineTooLong => "行が長すぎます",
+        SyntaxError::ControlCharacter => "制御文字は使えません",
+        SyntaxError::NotUtf8 => "ASCII でも UTF-8 でもありません",
+        SyntaxError::UnknownCommand => "不明なコマンドです",
+        SyntaxError::MissingArgument => "引数が足りません",
+        SyntaxError::UnexpectedArgument => "引数が多すぎます",
+        SyntaxError::BadNumber => "数字ではありません",
+        SyntaxError::NoSuchNumber => "そのメッセージはありません",
+    },
+    exchange: |failure| match failure {
+        Failure::Cancelled => "取り消されました",
+        Failure::NotBase64 => "base64 ではありません",
+        Failure::TooLong => "長すぎます",
+        Failure::Malformed => "その認証方式の形式ではありません",
+    },
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,9 +301,16 @@ mod tests {
             ("mul", None),
             ("-", None),
             ("fr-de", None),
+            ("JA", Some("ja")),
         ] {
-            assert_eq!(matching(range).map(|words| words.tag), expected, "{range}");
+            assert_eq!(matching(range, None).map(|words| words.tag), expected, "{range}");
         }
+        let chosen = |range, tag| matching(range, Some(tag)).map(|words| words.tag);
+        assert_eq!(
+            [chosen("*", "JA"), chosen("i-default", "ja"), chosen("de", "ja")],
+            [Some("ja"), Some("en"), Some("de")]
+        );
+        assert_eq!(chosen("*", "x-later"), Some("en"), "of a later version");
     }
 
     /// RFC 1939 §3: before LANG all text is ASCII.

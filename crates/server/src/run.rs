@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use console::Letterhead;
 use dns::Dns;
 use mailflow::MailFlow;
 use queue::{Outgoing, Queue};
@@ -28,7 +27,7 @@ use crate::services::{
     tell_of_filling, tidy, tidy_receipts, use_kept, write_counts, write_logins, write_refusals,
 };
 use crate::setup::SetupError;
-use crate::stores::Stores;
+use crate::stores::{Stores, letterhead};
 use crate::tls::Certificates;
 
 /// What still runs after the drain (a command line that is connected) has so long.
@@ -208,7 +207,7 @@ impl Once {
 /// What each server does without anybody asking for it.
 fn keep_up(config: &Config, data_dir: &DataDir, stores: &Stores, clock: Clock, running: &Running) {
     let store = &stores.store;
-    let head = Letterhead { hostname: config.hostname.clone(), pages: config.pages() };
+    let head = letterhead(config);
     let flow = (stores.flow.clone(), config.junk.rspamd_controller.clone());
     tokio::spawn(learn_junk(flow, store.clone(), clock, running.stopping()));
     tokio::spawn(tell_of_filling(store.clone(), head.clone(), clock, running.stopping()));

@@ -83,6 +83,11 @@ pub struct Stores {
     directory: PathBuf,
 }
 
+/// Who writes to owners of accounts.
+pub(crate) fn letterhead(config: &Config) -> Letterhead {
+    Letterhead { hostname: config.hostname.clone(), pages: config.pages(), language: config.language }
+}
+
 impl Stores {
     /// Opens what is in `data_dir`, and makes it at the first start.
     ///
@@ -103,7 +108,7 @@ impl Stores {
             retention_bytes_max: config.retention_bytes_max,
             history_bytes_max: config.history_bytes_max,
             quota: store::Quota { bytes: config.quota_bytes, messages: config.quota_messages },
-            asks_owner: Some(Arc::new(Letterhead { hostname: config.hostname.clone(), pages: config.pages() })),
+            asks_owner: Some(Arc::new(letterhead(config))),
             ..StoreOptions::default()
         };
         let store = Store::on_disk((engine, objects), options, data_dir.disk());
@@ -134,7 +139,7 @@ impl Stores {
         let queue = queue.with_ways(ways(config));
         let way_out = config.has_way_out().then(|| queue.clone());
         let flow = MailFlow::new(auth.clone(), &config.hostname, way_out).with_policy(config.sender.policy());
-        let flow = flow.with_pages(&config.pages());
+        let flow = flow.with_pages(&config.pages()).with_language(config.language);
         let flow = if config.junk_filter { flow } else { flow.without_junk_filter() };
         let flow = if config.reports.send { flow.with_counts(Counts::new(&store)) } else { flow };
         let flow = match config.reports.complaints {

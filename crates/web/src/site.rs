@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use store::{AccountId, Error, Timestamp};
+use wording::Language;
 
 /// Imports at the same time. Each holds one of the few places of the control socket for as long as its source takes; what else the
 /// operator asks must always find one.
@@ -26,6 +27,8 @@ pub struct Site(Arc<Inner>);
 pub struct SiteOptions {
     /// The name by which people reach it.
     pub hostname: String,
+    /// What is spoken to people who have chosen no language and show none.
+    pub language: Language,
     /// A message of more octets is not taken.
     pub message_bytes_max: u64,
     /// Reads the clock.
@@ -111,6 +114,11 @@ impl Site {
 
     pub(crate) fn hostname(&self) -> &str {
         &self.0.options.hostname
+    }
+
+    /// What is spoken in letters to people who have chosen none.
+    pub(crate) fn language(&self) -> Language {
+        self.0.options.language
     }
 
     pub(crate) fn message_bytes_max(&self) -> u64 {

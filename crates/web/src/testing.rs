@@ -100,7 +100,8 @@ impl World {
     }
 
     fn offering(options: AuthOptions, jobs: Arc<TestJobs>, offered: Offered) -> Self {
-        let head = console::Letterhead { hostname: HOSTNAME.to_owned(), pages: format!("https://{HOSTNAME}") };
+        let (hostname, pages) = (HOSTNAME.to_owned(), format!("https://{HOSTNAME}"));
+        let head = console::Letterhead { hostname, pages, ..console::Letterhead::default() };
         let for_store = StoreOptions { asks_owner: Some(Arc::new(head)), ..StoreOptions::default() };
         let store = Store::with_options(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()), for_store);
         let directory = DirectoryOptions { cost: PasswordCost::LEAST, ..DirectoryOptions::default() };
@@ -140,6 +141,7 @@ impl World {
         let status = Box::new(|| Some(console::Status { version: "0.1.0".to_owned(), ..Default::default() }.judged()));
         let options = SiteOptions {
             hostname,
+            language: wording::Language::English,
             message_bytes_max: 1024 * 1024,
             now,
             post,

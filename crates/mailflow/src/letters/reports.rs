@@ -3,10 +3,11 @@
 use super::status::{Action, Fate, Status, original_field, original_header};
 use super::words::{self, About};
 use crate::arrival::Appointment;
-use message::date::format_rfc5322;
+use letter::{Head, wrapped};
 use queue::{Matter, Notice, QueueId, Recipient, Report, TlsWish};
 use smtp_proto::{MailReports, OriginalRecipient, Return};
 use store::{Handover, Timestamp};
+use wording::tr;
 
 /// A letter of the server itself.
 #[derive(Debug)]
@@ -34,6 +35,14 @@ pub(super) struct Success<'a> {
     pub(super) original: &'a [u8],
     pub(super) handover: Handover,
     pub(super) tls: TlsWish,
+}
+
+/// Who is told: `None`: nobody, or the administrators.
+pub(super) fn whom<'a>(notice: &Notice<'a>) -> Option<&'a str> {
+    match notice {
+        Notice::Report(report) => Some(&report.entry.reverse_path),
+        Notice::Damaged { .. } | Notice::Said(_) => None,
+    }
 }
 
 /// `None`: there is nothing to write.
@@ -98,7 +107,7 @@ pub(super) fn of_success(success: &Success<'_>, server: &str, now: Timestamp) ->
     let status = Status {
         server,
         to: success.to,
-        subject: "Your message was delivered",
+        subject: tr!("Your message was delivered"),
         id: format!("delivered.{}", success.id),
         text: words::of_delivery(&addresses, &about),
         envelope_id: success.reports.envelope_id.as_deref(),
@@ -120,19 +129,22 @@ fn delivered<'a>(address: &'a str, original: Option<&'a OriginalRecipient>) -> F
 
 /// Tells the administrators of a message that cannot be read.
 fn of_damage(id: QueueId, why: &str, handover: Handover, server: &str, now: Timestamp) -> Letter {
-    let content = format!(
-        "From: Mail delivery <MAILER-DAEMON@{server}>\r\nTo: <postmaster@{server}>\r\n\
-         Subject: A message in the queue is damaged\r\nDate: {}\r\nMessage-ID: <damaged.{id}.{}@{server}>\r\n\
-         Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
-         Content-Transfer-Encoding: 8bit\r\n\r\n\
-         Message {id} in the outbound queue of {server} cannot be read:\r\n\r\n  {why}\r\n\r\n\
-         It was set aside and is not tried any more; all others are. Look at the disk.\r\n\
-         `pillarbox queue list` shows it, `pillarbox queue remove {id}` throws it away, and\r\n\
-         after a backup was restored `pillarbox queue retry {id}` has it tried again.\r\n",
-        format_rfc5322(now.unix_seconds()),
-        now.0,
+    let what = tr!("Message {id} in the outbound queue of {server} cannot be read:", id = id, server = server);
+    let then = tr!(
+        "It was set aside and is not tried any more; all others are. Look at the disk. `pillarbox queue list` shows it, \
+         `pillarbox queue remove {id}` throws it away, and after a backup was restored `pillarbox queue retry {id}` has it tried \
+         again.",
+        id = id
     );
-    Letter { to: "postmaster".to_owned(), content: content.into_bytes(), handover, tls: TlsWish::Usual }
+    let head = Head {
+        from: &format!("Mail delivery <MAILER-DAEMON@{server}>"),
+        to: &format!("postmaster@{server}"),
+        subject: tr!("A message in the queue is damaged"),
+        id: &format!("damaged.{id}.{}@{server}", now.0),
+        at: now,
+    };
+    let content = head.letter(&wrapped(&format!("{what}\n\n  {why}\n\n{then}"), words::COLUMNS_MAX));
+    Letter { to: "postmaster".to_owned(), content, handover, tls: TlsWish::Usual }
 }
 
 fn subject_of(original: &[u8]) -> Option<String> {

@@ -116,8 +116,10 @@ impl Status<'_> {
         let Self { server, to, subject, id, .. } = self;
         let date = format_rfc5322(self.now.unix_seconds());
         let mut head = format!(
-            "From: Mail delivery <MAILER-DAEMON@{server}>\r\nTo: <{to}>\r\nSubject: {subject}\r\n\
-             Date: {date}\r\nMessage-ID: <{id}@{server}>\r\n",
+            "From: Mail delivery <MAILER-DAEMON@{server}>\r\nTo: <{to}>\r\nSubject: {}\r\n\
+             Date: {date}\r\nMessage-ID: <{id}@{server}>\r\n{}",
+            letter::subject(subject),
+            letter::language_field(),
         );
         if let Some(id) = original_field(returned, "message-id").filter(|id| !id.contains(char::is_whitespace)) {
             let _ = write!(head, "In-Reply-To: {id}\r\nReferences: {id}\r\n");

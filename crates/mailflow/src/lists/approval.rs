@@ -135,16 +135,18 @@ impl MailFlow {
         let (mut claims, mut is_asked, mut is_later) = (Vec::new(), false, false);
         for owner in self.owners_who_stay(&list) {
             let Some(to) = self.auth.directory().account_by_id(owner)? else { continue };
-            let question = letters::Question {
-                list: &list,
-                to: &to.address,
-                post,
-                why: why_it_waits(&held.why),
-                token: &token,
-                pages: self.pages.as_deref(),
-                content: &content,
-            };
-            let letter = question.letter(&self.hostname);
+            let letter = self.writing_to(&to.address, || {
+                let question = letters::Question {
+                    list: &list,
+                    to: &to.address,
+                    post,
+                    why: why_it_waits(&held.why),
+                    token: &token,
+                    pages: self.pages.as_deref(),
+                    content: &content,
+                };
+                question.letter(&self.hostname)
+            });
             match self.post(&to.address, &letter, letter_of(post, b"asked", &to.address, now), now) {
                 Ok(sent) => {
                     is_asked = true;
@@ -172,7 +174,7 @@ impl MailFlow {
     pub(super) fn tell_author(&self, post: &Post, is_over: bool, now: Timestamp) -> Result<(), Error> {
         let mut claims = Vec::new();
         if post.is_proven {
-            let letter = letters::refused(post, is_over, &self.hostname);
+            let letter = self.writing_to(&post.author, || letters::refused(post, is_over, &self.hostname));
             match self.post(&post.author, &letter, letter_of(post, b"refused", &post.author, now), now) {
                 Ok(sent) => claims = sent,
                 Err(ReportError::Never(why)) => warn!(list = post.list, to = post.author, why, "an author is not told"),

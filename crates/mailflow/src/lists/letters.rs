@@ -1,11 +1,15 @@
-//! What a list writes to its members and owners.
+//! What a list writes to its members and owners: each in the language that its thread speaks.
 
 use directory::List;
+use letter::{Head, language_field, moment, wrapped};
 use message::date::format_rfc5322;
 use message::surrogate;
 use posts::Post;
 use store::Timestamp;
+use wording::tr;
 
+/// A line of a letter has at most so many columns, unless one word is longer.
+const COLUMNS_MAX: usize = 78;
 /// A name in words is cut to this length.
 const NAME_CHARS_MAX: usize = 200;
 /// So many octets of a post are shown to whoever is asked.
@@ -13,37 +17,42 @@ const SHOWN_BYTES_MAX: usize = 256 * 1024;
 
 /// Somebody is a member.
 pub(super) fn joined(list: &List, to: &str, hostname: &str, now: Timestamp) -> Vec<u8> {
-    let text = format!(
-        "{to}\nis a member of this list now, as you wished, and gets what is written to it:\n\n    {}\n\n\
-         Whatever comes from it has a way out of it.\n",
-        list.address
-    );
-    letter(list, to, ("You have joined", &text), hostname, now)
+    let list_address = &list.address;
+    let text = paragraphs(&[
+        &tr!("{to} is a member of this list now, as you wished, and gets what is written to it:", to = to),
+        &format!("    {list_address}"),
+        tr!("Whatever comes from it has a way out of it."),
+    ]);
+    letter(list, to, (&tr!("You have joined: {list}", list = list_address), &text), hostname, now)
 }
 
 /// A member has left.
 pub(super) fn left(list: &List, to: &str, hostname: &str, now: Timestamp) -> Vec<u8> {
-    let text = format!(
-        "{to}\nis no member of this list any more, and gets nothing of what is written to it:\n\n    {}\n\n\
-         That was not you, or not on purpose? Those who look after the list read what is sent to\n\n    {}+owner@{}\n",
-        list.address,
-        list.name(),
-        list.domain()
-    );
-    letter(list, to, ("You have left", &text), hostname, now)
+    let list_address = &list.address;
+    let text = paragraphs(&[
+        &tr!("{to} is no member of this list any more, and gets nothing of what is written to it:", to = to),
+        &format!("    {list_address}"),
+        tr!("That was not you, or not on purpose? Those who look after the list read what is sent to"),
+        &format!("    {}+owner@{}", list.name(), list.domain()),
+    ]);
+    letter(list, to, (&tr!("You have left: {list}", list = list_address), &text), hostname, now)
 }
 
 /// Mail for a member came back once too often.
 pub(super) fn paused(list: &List, (to, member): (&str, &str), reason: &str, hostname: &str, now: Timestamp) -> Vec<u8> {
     let reason: String = reason.chars().filter(|c| !c.is_control()).take(300).collect();
-    let text = format!(
-        "Mail for this member of {} came back on several days:\n\n    {member}\n\n\
-         The last time the other side said:\n\n    {reason}\n\n\
-         So it gets nothing for now. If the address is good again, let it have mail again under\n\
-         “Lists” on the pages of this server.\n",
-        list.address
-    );
-    letter(list, to, ("A member gets no mail", &text), hostname, now)
+    let list_address = &list.address;
+    let text = paragraphs(&[
+        &tr!("Mail for this member of {list} came back on several days:", list = list_address),
+        &format!("    {member}"),
+        tr!("The last time the other side said:"),
+        &format!("    {reason}"),
+        tr!(
+            "So it gets nothing for now. If the address is good again, let it have mail again under “Lists” on the pages of this \
+             server."
+        ),
+    ]);
+    letter(list, to, (&tr!("A member gets no mail: {list}", list = list_address), &text), hostname, now)
 }
 
 /// A post could not be handed to some members.
@@ -54,26 +63,33 @@ pub(super) fn not_distributed(
     hostname: &str,
     now: Timestamp,
 ) -> Vec<u8> {
-    let author = shown(author);
-    let text = format!(
-        "What {author} wrote to {} could not be handed to these members, though this server tried\nfor days; \
-         they will not get it. It is no fault of theirs.\n\n    {}\n",
-        list.address,
-        members.join("\n    ")
-    );
-    letter(list, to, ("Not all have a message", &text), hostname, now)
+    let list_address = &list.address;
+    let text = paragraphs(&[
+        &tr!(
+            "What {author} wrote to {list} could not be handed to these members, though this server tried for days; they will not \
+             get it. It is no fault of theirs.",
+            author = shown(author),
+            list = list_address
+        ),
+        &format!("    {}", members.join("\n    ")),
+    ]);
+    letter(list, to, (&tr!("Not all have a message: {list}", list = list_address), &text), hostname, now)
 }
 
 /// A post cannot be read any more.
 pub(super) fn lost(list: &List, to: &str, post: &Post, hostname: &str, now: Timestamp) -> Vec<u8> {
-    let (author, date) = (shown(&post.author), format_rfc5322(post.at_millis / 1000));
-    let text = format!(
-        "What {author} wrote to {} on {date} goes to nobody any more,\nbecause this server cannot read it. \
-         Ask them to write it again:\n\n    {}\n",
-        list.address,
-        shown(&post.subject)
-    );
-    letter(list, to, ("A message is lost", &text), hostname, now)
+    let list_address = &list.address;
+    let text = paragraphs(&[
+        &tr!(
+            "What {author} wrote to {list} on {date} goes to nobody any more, because this server cannot read it. Ask them to write \
+             it again:",
+            author = shown(&post.author),
+            list = list_address,
+            date = moment(Timestamp(post.at_millis))
+        ),
+        &format!("    {}", shown(&post.subject)),
+    ]);
+    letter(list, to, (&tr!("A message is lost: {list}", list = list_address), &text), hostname, now)
 }
 
 /// Whether a post is to go out, for an owner of the list.
@@ -90,42 +106,57 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     /// The same each time it is written.
     pub(super) fn letter(&self, hostname: &str) -> Vec<u8> {
-        let Self { list, to, post, why, token, .. } = self;
-        let (name, domain, address, author) = (list.name(), list.domain(), &list.address, shown(&post.author));
-        let (subject, id) = (&post.subject, post.id.0);
+        let Self { list, to, post, token, .. } = self;
+        let (name, domain) = (list.name(), list.domain());
+        let id = post.id.0;
         let date = format_rfc5322(post.at_millis / 1000);
         // Nobody else knows it: a line of it in the post would end what the owner sees of it.
         let boundary = format!("=_held_{token}");
         let shown = self.content.get(..SHOWN_BYTES_MAX).unwrap_or(self.content);
-        let cut = match shown.len() < self.content.len() {
-            true => {
-                format!(
-                    "It has {} KiB; only the first {} are attached.\n\n",
-                    post.size_bytes / 1024,
-                    shown.len() / 1024
-                )
-            }
-            false => String::new(),
-        };
-        let pages = self.pages.map(|pages| format!("Or on the page\n\n    {pages}/lists/{address}\n\n"));
         let answer = format!("{name}+held-{token}@{domain}");
+        let subject = tr!("Approve? {subject}", subject = post.subject);
         let head = format!(
-            "From: <{name}+owner@{domain}>\nTo: <{to}>\nReply-To: <{answer}>\nSubject: Approve? {subject}\nDate: {date}\n\
+            "From: <{name}+owner@{domain}>\nTo: <{to}>\nReply-To: <{answer}>\nSubject: {subject}\nDate: {date}\n\
              Message-ID: <held.{name}.{id}@{hostname}>\nAuto-Submitted: auto-generated\nMIME-Version: 1.0\n\
-             Content-Type: multipart/mixed; boundary=\"{boundary}\"\n\n--{boundary}\n\
-             Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\
-             This was written to {address} and waits for you or another owner:\n\n    From:     {author}\n    \
-             Subject:  {subject}\n\nIt waits because {why}.\n\n{cut}\
-             Answer this mail and begin with the word “approve”, then it goes to all members, or with\n\
-             “reject”, then it goes to nobody. Or send one of these as it is:\n\n    \
-             mailto:{answer}?subject=approve\n    mailto:{answer}?subject=reject\n\n{}\
-             If nobody answers it goes to nobody after a week.\n\n--{boundary}\n\
+             Content-Type: multipart/mixed; boundary=\"{boundary}\"\n{}\n--{boundary}\n\
+             Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{}\n--{boundary}\n\
              Content-Type: message/rfc822\nContent-Disposition: attachment\nContent-Transfer-Encoding: 8bit\n\n",
-            pages.unwrap_or_default()
+            language_field().replace("\r\n", "\n"),
+            self.text(&answer, shown.len())
         );
         let whole =
             [head.replace('\n', "\r\n").as_bytes(), shown, format!("\r\n--{boundary}--\r\n").as_bytes()].concat();
         surrogate::message(&whole).unwrap_or(whole)
+    }
+
+    /// `shown`: so many octets of the post are attached.
+    fn text(&self, answer: &str, shown: usize) -> String {
+        let Self { list, post, why, .. } = self;
+        let (address, author) = (&list.address, self::shown(&post.author));
+        let cut = match shown < self.content.len() {
+            true => tr!(
+                "It has {size} KiB; only the first {shown} are attached.",
+                size = post.size_bytes / 1024,
+                shown = shown / 1024
+            ),
+            false => String::new(),
+        };
+        let pages = self.pages.map(|pages| (tr!("Or on the page"), format!("    {pages}/lists/{address}")));
+        let (or_on, page) = pages.as_ref().map_or(("", ""), |(or_on, page)| (*or_on, page.as_str()));
+        paragraphs(&[
+            &tr!("This was written to {list} and waits for you or another owner:", list = address),
+            &format!("    From:     {author}\n    Subject:  {}", post.subject),
+            &tr!("It waits because {why}.", why = why),
+            &cut,
+            tr!(
+                "Answer this mail and begin with the word “approve”, then it goes to all members, or with “reject”, then it goes to \
+                 nobody. Or send one of these as it is:"
+            ),
+            &format!("    mailto:{answer}?subject=approve\n    mailto:{answer}?subject=reject"),
+            or_on,
+            page,
+            tr!("If nobody answers it goes to nobody after a week."),
+        ])
     }
 }
 
@@ -133,18 +164,33 @@ impl Question<'_> {
 pub(super) fn refused(post: &Post, is_over: bool, hostname: &str) -> Vec<u8> {
     let (address, subject, id) = (&post.list, &post.subject, post.id.0);
     let (name, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    let at = moment(Timestamp(post.at_millis));
     let why = match is_over {
-        true => "nobody who looks after the list has said that it may",
-        false => "who looks after the list has said so",
+        true => tr!(
+            "What you wrote to {list} on {date} goes to nobody, because nobody who looks after the list has said that it may:",
+            list = address,
+            date = at
+        ),
+        false => tr!(
+            "What you wrote to {list} on {date} goes to nobody, because who looks after the list has said so:",
+            list = address,
+            date = at
+        ),
     };
+    let text = paragraphs(&[
+        &why,
+        &format!("    {subject}"),
+        tr!("Those who look after the list read what is sent to"),
+        &format!("    {name}+owner@{domain}"),
+    ]);
     let date = format_rfc5322(post.at_millis / 1000);
     let whole = format!(
-        "From: <{name}+owner@{domain}>\nTo: <{}>\nSubject: Not distributed: {subject}\nDate: {date}\n\
+        "From: <{name}+owner@{domain}>\nTo: <{}>\nSubject: {}\nDate: {date}\n\
          Message-ID: <refused.{name}.{id}@{hostname}>\nAuto-Submitted: auto-replied\nMIME-Version: 1.0\n\
-         Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\
-         What you wrote to {address} on {date} goes to nobody,\nbecause {why}:\n\n    {subject}\n\n\
-         Those who look after the list read what is sent to\n\n    {name}+owner@{domain}\n",
-        post.author
+         Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n{}\n{text}",
+        post.author,
+        tr!("Not distributed: {subject}", subject = subject),
+        language_field().replace("\r\n", "\n"),
     );
     let whole = whole.replace('\n', "\r\n").into_bytes();
     surrogate::message(&whole).unwrap_or(whole)
@@ -155,14 +201,14 @@ fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect()
 }
 
+/// With an empty line between them; one that begins with blanks stays as it is.
+fn paragraphs(all: &[&str]) -> String {
+    let all: Vec<&str> = all.iter().filter(|text| !text.is_empty()).copied().collect();
+    wrapped(&all.join("\n\n"), COLUMNS_MAX)
+}
+
 fn letter(list: &List, to: &str, (subject, text): (&str, &str), hostname: &str, now: Timestamp) -> Vec<u8> {
-    let (name, domain, date) = (list.name(), list.domain(), format_rfc5322(now.unix_seconds()));
-    // RFC 3834 §5: so that nothing answers it.
-    let head = format!(
-        "From: <{name}+owner@{domain}>\nTo: <{to}>\nSubject: {subject}: {}\nDate: {date}\n\
-         Message-ID: <list.{name}.{}@{hostname}>\nAuto-Submitted: auto-generated\nMIME-Version: 1.0\n\
-         Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n",
-        list.address, now.0
-    );
-    (head + text).replace('\n', "\r\n").into_bytes()
+    let (name, domain) = (list.name(), list.domain());
+    let (from, id) = (format!("<{name}+owner@{domain}>"), format!("list.{name}.{}@{hostname}", now.0));
+    Head { from: &from, to, subject, id: &id, at: now }.letter(text)
 }

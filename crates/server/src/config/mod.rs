@@ -95,6 +95,8 @@ pub struct Config {
     pub hold_strangers: u32,
     /// Whether mail from others is judged by its recipient's junk filter.
     pub junk_filter: bool,
+    /// What is spoken to people who have chosen no language and whose program shows none.
+    pub language: wording::Language,
     /// Filters beside ours that mail from other servers goes through.
     pub junk: Junk,
     /// Whether strangers may ask for an account on the pages.
@@ -398,6 +400,7 @@ impl Default for Config {
             recipients_per_day: 10_000,
             hold_strangers: 100,
             junk_filter: false,
+            language: wording::Language::English,
             junk: Junk::default(),
             account_requests: false,
             removal_days: 30,

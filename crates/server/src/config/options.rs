@@ -8,6 +8,7 @@ use incoming::{
     ALLOW_LISTS, BAD_HELO, BLOCK_LISTS, CHECK, DMARC, FILTERS_DOWN, GREETING_PAUSE_MILLIS, GREYLIST, MILTERS,
     NO_REVERSE_NAME, OWN_HELO, RSPAMD, RSPAMD_CONTROLLER, SPF_FAIL, TRUSTED_RELAYS, TRUSTED_SEALERS, WAIT_FOR_DNS,
 };
+use wording::Language;
 
 mod cluster;
 mod commands;
@@ -89,6 +90,16 @@ pub const OPTIONS: &[ConfigOption] = &[
                never refuses it. The filter is each account's own: it learns from what its owner moves into that mailbox and \
                out of it, marks, files away and answers, in any mail program.",
         set: |config, value| put(&mut config.junk_filter, value.boolean()?),
+    },
+    ConfigOption {
+        key: "language",
+        kind: "\"en\", \"de\" or \"ja\"",
+        default: Some("\"en\""),
+        text: "The language of letters and of reports on messages to people who have chosen none: English, German or Japanese. An \
+               owner chooses with `pillarbox language`. Pages speak as the browser asks.",
+        set: |config, value| {
+            put(&mut config.language, value.choice(&Language::ALL.map(|language| (language.tag(), language)))?)
+        },
     },
     ConfigOption {
         key: "account_requests",

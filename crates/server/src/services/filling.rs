@@ -93,7 +93,7 @@ mod tests {
         let hints = store.take_filling();
         assert_eq!(hints, BTreeSet::from([AccountId(21)]));
         let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org".to_owned());
-        let head = Letterhead { hostname, pages };
+        let head = Letterhead { hostname, pages, ..Letterhead::default() };
         tell(&store, &hints, &head, NOW, &|| true);
         assert_eq!(messages(21), 1, "the server stops");
         for accounts in [hints, all(&store)] {

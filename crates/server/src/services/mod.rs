@@ -216,11 +216,22 @@ fn site(
     let post = Box::new(move |to: &str, content: &[u8], now| flow.send_letter(to, content, now));
     let flow = stores.flow.clone();
     let send_test = Box::new(move |account, (from, to): (&str, &str), now| flow.send_test(account, from, to, now));
-    let (hostname, queue) = (config.hostname.clone(), stores.queue.clone());
+    let (hostname, queue, language) = (config.hostname.clone(), stores.queue.clone(), config.language);
     let message_bytes_max = config.message_bytes_max;
     let beside = (stores.directory().to_owned(), BESIDE);
-    let options =
-        SiteOptions { hostname, message_bytes_max, now, post, send_test, queue, jobs, beside, examine, status };
+    let options = SiteOptions {
+        hostname,
+        language,
+        message_bytes_max,
+        now,
+        post,
+        send_test,
+        queue,
+        jobs,
+        beside,
+        examine,
+        status,
+    };
     Site::new(stores.auth.clone(), options)
         .map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))
 }

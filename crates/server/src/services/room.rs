@@ -143,7 +143,7 @@ mod tests {
     fn the_owner_is_told_that_removed_mail_has_left_early() {
         let store = removed([&[1], &[]]);
         let (hostname, pages) = ("mail.example.org".to_owned(), "https://mail.example.org".to_owned());
-        let head = Letterhead { hostname, pages };
+        let head = Letterhead { hostname, pages, ..Letterhead::default() };
         tell(&store, AccountId(20), &head, Timestamp(2 * DAY));
         let account = store.account(AccountId(20));
         let inbox = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;

@@ -40,5 +40,5 @@ pub(crate) fn remove(caller: &Caller) -> Result<ForwardCard, Problem> {
 fn change<T>(caller: &Caller, work: impl FnOnce(&ForwardLetters<'_>) -> Result<T, Problem>) -> Result<T, Problem> {
     caller.may(Act::Decide)?;
     let send = |to: &str, letter: &[u8]| caller.site.post(to, letter);
-    work(&ForwardLetters { hostname: caller.site.hostname(), send: &send })
+    work(&ForwardLetters { hostname: caller.site.hostname(), language: caller.site.language(), send: &send })
 }

@@ -9,6 +9,7 @@ use console::{
     waiting_posts,
 };
 use directory::{Approval, By, List, Member, Posting, Whose};
+use letter::language_to;
 use posts::Posts;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -183,7 +184,10 @@ pub(crate) fn invite(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     let page = caller.site.url(&format!("/lists/{}/join/{token}", list.address));
     let mail = format!("{}+accept-{token}@{}", list.name(), list.domain());
     let names = (list.address.as_str(), list.title.as_str());
-    let letter = invitation(names, (member, by), (&page, &mail), (caller.site.hostname(), caller.now));
+    // Whoever invites may know better than this server what a stranger reads.
+    let language = language_to(directory, caller.site.auth().store(), member).unwrap_or_else(wording::language);
+    let write = || invitation(names, (member, by), (&page, &mail), (caller.site.hostname(), caller.now));
+    let letter = wording::speaking(language, write);
     if !caller.site.post(member, &letter) {
         directory.withdraw_invitation(&list.address, member)?;
         return Err(Problem::new(Kind::Refused, tr!("The letter to {member} cannot be sent.", member)));

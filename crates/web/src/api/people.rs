@@ -58,7 +58,12 @@ impl Desk {
             |token: &str| format!("{}/password/{token}", self.origin),
             |to: &str, letter: &[u8]| self.site.post(to, letter),
         );
-        let answering = Answering { hostname: self.site.hostname(), password_url: &password_url, send: &send };
+        let answering = Answering {
+            hostname: self.site.hostname(),
+            language: self.site.language(),
+            password_url: &password_url,
+            send: &send,
+        };
         Ok(answer(&self.administration, &answering)?)
     }
 }
