@@ -6,6 +6,7 @@ use directory::Error;
 use store::device::Credential;
 use store::pop::PopSettings;
 use store::{AccountId, Actor, DeviceId, Protocol, Timestamp};
+use wording::tr;
 
 impl Auth {
     /// Adds a device with an application password of its own. The password is given here and never again: what is kept
@@ -48,7 +49,9 @@ impl Auth {
     pub(crate) fn must_exist(&self, account: AccountId) -> Result<(), Error> {
         match self.directory().account_by_id(account)? {
             Some(_) => Ok(()),
-            None => Err(Error::refused(format!("there is no account {account}; `account list` shows all"))),
+            None => {
+                Err(Error::refused(tr!("there is no account {account}; `account list` shows all", account = account)))
+            }
         }
     }
 }
@@ -59,13 +62,17 @@ pub(crate) fn actor(now: Timestamp) -> Actor {
 
 pub(crate) fn refusal(error: store::Error, device: &str) -> Error {
     match error {
-        store::Error::AlreadyExists => Error::refused(format!(
-            "there is a device “{device}” already; choose another name or revoke that one first"
+        store::Error::AlreadyExists => Error::refused(tr!(
+            "there is a device “{device}” already; choose another name or revoke that one first",
+            device = device
         )),
-        store::Error::NoSuchDevice => {
-            Error::refused(format!("there is no device {device}, or it is revoked; `device list` shows all"))
+        store::Error::NoSuchDevice => Error::refused(tr!(
+            "there is no device {device}, or it is revoked; `device list` shows all",
+            device = device
+        )),
+        store::Error::InvalidName(why) => {
+            Error::refused(tr!("“{device}” cannot be the name of a device: {why}", device = device, why = why))
         }
-        store::Error::InvalidName(why) => Error::refused(format!("“{device}” cannot be the name of a device: {why}")),
         store::Error::Limit(what) => Error::refused(what),
         store::Error::NotAllowed(why) => Error::refused(why),
         store::Error::NoSuchAccount

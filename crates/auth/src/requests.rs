@@ -22,12 +22,13 @@ use crate::text;
 use crate::throttle::network;
 use directory::Error;
 use directory::secret::{PurposeKey, Token};
-use directory::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, normalise_domain};
+use directory::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, any_of, normalise_domain};
 use directory::{Directory, DomainInfo, LinkPurpose, NewLink, chosen_address};
 use record::{RequestRecord, State};
 use std::cmp::Reverse;
 use std::net::IpAddr;
 use store::{AccountId, Store, Table, TableId, TableTx, Timestamp};
+use wording::tr;
 
 /// From one IPv4 address or IPv6 /64 come at most so many requests within 24 hours.
 pub const REQUESTS_PER_NETWORK_MAX: usize = 3;
@@ -218,7 +219,7 @@ impl Requests<'_> {
     /// address, too many requests; never that an address is in use.
     pub fn ask(&self, request: &NewRequest<'_>) -> Result<Asked, Error> {
         if !self.are_allowed()? {
-            return Err(Error::refused("accounts cannot be requested on this server; ask its operator"));
+            return Err(Error::refused(tr!("accounts cannot be requested on this server; ask its operator")));
         }
         let table = self.0.request_table();
         let token = Token::generate()?;
@@ -307,9 +308,10 @@ impl Requests<'_> {
         let reason = text::lines(reason, REASON_BYTES_MAX);
         let request = self.0.request_table().change_state(number, now, |state| match state {
             State::Pending => Ok(State::Declined { reason: reason.clone(), at: now }),
-            State::Accepting => Err(Error::refused(format!(
+            State::Accepting => Err(Error::refused(tr!(
                 "request {number} was about to be accepted; accept it once more, and remove the account if it is \
-                 unwanted"
+                 unwanted",
+                number = number
             ))),
             State::Accepted { .. } | State::Declined { .. } => Err(answered(number)),
         })?;
@@ -335,20 +337,20 @@ impl Requests<'_> {
     fn checked(&self, request: &NewRequest<'_>, token: &Token) -> Result<RequestRecord, Error> {
         let name = text::one_line(request.name, NAME_BYTES_MAX);
         if name.is_empty() {
-            return Err(Error::refused("please say who you are: a name is missing"));
+            return Err(Error::refused(tr!("please say who you are: a name is missing")));
         }
         let reason = text::lines(request.reason, REASON_BYTES_MAX);
         if reason.is_empty() {
-            return Err(Error::refused("please say in a sentence what you want the account for"));
+            return Err(Error::refused(tr!("please say in a sentence what you want the account for")));
         }
         let address = chosen_address(request.address)?;
         let domains = self.domains()?;
         if !domains.iter().any(|domain| domain.name == address.domain) {
             let domains: Vec<String> = domains.into_iter().map(|domain| domain.shown).collect();
-            return Err(Error::refused(format!(
-                "“{}” is not an address of this server; wish for one that ends in @{}",
-                address.text(),
-                domains.join(" or @")
+            return Err(Error::refused(tr!(
+                "“{address}” is not an address of this server; wish for one that ends in {domains}",
+                address = address.text(),
+                domains = any_of(&domains)
             )));
         }
         let table = self.0.request_table();
@@ -418,11 +420,11 @@ impl RequestTable {
 /// What is said of a request that is not there.
 #[must_use]
 pub fn no_such_request(number: u32) -> Error {
-    Error::refused(format!("there is no request {number}; `pillarbox request list` shows all"))
+    Error::refused(tr!("there is no request {number}; `pillarbox request list` shows all", number = number))
 }
 
 fn answered(number: u32) -> Error {
-    Error::refused(format!("request {number} was answered already; `pillarbox request list` shows how"))
+    Error::refused(tr!("request {number} was answered already; `pillarbox request list` shows how", number = number))
 }
 
 /// Forgets old requests, and refuses when there are too many.
@@ -443,10 +445,10 @@ fn make_room(tx: &mut TableTx<'_>, new: &RequestRecord) -> Result<(), Error> {
         }
     }
     if from_there >= REQUESTS_PER_NETWORK_MAX {
-        return Err(Error::refused("several requests came from your network today; try again tomorrow"));
+        return Err(Error::refused(tr!("several requests came from your network today; try again tomorrow")));
     }
     if today >= REQUESTS_PER_DAY_MAX || pending >= REQUESTS_PENDING_MAX {
-        return Err(Error::refused("too many requests wait for an answer; try again tomorrow"));
+        return Err(Error::refused(tr!("too many requests wait for an answer; try again tomorrow")));
     }
     Ok(())
 }
@@ -454,10 +456,10 @@ fn make_room(tx: &mut TableTx<'_>, new: &RequestRecord) -> Result<(), Error> {
 /// Where a stranger can be reached: an address of any domain.
 fn contact(text: &str) -> Result<String, Error> {
     let wrong = || {
-        Error::refused(
+        Error::refused(tr!(
             "please give an address at which you can be reached now, such as name@example.com; without one nobody can \
-             tell you the answer",
-        )
+             tell you the answer"
+        ))
     };
     let address = Address::parse(text).map_err(|_| wrong())?;
     if address.local_part.is_empty() || text.trim().len() > LOCAL_PART_BYTES_MAX + 1 + DOMAIN_BYTES_MAX {

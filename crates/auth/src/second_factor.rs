@@ -20,6 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Store, Table, TableId, TableTx, Timestamp};
 use totp_rs::{Builder, Secret, Totp};
+use wording::tr;
 
 /// An account has so many recovery codes to begin with.
 pub const RECOVERY_CODES: usize = 8;
@@ -124,7 +125,7 @@ impl SecondFactors {
         let record = FactorRecord { confirmed: false, salt, last_step: 0, recovery: Vec::new() };
         self.table.change(|tx| {
             if read(tx, account)?.is_some_and(|record| record.confirmed) {
-                return Err(Error::refused("this account has a second factor already; switch that one off first"));
+                return Err(Error::refused(tr!("this account has a second factor already; switch that one off first")));
             }
             write(tx, account, &record);
             Ok(())
@@ -148,13 +149,13 @@ impl SecondFactors {
         let recovery: Vec<[u8; 32]> = codes.iter().map(|code| self.recovery_hash(account, code)).collect();
         self.table.change(|tx| {
             let Some(record) = read(tx, account)?.filter(|record| !record.confirmed) else {
-                return Err(Error::refused("no second factor is being set up; begin again"));
+                return Err(Error::refused(tr!("no second factor is being set up; begin again")));
             };
             let step = self.step_of(account, &record, code, now).ok_or_else(|| {
-                Error::refused(
+                Error::refused(tr!(
                     "that is not the code of this moment; check that the clock of your phone is right, and type the \
-                     code that it shows now",
-                )
+                     code that it shows now"
+                ))
             })?;
             let record = FactorRecord { confirmed: true, last_step: step, recovery: recovery.clone(), ..record };
             write(tx, account, &record);

@@ -12,6 +12,7 @@ use crate::user_name::UserName;
 use directory::secret::Token;
 use store::device::DeviceToken;
 use store::{AccountId, DeviceId, Error, Timestamp};
+use wording::tr;
 
 /// A token counts for so many days at most.
 pub const TOKEN_DAYS_MAX: u16 = 366;
@@ -32,7 +33,8 @@ impl Auth {
     ) -> Result<(String, Timestamp), directory::Error> {
         self.must_exist(account)?;
         if !(1..=TOKEN_DAYS_MAX).contains(&days) {
-            let why = format!("a token counts for 1 to {TOKEN_DAYS_MAX} days; choose a number of days between them");
+            let why =
+                tr!("a token counts for 1 to {most} days; choose a number of days between them", most = TOKEN_DAYS_MAX);
             return Err(directory::Error::refused(why));
         }
         let token = Token::generate()?;

@@ -96,10 +96,10 @@ impl DomainAdministration {
         let Some(domains) = self.scope.domains() else { return Ok(()) };
         let is_more = info.admin || !info.administers.is_subset(domains);
         if is_more || self.directory().is_postmaster(Some(info.id), &info.address)? {
-            return Err(Error::Forbidden(
-                tr!("The owner of this account may do more on this server than you. Only an administrator of the whole server \
-                 changes anything of it."),
-            ));
+            return Err(Error::Forbidden(tr!(
+                "The owner of this account may do more on this server than you. Only an administrator of the whole server \
+                 changes anything of it."
+            )));
         }
         Ok(())
     }
@@ -113,10 +113,16 @@ impl DomainAdministration {
         let Some(domains) = self.scope.domains() else { return Ok(()) };
         let parsed = Address::parse(address).map_err(Error::Refused)?;
         if !domains.contains(&parsed.domain) {
-            return Err(Error::refused(tr!("{address} is in none of the domains that you administer", address = parsed.text())));
+            return Err(Error::refused(tr!(
+                "{address} is in none of the domains that you administer",
+                address = parsed.text()
+            )));
         }
         if self.directory().is_postmaster(None, &parsed.text())? {
-            return Err(Error::refused(tr!("mail for {address} is for whoever runs this server; only they change where it goes", address = parsed.text())));
+            return Err(Error::refused(tr!(
+                "mail for {address} is for whoever runs this server; only they change where it goes",
+                address = parsed.text()
+            )));
         }
         // What is sent to a part of somebody's mail is theirs.
         if let Some((name, _)) = parsed.local_part.split_once('+')
@@ -133,7 +139,9 @@ impl DomainAdministration {
     /// One is elsewhere.
     pub fn may_name(&self, addresses: &[&str]) -> Result<(), Error> {
         match addresses.iter().find(|address| !self.scope.has_address(address)) {
-            Some(other) => Err(Error::refused(tr!("{other} is in none of the domains that you administer", other = other))),
+            Some(other) => {
+                Err(Error::refused(tr!("{other} is in none of the domains that you administer", other = other)))
+            }
             None => Ok(()),
         }
     }
@@ -168,7 +176,11 @@ impl DomainAdministration {
         }
         let (_, domain) = address.rsplit_once('@').unwrap_or_default();
         match self.directory().domain_limits(domain)?.quota_bytes {
-            Some(max) if bytes.is_none_or(|bytes| bytes > max) => Err(Error::refused(tr!("an account in {domain} holds {limit} at most; whoever administers the server can let it hold more", domain = domain, limit = crate::words::bytes(max)))),
+            Some(max) if bytes.is_none_or(|bytes| bytes > max) => Err(Error::refused(tr!(
+                "an account in {domain} holds {limit} at most; whoever administers the server can let it hold more",
+                domain = domain,
+                limit = crate::words::bytes(max)
+            ))),
             Some(_) | None => Ok(()),
         }
     }
@@ -263,7 +275,10 @@ impl DomainAdministration {
     /// They have as many as may be; faults.
     pub fn may_link(&self, now: Timestamp) -> Result<(), Error> {
         if self.scope != Scope::Server && self.links(now)?.len() >= DOMAIN_LINKS_MAX {
-            return Err(Error::refused(tr!("{most} links for your domains are open, the most there can be; take some back", most = DOMAIN_LINKS_MAX)));
+            return Err(Error::refused(tr!(
+                "{most} links for your domains are open, the most there can be; take some back",
+                most = DOMAIN_LINKS_MAX
+            )));
         }
         Ok(())
     }

@@ -344,4 +344,52 @@ mod tests {
             assert!(text.contains(part) && text.lines().all(|line| line.len() <= 250), "{text}");
         }
     }
+
+    /// What of a letter is in no catalogue: outside of the marks of the language that only tests speak.
+    fn outside(letter: &[u8]) -> String {
+        let text = std::str::from_utf8(letter).unwrap();
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        let subject = message::encoded_word::decode(&Summary::parse(letter).envelope.subject.unwrap());
+        let mut depth = 0;
+        let said = format!("{subject}\n{}", body.replace("\r\n", "\n"));
+        let left = said.chars().filter(|c| {
+            depth += i32::from(*c == '⟦') - i32::from(*c == '⟧');
+            depth == 0 && *c != '⟧'
+        });
+        left.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn no_letter_says_a_word_that_is_in_no_catalogue() {
+        let head =
+            Letterhead { hostname: "h.example".into(), pages: "https://h.example".into(), ..Letterhead::default() };
+        let (now, full) = (SENDER.now, Usage { bytes: 900, messages: 3, quota: store::Quota::of_bytes(1000) });
+        let mut pop = held();
+        pop.protocol = Protocol::Pop3;
+        wording::pseudo(|| {
+            let clearable = Clearable { messages: 2, bytes: 800, oldest_at: None, text: words::clearable(2, 800) };
+            for (letter, left) in [
+                (head.question(&held(), "pc", "Held"), "https://h.example/held"),
+                (head.question(&pop, "pc", "Held"), "https://h.example/held"),
+                (declined_letter(&declined("Carol", ""), &SENDER), ""),
+                (filling_letter(&full, Some(&clearable), &head, now), "https://h.example/"),
+                (filling_letter(&full, None, &head, now), "https://h.example/"),
+                (shorter_retention_letter(Some(now), &head, now), "https://h.example/"),
+                (shorter_retention_letter(None, &head, now), "https://h.example/"),
+                (forward_code_letter("a@b.example", "c@h.example", "code", &SENDER), "code"),
+                (forward_changed_letter("", &SENDER), ""),
+                (
+                    list_invitation_letter(
+                        ("l@h.example", ""),
+                        ("a@b.example", "c@h.example"),
+                        ("page", "mail"),
+                        &SENDER,
+                    ),
+                    "l@h.example page mail",
+                ),
+            ] {
+                assert_eq!(outside(&letter), left, "{}", String::from_utf8_lossy(&letter));
+            }
+        });
+    }
 }

@@ -88,12 +88,12 @@ impl Party {
             (Self::Person { role: Role::Server | Role::Domains(_), .. }, Act::TakeFrom(_)) => Ok(()),
             (Self::Program { device, .. }, Act::DecideFor(own)) if device == own => Ok(()),
             // One that is lost must not lock out the others.
-            (Self::Program { .. }, Act::Decide | Act::DecideFor(_)) => Err(Error::Forbidden(
-                tr!("An application password decides for its own device only. Log in on the page for the others."),
-            )),
-            (Self::Person { role: Role::Domains(_), .. }, Act::Administer) => Err(Error::Forbidden(
-                tr!("That concerns the whole server, and you administer some of its domains. Ask whoever administers the server."),
-            )),
+            (Self::Program { .. }, Act::Decide | Act::DecideFor(_)) => Err(Error::Forbidden(tr!(
+                "An application password decides for its own device only. Log in on the page for the others."
+            ))),
+            (Self::Person { role: Role::Domains(_), .. }, Act::Administer) => Err(Error::Forbidden(tr!(
+                "That concerns the whole server, and you administer some of its domains. Ask whoever administers the server."
+            ))),
             // Never an application password: a program that reads mail must not be able to open other people's accounts.
             (Self::Person { .. } | Self::Program { .. }, Act::Administer | Act::TakeFrom(_)) => Err(no_administrator()),
             (Self::Person { .. } | Self::Program { .. }, Act::Operate) => {

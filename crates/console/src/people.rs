@@ -128,7 +128,10 @@ impl Administration {
     ) -> Result<AcceptedRequest, Error> {
         let accepted = self.auth.requests().accept(number, address, self.actor.now)?;
         if !may(&accepted.address) {
-            return Err(Error::refused(tr!("request {number} was answered by somebody else just now", number = number)));
+            return Err(Error::refused(tr!(
+                "request {number} was answered by somebody else just now",
+                number = number
+            )));
         }
         let password_url = (answering.password_url)(&accepted.link.token);
         let letter =

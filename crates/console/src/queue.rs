@@ -8,7 +8,6 @@ use directory::Directory;
 use queue::{Backlog, Damaged, Entry, LastReply, Queue, QueueId, Recipient, RecipientState, Wish};
 use serde::{Deserialize, Serialize};
 use store::{AccountId, Timestamp};
-use store::Timestamp;
 use wording::tr;
 
 /// A page of the queue has so many messages at most.

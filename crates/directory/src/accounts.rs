@@ -21,6 +21,7 @@ use crate::record::{number_key, read_name};
 use crate::reserved::is_reserved;
 use crate::{DISPLAY_BYTES_MAX, Directory};
 use store::{Account, AccountId, Actor, DeviceId, Protocol, Quota, TableTx, Timestamp};
+use wording::tr;
 
 impl Directory {
     /// Makes an account with an empty mailbox. `display` is its owner's name for people, and may be empty. Durable when
@@ -136,7 +137,8 @@ impl Directory {
             let mut record = AccountRecord::read(tx, id)?.ok_or_else(damaged)?;
             match (Leaving::read(tx, id)?.is_some(), record.disabled) {
                 (true, true) => {
-                    let text = format!("{address} is being removed; it can stay: `pillarbox account keep`");
+                    let text =
+                        tr!("{address} is being removed; it can stay: `pillarbox account keep`", address = address);
                     return Err(Error::refused(text));
                 }
                 // An earlier version let it in again, and that counts.
@@ -178,7 +180,7 @@ impl Directory {
         let id = self.0.table.change(|tx| {
             let id = must_be_account(tx, &address)?;
             if !is_due(tx, id)? {
-                return Err(Error::refused(format!("{address} stays")));
+                return Err(Error::refused(tr!("{address} stays", address = address)));
             }
             remove_from_aliases(tx, id)?;
             remove_from_lists(tx, id)?;
@@ -238,7 +240,7 @@ impl Directory {
         self.0.table.change(|tx| {
             also(tx, id)?;
             if Unfinished::read(tx, id)? != Some(Unfinished::Creating) {
-                return Err(Error::refused("another process tidied up at the same moment; try again"));
+                return Err(Error::refused(tr!("another process tidied up at the same moment; try again")));
             }
             self.must_be_possible(tx, address, &mut Room::default())?;
             let mut counters = Counters::read(tx)?;
@@ -268,7 +270,10 @@ impl Directory {
         must_be_free(tx, address)?;
         let max = self.0.options.limits.accounts;
         if Counters::read(tx)?.accounts >= max {
-            return Err(Error::refused(format!("there are {max} accounts, the most this server holds; remove one")));
+            return Err(Error::refused(tr!(
+                "there are {max} accounts, the most this server holds; remove one",
+                max = max
+            )));
         }
         room.take(tx, &address.domain)
     }
@@ -309,7 +314,7 @@ impl Directory {
 fn take_number(tx: &mut TableTx<'_>, above: u32) -> Result<AccountId, Error> {
     let mut counters = Counters::read(tx)?;
     let id = counters.next_account.max(above).max(AccountId::FIRST.0);
-    let next = id.checked_add(1).ok_or_else(|| Error::refused("all numbers of accounts are used up"))?;
+    let next = id.checked_add(1).ok_or_else(|| Error::refused(tr!("all numbers of accounts are used up")))?;
     counters.next_account = next;
     counters.write(tx);
     Unfinished::Creating.write(tx, AccountId(id));
@@ -319,7 +324,9 @@ fn take_number(tx: &mut TableTx<'_>, above: u32) -> Result<AccountId, Error> {
 pub(crate) fn must_be_account(tx: &TableTx<'_>, address: &str) -> Result<AccountId, Error> {
     let ids = read_name(tx, address)?;
     let id = ids.and_then(|ids| ids.first().copied());
-    id.ok_or_else(|| Error::refused(format!("there is no account {address}; `pillarbox account list` shows all")))
+    id.ok_or_else(|| {
+        Error::refused(tr!("there is no account {address}; `pillarbox account list` shows all", address = address))
+    })
 }
 
 fn remove_from_aliases(tx: &mut TableTx<'_>, id: AccountId) -> Result<(), Error> {
@@ -341,15 +348,17 @@ fn remove_from_aliases(tx: &mut TableTx<'_>, id: AccountId) -> Result<(), Error>
 pub(crate) fn own_address(text: &str) -> Result<Address, Error> {
     let address = Address::parse(text).map_err(Error::Refused)?;
     if address.local_part.is_empty() {
-        return Err(Error::refused(format!(
-            "“{text}” is a catch-all and not an account; `pillarbox alias add {text} name@{}` leads it to one",
-            address.domain
+        return Err(Error::refused(tr!(
+            "“{text}” is a catch-all and not an account; `pillarbox alias add {text} name@{domain}` leads it to one",
+            text = text,
+            domain = address.domain
         )));
     }
     if address.local_part.contains(DETAIL_SEPARATOR) {
-        return Err(Error::refused(format!(
+        return Err(Error::refused(tr!(
             "“{text}” cannot be an account: what follows the + names a part of another account's mail; leave it out, or \
-             make it an alias"
+             make it an alias",
+            text = text
         )));
     }
     Ok(address)
@@ -362,9 +371,9 @@ pub(crate) fn own_address(text: &str) -> Result<Address, Error> {
 pub fn chosen_address(text: &str) -> Result<Address, Error> {
     let address = own_address(text)?;
     if is_reserved(&address.local_part) {
-        return Err(Error::refused(format!(
-            "“{}” is a name of whoever runs this server; choose another one",
-            address.local_part
+        return Err(Error::refused(tr!(
+            "“{name}” is a name of whoever runs this server; choose another one",
+            name = address.local_part
         )));
     }
     Ok(address)
@@ -373,8 +382,9 @@ pub fn chosen_address(text: &str) -> Result<Address, Error> {
 pub(crate) fn checked_display(display: &str) -> Result<String, Error> {
     let display = display.trim();
     if display.len() > DISPLAY_BYTES_MAX || display.chars().any(char::is_control) {
-        return Err(Error::refused(format!(
-            "the display name has more than {DISPLAY_BYTES_MAX} bytes or control characters; choose another"
+        return Err(Error::refused(tr!(
+            "the display name has more than {most} bytes or control characters; choose another",
+            most = DISPLAY_BYTES_MAX
         )));
     }
     Ok(display.to_owned())

@@ -5,6 +5,8 @@
 //! `é` as two characters does not reach `é` as one (RFC 6532 §3.1 asks senders for NFC, and they do).
 //! Deviates from RFC 5321 §2.4: local parts of our own domains do not distinguish case, as people expect.
 
+use wording::tr;
+
 /// A local part is at most this long (RFC 5321 §4.5.3.1.1).
 pub const LOCAL_PART_BYTES_MAX: usize = 64;
 /// A domain is at most this long as A-labels (RFC 1035 §2.3.4, without the final dot).
@@ -90,19 +92,23 @@ impl Address {
         let (local_part, domain) = text
             .trim()
             .rsplit_once('@')
-            .ok_or_else(|| format!("“{text}” is not an address; write it as name@example.org"))?;
-        let domain = normalise_domain(domain)
-            .ok_or_else(|| format!("“{domain}” in “{text}” is not a domain; write it as name@example.org"))?;
+            .ok_or_else(|| tr!("“{text}” is not an address; write it as name@example.org", text = text))?;
+        let domain = normalise_domain(domain).ok_or_else(|| {
+            tr!("“{domain}” in “{text}” is not a domain; write it as name@example.org", domain = domain, text = text)
+        })?;
         let local_part = fold(local_part);
         if local_part.len() > LOCAL_PART_BYTES_MAX {
-            return Err(format!(
-                "the name before @ in “{text}” has more than {LOCAL_PART_BYTES_MAX} bytes; shorten it"
+            return Err(tr!(
+                "the name before @ in “{text}” has more than {most} bytes; shorten it",
+                text = text,
+                most = LOCAL_PART_BYTES_MAX
             ));
         }
         if !local_part.is_empty() && !is_dot_string(&local_part) {
-            return Err(format!(
+            return Err(tr!(
                 "“{text}” cannot be an address here: before the @ stand letters, digits and !#$%&'*+-/=?^_`{{|}}~, with \
-                 single dots between them"
+                 single dots between them",
+                text = text
             ));
         }
         Ok(Self { local_part, domain })

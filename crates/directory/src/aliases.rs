@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::record::{self, Counters, Leads, key, read_name};
 use std::collections::BTreeSet;
 use store::TableTx;
+use wording::tr;
 
 impl Directory {
     /// From now on mail for `address` goes to each of `targets`, the addresses of accounts and addresses in domains that are
@@ -42,12 +43,13 @@ impl Directory {
         let address = Address::parse(address).map_err(Error::Refused)?;
         let max = self.0.options.limits.alias_targets;
         if targets.is_empty() {
-            return Err(Error::refused(format!("name at least one address that {} leads to", address.text())));
+            return Err(Error::refused(tr!("name at least one address that {alias} leads to", alias = address.text())));
         }
         if targets.len() > max {
-            return Err(Error::refused(format!(
-                "an alias leads to at most {max} addresses; {} were named",
-                targets.len()
+            return Err(Error::refused(tr!(
+                "an alias leads to at most {max} addresses; {named} were named",
+                max = max,
+                named = targets.len()
             )));
         }
         let targets = targets.iter().map(|target| Target::parse(target.as_ref()));
@@ -59,7 +61,10 @@ impl Directory {
             let mut counters = Counters::read(tx)?;
             if counters.aliases >= self.0.options.limits.aliases {
                 let max = self.0.options.limits.aliases;
-                return Err(Error::refused(format!("there are {max} aliases, the most this server holds; remove one")));
+                return Err(Error::refused(tr!(
+                    "there are {max} aliases, the most this server holds; remove one",
+                    max = max
+                )));
             }
             counters.aliases += 1;
             counters.write(tx);
@@ -76,7 +81,10 @@ impl Directory {
         let address = Address::parse(address).map_err(Error::Refused)?.text();
         self.0.table.change(|tx| {
             if tx.get(&key(record::ALIAS, &address))?.is_none() {
-                return Err(Error::refused(format!("there is no alias {address}; `pillarbox alias list` shows all")));
+                return Err(Error::refused(tr!(
+                    "there is no alias {address}; `pillarbox alias list` shows all",
+                    address = address
+                )));
             }
             delete_alias(tx, &address)
         })
@@ -87,22 +95,28 @@ impl Directory {
 pub(crate) fn must_be_free(tx: &TableTx<'_>, address: &Address) -> Result<(), Error> {
     if address.local_part.contains('*') {
         let Address { local_part, domain } = address;
-        return Err(Error::refused(format!(
+        return Err(Error::refused(tr!(
             "a * in {local_part}@{domain} would stand for itself; what catches all that nobody else in the domain gets is \
-             the alias @{domain}"
+             the alias @{domain}",
+            local_part = local_part,
+            domain = domain
         )));
     }
     let address = address.text();
     if read_name(tx, &address)?.is_some() {
-        return Err(Error::refused(format!("{address} is an account already")));
+        return Err(Error::refused(tr!("{address} is an account already", address = address)));
     }
     if tx.get(&key(record::ALIAS, &address))?.is_some() {
-        return Err(Error::refused(format!(
-            "{address} is an alias already; `pillarbox alias remove {address}` frees it"
+        return Err(Error::refused(tr!(
+            "{address} is an alias already; `pillarbox alias remove {address}` frees it",
+            address = address
         )));
     }
     if tx.get(&key(record::LIST, &address))?.is_some() {
-        return Err(Error::refused(format!("{address} is a list already; `pillarbox list remove {address}` frees it")));
+        return Err(Error::refused(tr!(
+            "{address} is a list already; `pillarbox list remove {address}` frees it",
+            address = address
+        )));
     }
     Ok(())
 }
@@ -139,7 +153,7 @@ pub(crate) fn outside(text: &str, address: &Address) -> Result<String, Error> {
     match text.trim().rsplit_once('@') {
         Some((local_part, _)) if !local_part.is_empty() => Ok(format!("{local_part}@{}", address.domain)),
         Some(_) | None => {
-            Err(Error::refused(format!("“{text}” is no address of somebody; write it as name@example.org")))
+            Err(Error::refused(tr!("“{text}” is no address of somebody; write it as name@example.org", text = text)))
         }
     }
 }
@@ -155,10 +169,8 @@ fn leads_to(tx: &TableTx<'_>, targets: &[Target], is_known: &dyn Fn(&str) -> boo
         }
         let target = address.text();
         let found = read_name(tx, &target)?.ok_or_else(|| {
-            Error::refused(format!(
-                "{target} is not an account here; an alias leads to accounts, not to other aliases, and to addresses in \
-                 domains of others"
-            ))
+            Error::refused(tr!("{target} is not an account here; an alias leads to accounts, not to other aliases, and to addresses in \
+                 domains of others", target = target))
         })?;
         for id in found {
             if !leads.accounts.contains(&id) {

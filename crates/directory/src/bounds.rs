@@ -6,6 +6,7 @@ use crate::record::{self, FORMAT, damaged, key, name_in, number_in, number_key};
 use std::collections::{BTreeMap, BTreeSet};
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Row, TableTx};
+use wording::tr;
 
 /// What stands for no limit.
 const WITHOUT: u64 = u64::MAX;
@@ -52,9 +53,9 @@ impl Room {
             self.0.insert(domain.to_owned(), left);
         }
         match self.0.get_mut(domain) {
-            Some(Some(0)) => Err(Error::refused(format!(
-                "{} has as many accounts as it may have; whoever administers the server can let it have more",
-                shown_domain(domain)
+            Some(Some(0)) => Err(Error::refused(tr!(
+                "{domain} has as many accounts as it may have; whoever administers the server can let it have more",
+                domain = shown_domain(domain)
             ))),
             Some(Some(left)) => {
                 *left -= 1;

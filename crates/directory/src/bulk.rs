@@ -16,6 +16,7 @@ use crate::record::{self, AccountRecord, Counters, Leads, Unfinished, accounts_v
 use std::collections::BTreeSet;
 use std::thread;
 use store::{AccountId, Actor, Quota, TableTx};
+use wording::tr;
 
 /// So many accounts can be made at once.
 pub const BULK_MAX: usize = 1000;
@@ -243,7 +244,7 @@ impl Directory {
         room: &mut Room,
     ) -> Result<Added, Error> {
         if Unfinished::read(tx, id)? != Some(Unfinished::Creating) {
-            return Err(Error::refused("another process tidied up at the same moment; try again"));
+            return Err(Error::refused(tr!("another process tidied up at the same moment; try again")));
         }
         let added = self.put(tx, id, account, room)?;
         if added == Added::New {
@@ -267,8 +268,9 @@ impl Directory {
         counters.aliases = counters.aliases.saturating_add(aliases.len() as u32);
         let max = self.0.options.limits.aliases;
         if counters.aliases > max && !aliases.is_empty() {
-            return Err(Error::refused(format!(
-                "with its aliases there would be more than {max}, the most this server holds"
+            return Err(Error::refused(tr!(
+                "with its aliases there would be more than {max}, the most this server holds",
+                max = max
             )));
         }
         // The last that can stand in the way: what has room takes it.
@@ -294,13 +296,16 @@ fn check<'a>(account: &NewAccount<'a>, actor: Actor) -> Result<Checked<'a>, Erro
         NewPassword::Hash(hash) => (None, imported::checked(hash)?),
     };
     if account.aliases.len() > ALIASES_MAX {
-        return Err(Error::refused(format!("it has more than {ALIASES_MAX} aliases; add the others by themselves")));
+        return Err(Error::refused(tr!(
+            "it has more than {most} aliases; add the others by themselves",
+            most = ALIASES_MAX
+        )));
     }
     let aliases: Vec<Address> =
         account.aliases.iter().map(|alias| Address::parse(alias).map_err(Error::Refused)).collect::<Result<_, _>>()?;
     let mut names = BTreeSet::from([address.text()]);
     if let Some(twice) = aliases.iter().find(|alias| !names.insert(alias.text())) {
-        return Err(Error::refused(format!("{} stands in its line twice", twice.text())));
+        return Err(Error::refused(tr!("{alias} stands in its line twice", alias = twice.text())));
     }
     let record = AccountRecord {
         address: address.text(),

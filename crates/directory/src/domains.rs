@@ -6,6 +6,14 @@ use crate::error::Error;
 use crate::record::{self, Counters, domain_value, key, name_in};
 use crate::{bounds, signing};
 use store::TableTx;
+use wording::tr;
+
+/// Ends of addresses, of which any will do: `@example.org or @example.com`.
+#[must_use]
+pub fn any_of(domains: &[String]) -> String {
+    let ends = domains.iter().map(|domain| format!("@{domain}"));
+    ends.reduce(|first, second| tr!("{first} or {second}", first = first, second = second)).unwrap_or_default()
+}
 
 impl Directory {
     /// From now on mail for a domain is ours. Durable when it returns.
@@ -16,12 +24,15 @@ impl Directory {
         let name = checked(domain)?;
         self.0.table.change(|tx| {
             if is_local(tx, &name)? {
-                return Err(Error::refused(format!("{} is a local domain already", shown_domain(&name))));
+                return Err(Error::refused(tr!("{domain} is a local domain already", domain = shown_domain(&name))));
             }
             let mut counters = Counters::read(tx)?;
             if counters.domains >= self.0.options.limits.domains {
                 let max = self.0.options.limits.domains;
-                return Err(Error::refused(format!("there are {max} domains, the most this server holds; remove one")));
+                return Err(Error::refused(tr!(
+                    "there are {max} domains, the most this server holds; remove one",
+                    max = max
+                )));
             }
             counters.domains += 1;
             counters.write(tx);
@@ -41,9 +52,12 @@ impl Directory {
             let [accounts, aliases, lists] =
                 [count(tx, record::NAME, &name)?, count(tx, record::ALIAS, &name)?, count(tx, record::LIST, &name)?];
             if accounts + aliases + lists > 0 {
-                return Err(Error::refused(format!(
-                    "{} has {accounts} accounts, {aliases} aliases and {lists} lists; remove them first",
-                    shown_domain(&name)
+                return Err(Error::refused(tr!(
+                    "{domain} has {accounts} accounts, {aliases} aliases and {lists} lists; remove them first",
+                    domain = shown_domain(&name),
+                    accounts = accounts,
+                    aliases = aliases,
+                    lists = lists
                 )));
             }
             let mut counters = Counters::read(tx)?;
@@ -63,7 +77,10 @@ pub(crate) fn must_be_local(tx: &TableTx<'_>, domain: &str) -> Result<(), Error>
         return Ok(());
     }
     let shown = shown_domain(domain);
-    Err(Error::refused(format!("{shown} is not a local domain; `pillarbox domain add {shown}` makes it one")))
+    Err(Error::refused(tr!(
+        "{domain} is not a local domain; `pillarbox domain add {domain}` makes it one",
+        domain = shown
+    )))
 }
 
 /// Whether `domain` (normalised) is local.
@@ -79,5 +96,5 @@ fn count(tx: &TableTx<'_>, kind: &[u8], domain: &str) -> Result<usize, Error> {
 
 fn checked(domain: &str) -> Result<String, Error> {
     normalise_domain(domain.trim())
-        .ok_or_else(|| Error::refused(format!("“{domain}” is not a domain; write it as example.org")))
+        .ok_or_else(|| Error::refused(tr!("“{domain}” is not a domain; write it as example.org", domain = domain)))
 }

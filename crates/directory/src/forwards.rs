@@ -14,6 +14,7 @@ use crate::record::{self, AccountRecord, number_key};
 use crate::secret;
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Row, TableTx, Timestamp};
+use wording::tr;
 
 const FORMAT: u8 = 1;
 /// A code has so many characters, of 31: nobody guesses it.
@@ -104,8 +105,9 @@ impl Directory {
         let hash = self.hash_of_code(account, &code);
         self.0.table.change(|tx| {
             if is_local(tx, &parsed.domain)? {
-                return Err(Error::refused(format!(
-                    "{address} is in a domain of this server; whoever runs it makes an alias for that"
+                return Err(Error::refused(tr!(
+                    "{address} is in a domain of this server; whoever runs it makes an alias for that",
+                    address = address
                 )));
             }
             let mut record = read(tx, account)?;
@@ -118,8 +120,9 @@ impl Directory {
             let since = now.0.saturating_sub(record.letter_at.0);
             if (0..BETWEEN_LETTERS_MILLIS).contains(&since) {
                 let minutes = (BETWEEN_LETTERS_MILLIS - since) / 60_000 + 1;
-                return Err(Error::refused(format!(
-                    "a letter with a code went out just now; look for it, or ask again in {minutes} minutes"
+                return Err(Error::refused(tr!(
+                    "a letter with a code went out just now; look for it, or ask again in {minutes} minutes",
+                    minutes = minutes
                 )));
             }
             let expires_at = Timestamp(now.0.saturating_add(CODE_MILLIS));
@@ -154,9 +157,9 @@ impl Directory {
             Ok(Some(forward))
         })?;
         confirmed.ok_or_else(|| {
-            Error::refused(
-                "that is not the code, or it is not good any more; look at the letter again, or ask for another one",
-            )
+            Error::refused(tr!(
+                "that is not the code, or it is not good any more; look at the letter again, or ask for another one"
+            ))
         })
     }
 
@@ -250,7 +253,7 @@ fn time(fields: &mut Reader<'_>) -> Result<Timestamp, Corrupt> {
 /// What is kept of the forward of an account that is there.
 fn read(tx: &TableTx<'_>, account: AccountId) -> Result<ForwardRecord, Error> {
     if AccountRecord::read(tx, account)?.is_none() {
-        return Err(Error::refused("there is no such account; `pillarbox account list` shows all"));
+        return Err(Error::refused(tr!("there is no such account; `pillarbox account list` shows all")));
     }
     let key = number_key(record::FORWARD, account);
     let value = tx.get(&key)?;

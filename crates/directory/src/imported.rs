@@ -19,6 +19,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha_crypt::ShaCrypt;
 use std::num::NonZeroU32;
+use wording::tr;
 
 /// A hash with its scheme is at most this long.
 pub(crate) const HASH_BYTES_MAX: usize = 512;
@@ -109,7 +110,7 @@ pub(crate) fn checked(text: &str) -> Result<String, Error> {
     match Imported::parse(text) {
         Ok(_) if is_imported(text) => Ok(text.to_owned()),
         Ok(_) => Ok(format!("{{CRYPT}}{text}")),
-        Err(reason) => Err(Error::refused(format!("the hash {reason}"))),
+        Err(reason) => Err(Error::refused(reason)),
     }
 }
 
@@ -142,10 +143,10 @@ pub(crate) fn verify(password: &str, hash: &str) -> Result<bool, Box<dyn std::er
 impl<'a> Imported<'a> {
     fn parse(text: &'a str) -> Result<Self, Reason> {
         if text.len() > HASH_BYTES_MAX {
-            return Err("is too long for one");
+            return Err(tr!("the hash is too long for one"));
         }
         let Some(after) = text.strip_prefix(BEGIN) else { return Self::crypt(text) };
-        let (scheme, hash) = after.split_once('}').ok_or("has no } after its scheme")?;
+        let (scheme, hash) = after.split_once('}').ok_or(tr!("the hash has no closing brace after its scheme"))?;
         let scheme = scheme.to_ascii_uppercase();
         let (name, encoding) = scheme.split_once('.').unwrap_or((&scheme, "B64"));
         match name {
@@ -159,14 +160,14 @@ impl<'a> Imported<'a> {
             "SSHA256" => Self::salted(&digest::SHA256, hash, encoding),
             "SSHA512" => Self::salted(&digest::SHA512, hash, encoding),
             "PBKDF2" => Self::pbkdf2(hash),
-            "PLAIN" | "CLEAR" | "CLEARTEXT" | "PLAIN-TRUNC" => {
-                Err("is the password itself; put it into the column password, without what stands in braces")
-            }
+            "PLAIN" | "CLEAR" | "CLEARTEXT" | "PLAIN-TRUNC" => Err(tr!(
+                "the hash is the password itself; put it into the column password, without what stands in braces"
+            )),
             "MD5" | "MD5-CRYPT" | "PLAIN-MD5" | "LDAP-MD5" | "SMD5" | "CRAM-MD5" | "HMAC-MD5" | "DIGEST-MD5"
             | "PLAIN-MD4" | "NTLM" | "LANMAN" | "RPA" | "DES-CRYPT" | "SHA" | "SHA1" | "SHA256" | "SHA512" => {
-                Err("is of a scheme that gives passwords away; choose a new password for this account")
+                Err(tr!("the hash is of a scheme that gives passwords away; choose a new password for this account"))
             }
-            _ => Err("is of a scheme that is not known here; choose a new password for this account"),
+            _ => Err(tr!("the hash is of a scheme that is not known here; choose a new password for this account")),
         }
     }
 
@@ -179,51 +180,55 @@ impl<'a> Imported<'a> {
             _ if hash.starts_with("$argon2i$") => Self::argon2(hash, "$argon2i$"),
             _ if hash.starts_with("$argon2id$") => Self::argon2(hash, "$argon2id$"),
             _ if hash.starts_with("$1$") => {
-                Err("is of MD5-crypt, which gives passwords away; choose a new password for this account")
+                Err(tr!("the hash is of MD5-crypt, which gives passwords away; choose a new password for this account"))
             }
-            _ => Err(
-                "is of a kind that is not known here; write it as Dovecot does, {SCHEME}hash, or choose a new password",
-            ),
+            _ => Err(tr!(
+                "the hash is of a kind that is not known here; write it as Dovecot does, with its scheme in braces before it, or choose a new password"
+            )),
         }
     }
 
     fn bcrypt(hash: &'a str) -> Result<Self, Reason> {
         if !["$2a$", "$2b$", "$2y$"].iter().any(|version| hash.starts_with(version)) {
-            return Err("is not one of bcrypt ($2a$, $2b$ or $2y$)");
+            return Err(tr!("the hash is not one of bcrypt ($2a$, $2b$ or $2y$)"));
         }
-        let parts: bcrypt::HashParts = hash.parse().map_err(|_| "is not a whole one of bcrypt")?;
+        let parts: bcrypt::HashParts = hash.parse().map_err(|_| tr!("the hash is not a whole one of bcrypt"))?;
         match BCRYPT_COSTS.contains(&parts.get_cost()) {
             true => Ok(Self::Bcrypt(hash)),
-            false => Err("has a cost of bcrypt that is not between 4 and 14: a login would take too long"),
+            false => {
+                Err(tr!("the hash has a cost of bcrypt that is not between 4 and 14: a login would take too long"))
+            }
         }
     }
 
     /// `$6$rounds=5000$salt$hash`, the rounds left out where they are 5000.
     fn sha_crypt(hash: &'a str, begin: &str) -> Result<Self, Reason> {
-        let fields = hash.strip_prefix(begin).ok_or("does not begin as those of its scheme do")?;
+        let fields = hash.strip_prefix(begin).ok_or(tr!("the hash does not begin as those of its scheme do"))?;
         let (rounds, fields) = match fields.strip_prefix("rounds=") {
-            Some(fields) => fields.split_once('$').map(|(rounds, rest)| (Some(rounds), rest)).ok_or(NOT_WHOLE)?,
+            Some(fields) => fields.split_once('$').map(|(rounds, rest)| (Some(rounds), rest)).ok_or(not_whole())?,
             None => (None, fields),
         };
-        let rounds = rounds.map_or(Ok(SHA_CRYPT_ROUNDS), str::parse).map_err(|_| NOT_WHOLE)?;
+        let rounds = rounds.map_or(Ok(SHA_CRYPT_ROUNDS), str::parse).map_err(|_| not_whole())?;
         if !(sha_crypt::Params::ROUNDS_MIN..=SHA_CRYPT_ROUNDS_MAX).contains(&rounds) {
-            return Err("has rounds of SHA-crypt that are not between 1000 and 500000: a login would take too long");
+            return Err(tr!(
+                "the hash has rounds of SHA-crypt that are not between 1000 and 500000: a login would take too long"
+            ));
         }
-        let (salt, digest) = fields.split_once('$').ok_or(NOT_WHOLE)?;
+        let (salt, digest) = fields.split_once('$').ok_or(not_whole())?;
         let is_salt = (1..=SHA_CRYPT_SALT_CHARS_MAX).contains(&salt.len()) && salt.bytes().all(is_of_crypt);
         let length = if begin == "$5$" { 43 } else { 86 };
         match is_salt && digest.len() == length && digest.bytes().all(is_of_crypt) {
             true => Ok(Self::ShaCrypt { hash, rounds }),
-            false => Err(NOT_WHOLE),
+            false => Err(not_whole()),
         }
     }
 
     fn argon2(hash: &'a str, begin: &str) -> Result<Self, Reason> {
-        let stored = PasswordHash::new(hash).map_err(|_| "is not a whole one of argon2")?;
-        let params = Params::try_from(&stored).map_err(|_| "has parameters that argon2 does not know")?;
+        let stored = PasswordHash::new(hash).map_err(|_| tr!("the hash is not a whole one of argon2"))?;
+        let params = Params::try_from(&stored).map_err(|_| tr!("the hash has parameters that argon2 does not know"))?;
         let is_known = stored.version.is_some_and(|version| Version::try_from(version).is_ok());
         if !hash.starts_with(begin) || stored.salt.is_none() || stored.hash.is_none() || !is_known {
-            return Err("is not a whole one of its kind of argon2");
+            return Err(tr!("the hash is not a whole one of its kind of argon2"));
         }
         let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
         match memory <= ARGON2_MEMORY_KIB_MAX
@@ -231,10 +236,10 @@ impl<'a> Imported<'a> {
             && lanes <= ARGON2_LANES_MAX
         {
             true => Ok(Self::Argon2(hash)),
-            false => Err(
-                "has a cost of argon2 beyond 128 MiB, beyond 1 GiB with all its passes, or more than 16 lanes: a login would \
-                 take too much",
-            ),
+            false => Err(tr!(
+                "the hash has a cost of argon2 beyond 128 MiB, beyond 1 GiB with all its passes, or more than 16 lanes: a login would \
+                 take too much"
+            )),
         }
     }
 
@@ -244,9 +249,10 @@ impl<'a> Imported<'a> {
             "HEX" => of_hex(hash),
             _ => None,
         };
-        let mut hash = decoded.ok_or("is neither base64 nor, with .hex behind its scheme, hexadecimal")?;
+        let mut hash =
+            decoded.ok_or(tr!("the hash is neither base64 nor, with .hex behind its scheme, hexadecimal"))?;
         if hash.len() <= algorithm.output_len() {
-            return Err("has no salt, or is not whole");
+            return Err(tr!("the hash has no salt, or is not whole"));
         }
         let salt = hash.split_off(algorithm.output_len());
         Ok(Self::Salted { algorithm, hash, salt })
@@ -255,13 +261,15 @@ impl<'a> Imported<'a> {
     /// `$1$salt$rounds$hash`, the hash in hexadecimal.
     fn pbkdf2(text: &'a str) -> Result<Self, Reason> {
         let fields: Vec<&str> = text.split('$').collect();
-        let ["", "1", salt, rounds, hash] = fields[..] else { return Err("is not a whole one of PBKDF2") };
-        let rounds: NonZeroU32 = rounds.parse().map_err(|_| "has no number of rounds of PBKDF2")?;
+        let ["", "1", salt, rounds, hash] = fields[..] else {
+            return Err(tr!("the hash is not a whole one of PBKDF2"));
+        };
+        let rounds: NonZeroU32 = rounds.parse().map_err(|_| tr!("the hash has no number of rounds of PBKDF2"))?;
         if rounds.get() > PBKDF2_ROUNDS_MAX {
-            return Err("has more than 1000000 rounds of PBKDF2: a login would take too long");
+            return Err(tr!("the hash has more than 1000000 rounds of PBKDF2: a login would take too long"));
         }
         let hash = of_hex(hash).filter(|hash| hash.len() == digest::SHA1_OUTPUT_LEN && !salt.is_empty());
-        Ok(Self::Pbkdf2 { salt, rounds, hash: hash.ok_or("is not a whole one of PBKDF2")? })
+        Ok(Self::Pbkdf2 { salt, rounds, hash: hash.ok_or(tr!("the hash is not a whole one of PBKDF2"))? })
     }
 }
 
@@ -270,7 +278,9 @@ fn is_beyond_sha_crypt(password: &str, rounds: u32) -> bool {
     u64::from(rounds).saturating_mul(password.len() as u64) > SHA_CRYPT_WORK_MAX
 }
 
-const NOT_WHOLE: Reason = "is not a whole one of SHA-crypt";
+fn not_whole() -> Reason {
+    tr!("the hash is not a whole one of SHA-crypt")
+}
 
 fn is_of_crypt(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'/')
@@ -391,7 +401,7 @@ mod tests {
             ("$y$j9T$salt$hash", "not known here"),
             ("secret", "not known here"),
             ("", "not known here"),
-            ("{SSHA", "no }"),
+            ("{SSHA", "no closing brace"),
             ("{SSHA.foo}AAAA", "neither base64"),
             ("{BLF-CRYPT}$2x$05$NTZ4VzuOuY.e2R/9i/VbrOvRHiTwOVGDGGm2fW83FnM7qis620I32", "not one of bcrypt"),
             ("{BLF-CRYPT}$2y$05$NTZ4", "not a whole"),

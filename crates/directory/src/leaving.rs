@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::record::{self, AccountRecord, FORMAT, Unfinished, number_in, number_key};
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Row, TableTx, Timestamp};
+use wording::tr;
 
 const DAY_MILLIS: i64 = 24 * 3600 * 1000;
 /// So many are removed in a round.
@@ -42,7 +43,7 @@ impl Directory {
         let goes_at = Timestamp(now.0.saturating_add(i64::from(days) * DAY_MILLIS));
         self.change_leaving(address, |tx, id, record| {
             if record.disabled && Leaving::read(tx, id)?.is_some() {
-                return Err(Error::refused(format!("{} is being removed already", record.address)));
+                return Err(Error::refused(tr!("{address} is being removed already", address = record.address)));
             }
             let leaving = Leaving { goes_at, was_disabled: record.disabled };
             tx.put(&number_key(record::LEAVING, id), leaving.encode());
@@ -63,7 +64,8 @@ impl Directory {
         }
         self.change_leaving(address, |tx, id, record| {
             let leaving = Leaving::read(tx, id)?.filter(|_| record.disabled);
-            let leaving = leaving.ok_or_else(|| Error::refused(format!("{} is not being removed", record.address)))?;
+            let leaving = leaving
+                .ok_or_else(|| Error::refused(tr!("{address} is not being removed", address = record.address)))?;
             tx.delete(&number_key(record::LEAVING, id));
             record.disabled = leaving.was_disabled;
             Ok(())

@@ -67,6 +67,7 @@ pub use address::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, fold, is_doma
 use book::Book;
 pub use bounds::DomainLimits;
 pub use bulk::{Added, BULK_MAX, Hashed, InTurn, NewAccount, NewPassword, ToHash};
+pub use domains::any_of;
 pub use error::Error;
 pub use forwards::{FORWARD_CODE_CHARS, Forward, ForwardState};
 pub use host_certificate::{HostCertificate, HostKey};

@@ -14,6 +14,7 @@ use crate::Directory;
 use crate::accounts::{chosen_address, must_be_account, own_address};
 use crate::address::{Address, normalise_domain, shown_domain};
 use crate::bounds::Room;
+use crate::domains::any_of;
 use crate::domains::must_be_local;
 use crate::error::Error;
 use crate::password::check_password;
@@ -21,6 +22,7 @@ use crate::record::{self, AccountRecord, key, number_key};
 use crate::secret::Token;
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, TableTx, Timestamp};
+use wording::tr;
 
 /// So many links are open at the same time.
 pub const LINKS_MAX: usize = 1000;
@@ -105,8 +107,9 @@ impl Directory {
     /// is 0 or more than 90; too many links.
     pub fn invite(&self, address: Option<&str>, domains: &[&str], days: u16, now: Timestamp) -> Result<NewLink, Error> {
         if days == 0 || days > LINK_DAYS_MAX {
-            return Err(Error::refused(format!(
-                "an invitation is good for 1 to {LINK_DAYS_MAX} days; choose among these"
+            return Err(Error::refused(tr!(
+                "an invitation is good for 1 to {most} days; choose among these",
+                most = LINK_DAYS_MAX
             )));
         }
         let address = address.map(own_address).transpose()?;
@@ -311,7 +314,10 @@ impl Directory {
             }
         }
         if open >= LINKS_MAX {
-            return Err(Error::refused(format!("{LINKS_MAX} links are open, the most there can be; take some back")));
+            return Err(Error::refused(tr!(
+                "{most} links are open, the most there can be; take some back",
+                most = LINKS_MAX
+            )));
         }
         Ok(())
     }
@@ -347,11 +353,14 @@ pub(crate) fn end_password_links(tx: &mut TableTx<'_>, id: AccountId) -> Result<
 
 fn checked_domains(domains: &[&str]) -> Result<Vec<String>, Error> {
     if domains.len() > INVITATION_DOMAINS_MAX {
-        return Err(Error::refused(format!("an invitation is limited to at most {INVITATION_DOMAINS_MAX} domains")));
+        return Err(Error::refused(tr!(
+            "an invitation is limited to at most {most} domains",
+            most = INVITATION_DOMAINS_MAX
+        )));
     }
     let checked = |domain: &&str| {
         normalise_domain(domain.trim())
-            .ok_or_else(|| Error::refused(format!("“{domain}” is not a domain; write it as example.org")))
+            .ok_or_else(|| Error::refused(tr!("“{domain}” is not a domain; write it as example.org", domain = domain)))
     };
     domains.iter().map(checked).collect()
 }
@@ -361,7 +370,7 @@ fn chosen_in(domains: &[String], address: &str) -> Result<Address, Error> {
     let address = chosen_address(address)?;
     if !domains.is_empty() && !domains.contains(&address.domain) {
         let domains: Vec<String> = domains.iter().map(|domain| shown_domain(domain)).collect();
-        return Err(Error::refused(format!("choose an address that ends in @{}", domains.join(" or @"))));
+        return Err(Error::refused(tr!("choose an address that ends in {domains}", domains = any_of(&domains))));
     }
     Ok(address)
 }
@@ -369,12 +378,14 @@ fn chosen_in(domains: &[String], address: &str) -> Result<Address, Error> {
 /// What is said of a link that is not there.
 #[must_use]
 pub fn no_such_link(id: &str) -> Error {
-    Error::refused(format!("there is no link {id}; it may have been used, or be over"))
+    Error::refused(tr!("there is no link {id}; it may have been used, or be over", id = id))
 }
 
 /// The same for all that was never a link or is none any more.
 fn not_good() -> Error {
-    Error::refused("this link is not good any more: it was used or taken back, or it is too old; ask for another one")
+    Error::refused(tr!(
+        "this link is not good any more: it was used or taken back, or it is too old; ask for another one"
+    ))
 }
 
 fn link_key(hash: &[u8; 32]) -> Vec<u8> {

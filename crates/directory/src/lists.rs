@@ -23,6 +23,7 @@ pub use rules::Approval;
 use rules::POSTS_PER_HOUR;
 use std::sync::Arc;
 use store::{AccountId, TableTx, Timestamp};
+use wording::tr;
 
 /// A list has at most so many members: each post is so many messages.
 const LIST_MEMBERS_MAX: usize = 500;
@@ -241,13 +242,16 @@ impl Directory {
         check_name(&address)?;
         check_title(title)?;
         if owners.is_empty() || owners.len() > OWNERS_MAX {
-            return Err(Error::refused(format!("a list has one owner at least, and {OWNERS_MAX} at most")));
+            return Err(Error::refused(tr!("a list has one owner at least, and {most} at most", most = OWNERS_MAX)));
         }
         self.0.table.change(|tx| {
             must_be_local(tx, &address.domain)?;
             must_be_free(tx, &address)?;
             if tx.scan_before(record::LIST, record::LIST, LISTS_MAX)?.len() >= LISTS_MAX {
-                return Err(Error::refused(format!("there are {LISTS_MAX} lists, the most this server holds")));
+                return Err(Error::refused(tr!(
+                    "there are {most} lists, the most this server holds",
+                    most = LISTS_MAX
+                )));
             }
             let mut ids = Vec::new();
             for owner in owners {
@@ -255,8 +259,9 @@ impl Directory {
                     Whose::Account(id) if !ids.contains(&id) => ids.push(id),
                     Whose::Account(_) => {}
                     Whose::Outside(owner) => {
-                        return Err(Error::refused(format!(
-                            "{owner} is not an account here, so it cannot be an owner"
+                        return Err(Error::refused(tr!(
+                            "{owner} is not an account here, so it cannot be an owner",
+                            owner = owner
                         )));
                     }
                 }
@@ -340,14 +345,20 @@ impl Directory {
                 Whose::Account(_) => false,
             };
             if !list.has(&whose) && list.members.iter().filter(is_counted).count() >= max {
-                return Err(Error::refused(format!("{max} members of {address} are of that domain")));
+                return Err(Error::refused(tr!(
+                    "{max} members of {address} are of that domain",
+                    max = max,
+                    address = address
+                )));
             }
             match list.members.iter().position(|known| is_same(&known.whose, &whose)) {
                 // That they want nothing for now they alone say otherwise.
                 Some(place) => list.members[place] = Member { rests: list.members[place].rests, ..Member::new(whose) },
                 None if list.members.len() >= LIST_MEMBERS_MAX => {
-                    return Err(Error::refused(format!(
-                        "{address} has {LIST_MEMBERS_MAX} members, the most of a list"
+                    return Err(Error::refused(tr!(
+                        "{address} has {most} members, the most of a list",
+                        address = address,
+                        most = LIST_MEMBERS_MAX
                     )));
                 }
                 None => list.members.push(Member::new(whose)),
@@ -364,7 +375,11 @@ impl Directory {
         self.change_members(address, turn, |tx, list| {
             let whose = whose(tx, member)?;
             if !list.has(&whose) {
-                return Err(Error::refused(format!("{member} is no member of {address}")));
+                return Err(Error::refused(tr!(
+                    "{member} is no member of {address}",
+                    member = member,
+                    address = address
+                )));
             }
             list.members.retain(|known| !is_same(&known.whose, &whose));
             Ok(())
@@ -508,15 +523,18 @@ fn whose(tx: &TableTx<'_>, text: &str) -> Result<Whose, Error> {
         return Ok(Whose::Outside(outside));
     }
     let found = read_name(tx, &address.text())?.and_then(|ids| ids.first().copied());
-    found.map(Whose::Account).ok_or_else(|| Error::refused(format!("{} is not an account here", address.text())))
+    found
+        .map(Whose::Account)
+        .ok_or_else(|| Error::refused(tr!("{address} is not an account here", address = address.text())))
 }
 
 /// It stands in List-Id (RFC 2919 §2: dots and atoms), and addresses are made of it.
 fn check_name(Address { local_part, .. }: &Address) -> Result<(), Error> {
     let fits = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
     if local_part.is_empty() || local_part.len() > NAME_CHARS_MAX || !local_part.bytes().all(fits) {
-        return Err(Error::refused(format!(
-            "the name of a list has {NAME_CHARS_MAX} characters at most, of a–z, 0–9, “-”, “_” and “.”"
+        return Err(Error::refused(tr!(
+            "the name of a list has {most} characters at most, of a–z, 0–9, “-”, “_” and “.”",
+            most = NAME_CHARS_MAX
         )));
     }
     Ok(())
@@ -525,8 +543,9 @@ fn check_name(Address { local_part, .. }: &Address) -> Result<(), Error> {
 fn check_title(title: &str) -> Result<(), Error> {
     let fits = |octet: u8| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\\');
     if title.len() > TITLE_CHARS_MAX || !title.bytes().all(fits) {
-        return Err(Error::refused(format!(
-            "the title of a list has {TITLE_CHARS_MAX} characters at most, printable ASCII without \" and \\"
+        return Err(Error::refused(tr!(
+            "the title of a list has {most} characters at most, printable ASCII without \" and \\",
+            most = TITLE_CHARS_MAX
         )));
     }
     Ok(())

@@ -10,6 +10,7 @@ use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use wording::tr;
 
 /// A main password has at least this many characters (NIST SP 800-63B §5.1.1.2).
 pub(crate) const PASSWORD_CHARS_MIN: usize = 8;
@@ -22,20 +23,22 @@ pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// [`Error::Refused`]: it is too short or too long, or has control characters.
 pub fn check_password(password: &str) -> Result<(), Error> {
     if password.chars().count() < PASSWORD_CHARS_MIN {
-        return Err(Error::refused(format!(
-            "the password is too short; choose one of at least {PASSWORD_CHARS_MIN} characters"
+        return Err(Error::refused(tr!(
+            "the password is too short; choose one of at least {least} characters",
+            least = PASSWORD_CHARS_MIN
         )));
     }
     if password.len() > PASSWORD_BYTES_MAX {
-        return Err(Error::refused(format!(
-            "the password is too long; choose one of at most {PASSWORD_BYTES_MAX} bytes"
+        return Err(Error::refused(tr!(
+            "the password is too long; choose one of at most {most} bytes",
+            most = PASSWORD_BYTES_MAX
         )));
     }
     // RFC 4616 §2 (no NUL) and RFC 1939 §3 (a command is one line): such a password could not be sent.
     if password.chars().any(char::is_control) {
-        return Err(Error::refused(
-            "the password has control characters, which mail programs cannot send; choose one without",
-        ));
+        return Err(Error::refused(tr!(
+            "the password has control characters, which mail programs cannot send; choose one without"
+        )));
     }
     Ok(())
 }

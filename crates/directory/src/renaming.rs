@@ -14,6 +14,7 @@ use crate::domains::must_be_local;
 use crate::error::Error;
 use crate::record::{self, AccountRecord, Counters, Leads, accounts_value, key, number_key};
 use store::{AccountId, Actor, Former, TableTx};
+use wording::tr;
 
 /// What becomes of the old address of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Directory {
     pub fn rename_account(&self, address: &str, new: &str, old: OldAddress, actor: Actor) -> Result<(), Error> {
         let (before, now) = (own_address(address)?.text(), own_address(new)?);
         if before == now.text() {
-            return Err(Error::refused(format!("{before} is its address already")));
+            return Err(Error::refused(tr!("{before} is its address already", before = before)));
         }
         // Given up at its end: what stands in the way is found before anything is done.
         let tried =
@@ -73,9 +74,10 @@ impl Directory {
             let mut counters = Counters::read(tx)?;
             counters.aliases += 1;
             if counters.aliases > self.0.options.limits.aliases {
-                return Err(Error::refused(format!(
-                    "{before} cannot become an alias: there are {} already, the most this server holds",
-                    self.0.options.limits.aliases
+                return Err(Error::refused(tr!(
+                    "{before} cannot become an alias: there are {most} already, the most this server holds",
+                    before = before,
+                    most = self.0.options.limits.aliases
                 )));
             }
             counters.write(tx);

@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use store::AccountId;
 use store::codec::Corrupt;
+use wording::tr;
 
 /// The owner of an account administers so many domains at most.
 pub(crate) const ROLE_DOMAINS_MAX: usize = 100;
@@ -72,7 +73,7 @@ impl Directory {
     pub fn set_administers(&self, address: &str, domains: &[impl AsRef<str>]) -> Result<(), Error> {
         let address = own_address(address)?.text();
         if domains.len() > ROLE_DOMAINS_MAX {
-            return Err(Error::refused(format!("an account administers {ROLE_DOMAINS_MAX} domains at most")));
+            return Err(Error::refused(tr!("an account administers {most} domains at most", most = ROLE_DOMAINS_MAX)));
         }
         let domains: BTreeSet<String> =
             domains.iter().map(|domain| checked(domain.as_ref())).collect::<Result<_, _>>()?;
@@ -132,7 +133,7 @@ impl Directory {
 
 fn checked(domain: &str) -> Result<String, Error> {
     normalise_domain(domain.trim())
-        .ok_or_else(|| Error::refused(format!("“{domain}” is not a domain; write it as example.org")))
+        .ok_or_else(|| Error::refused(tr!("“{domain}” is not a domain; write it as example.org", domain = domain)))
 }
 
 #[cfg(test)]

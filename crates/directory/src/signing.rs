@@ -14,6 +14,7 @@ use dkim::{Algorithm, PrivateKey, Signer};
 use message::date::Day;
 use store::codec::{Corrupt, Reader, Writer};
 use store::{TableTx, Timestamp};
+use wording::tr;
 
 const FORMAT: u8 = 1;
 const SIGNING: &[u8] = b"S";
@@ -113,10 +114,8 @@ impl Directory {
             must_be_local(tx, &domain)?;
             let kept = read(tx, &domain)?;
             if kept.iter().any(|kept| kept.key.state == KeyState::Waiting) {
-                return Err(Error::refused(format!(
-                    "the next keys of {domain} are made already: publish them (`pillarbox domain records {domain}`), then \
-                     `pillarbox domain rotate {domain} --switch`"
-                )));
+                return Err(Error::refused(tr!("the next keys of {domain} are made already: publish them (`pillarbox domain records {domain}`), then \
+                     `pillarbox domain rotate {domain} --switch`", domain = domain)));
             }
             write(tx, &domain, &kept, &mut pair, now);
             Ok(())
@@ -133,8 +132,9 @@ impl Directory {
             must_be_local(tx, &domain)?;
             let mut kept = read(tx, &domain)?;
             if kept.iter().all(|kept| kept.key.state != KeyState::Waiting) {
-                return Err(Error::refused(format!(
-                    "{domain} has no next keys; `pillarbox domain rotate {domain}` makes them"
+                return Err(Error::refused(tr!(
+                    "{domain} has no next keys; `pillarbox domain rotate {domain}` makes them",
+                    domain = domain
                 )));
             }
             for Kept { key, sealed } in &mut kept {

@@ -245,7 +245,9 @@ mod tests {
     use super::*;
     use crate::testing::world;
     use queue::{Policy, Queue, Via, Ways};
+    use store::LanguageTag;
     use store::sim::SIM_EPOCH;
+    use wording::Language;
 
     #[test]
     fn a_letter_goes_into_a_mailbox_here_or_out_through_the_smarthost() {
@@ -282,5 +284,24 @@ mod tests {
         assert!(!send("mail.example.org"));
         assert!(send("example.org"));
         assert_eq!(queue.list(None, 10).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn whoever_is_written_to_is_spoken_to_in_their_language_and_else_in_that_of_the_server() {
+        let flow = world().flow.with_language(Language::German);
+        let alice = flow.auth.directory().account("alice@example.org").unwrap().unwrap().id;
+        let actor = Actor { device: DeviceId(0), protocol: Protocol::Web, now: SIM_EPOCH };
+        let chosen = |settings: &mut store::AccountSettings| settings.language = LanguageTag::new("ja");
+        flow.auth.store().account(alice).change_settings(actor, chosen).unwrap();
+        for (to, language) in [
+            ("alice@example.org", Language::Japanese),
+            ("Alice+x@example.org", Language::Japanese),
+            ("nobody@example.org", Language::German),
+            ("carol@example.com", Language::German),
+            ("postmaster", Language::German),
+        ] {
+            assert_eq!(flow.writing_to(to, wording::language), language, "{to}");
+        }
+        assert_eq!(wording::language(), Language::English);
     }
 }

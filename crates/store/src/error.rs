@@ -5,6 +5,7 @@ use crate::engine::EngineError;
 use crate::objects::ObjectError;
 use crate::quota::Resource;
 use std::fmt;
+use wording::tr;
 
 /// Why the store did not do what was asked. Nothing was changed, except after [`Error::Fault`]: there it is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,24 +85,35 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSuchAccount => f.write_str("no such account"),
-            Self::NoSuchMailbox => f.write_str("no such mailbox"),
-            Self::NoSuchMessage => f.write_str("no such message"),
-            Self::NoSuchDevice => f.write_str("no such device"),
-            Self::NotPermitted => f.write_str("its owner has not given you the right to do that in this mailbox"),
+            Self::NoSuchAccount => f.write_str(tr!("no such account")),
+            Self::NoSuchMailbox => f.write_str(tr!("no such mailbox")),
+            Self::NoSuchMessage => f.write_str(tr!("no such message")),
+            Self::NoSuchDevice => f.write_str(tr!("no such device")),
+            Self::NotPermitted => f.write_str(tr!("its owner has not given you the right to do that in this mailbox")),
             Self::NotPermittedBelow(name) => {
-                write!(f, "its owner has not given you the right to rename {name:?}, which is below it")
+                let said = tr!(
+                    "its owner has not given you the right to rename {name}, which is below it",
+                    name = format!("{name:?}")
+                );
+                f.write_str(&said)
             }
-            Self::LoginEnded => f.write_str("this login does not count any more"),
-            Self::AlreadyExists => f.write_str("it exists already"),
+            Self::LoginEnded => f.write_str(tr!("this login does not count any more")),
+            Self::AlreadyExists => f.write_str(tr!("it exists already")),
             Self::InvalidName(why) | Self::InvalidContent(why) | Self::NotAllowed(why) => f.write_str(why),
             Self::Limit(what) => f.write_str(what),
-            Self::MaildropInUse => f.write_str("another session of this device has the maildrop open"),
-            Self::OverQuota { resource, used, quota } => {
-                write!(f, "the mailbox is full: it holds {used} of {quota} {}", resource.unit())
+            Self::MaildropInUse => f.write_str(tr!("another session of this device has the maildrop open")),
+            Self::OverQuota { resource: Resource::Storage, used, quota } => {
+                let said = tr!("the mailbox is full: it holds {used} of {quota} octets", used = used, quota = quota);
+                f.write_str(&said)
             }
-            Self::NoSpace(what) => write!(f, "no space: {what}"),
-            Self::ReadOnly => f.write_str("nothing can be changed: this server can read its disk and not write to it"),
+            Self::OverQuota { resource: Resource::Message, used, quota } => {
+                let said = tr!("the mailbox is full: it holds {used} of {quota} messages", used = used, quota = quota);
+                f.write_str(&said)
+            }
+            Self::NoSpace(what) => f.write_str(&tr!("no space: {what}", what = what)),
+            Self::ReadOnly => {
+                f.write_str(tr!("nothing can be changed: this server can read its disk and not write to it"))
+            }
             Self::Damaged(what) | Self::Fault(what) => f.write_str(what),
         }
     }

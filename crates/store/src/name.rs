@@ -8,6 +8,7 @@
 use crate::error::Error;
 use crate::state::same_name;
 use icu_normalizer::ComposingNormalizerBorrowed;
+use wording::tr;
 
 /// A mailbox name is at most this long, all levels together.
 pub(crate) const MAILBOX_NAME_BYTES_MAX: usize = 1000;
@@ -23,23 +24,23 @@ pub(crate) fn checked(name: &str) -> Result<String, Error> {
     // RFC 9051 §6.3.4: a trailing separator says that names will be made below it; it is not part of the name.
     let name = name.strip_suffix('/').unwrap_or(name);
     if name.is_empty() {
-        return refuse("a mailbox name cannot be empty");
+        return refuse(tr!("a mailbox name cannot be empty"));
     }
     if name.len() > MAILBOX_NAME_BYTES_MAX {
-        return refuse("the mailbox name is too long");
+        return refuse(tr!("the mailbox name is too long"));
     }
     if name.chars().any(|c| is_control(c) || matches!(c, '*' | '%')) {
-        return refuse("a mailbox name cannot hold control characters, * or %");
+        return refuse(tr!("a mailbox name cannot hold control characters, * or %"));
     }
     let (first, rest) = name.split_once('/').map_or((name, None), |(first, rest)| (first, Some(rest)));
     if name.split('/').any(str::is_empty) || name.split('/').count() > LEVELS_MAX {
-        return refuse("a mailbox name has 1 to 32 levels, none of them empty");
+        return refuse(tr!("a mailbox name has 1 to 32 levels, none of them empty"));
     }
     if name.split('/').any(is_dots) {
-        return refuse("no level of a mailbox name can be . or .., which are no names of directories");
+        return refuse(tr!("no level of a mailbox name can be . or .., which are no names of directories"));
     }
     if name.split('/').any(is_too_long) {
-        return refuse("a level of the mailbox name is too long for the name of a directory (255 octets)");
+        return refuse(tr!("a level of the mailbox name is too long for the name of a directory (255 octets)"));
     }
     Ok(match rest {
         _ if !same_name(first, "INBOX") => name.to_owned(),

@@ -29,16 +29,6 @@ pub enum Resource {
     Message,
 }
 
-impl Resource {
-    /// The unit, for a person.
-    pub(crate) const fn unit(self) -> &'static str {
-        match self {
-            Self::Storage => "octets",
-            Self::Message => "messages",
-        }
-    }
-}
-
 /// What some messages take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {

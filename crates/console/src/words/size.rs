@@ -113,7 +113,9 @@ pub fn domain_limits(limits: DomainLimits) -> String {
         (None, None) => tr!("no limits of its own").to_owned(),
         (Some(accounts), None) => tr!("{accounts} accounts at most", accounts = accounts),
         (None, Some(bytes)) => tr!("{bytes} for each account at most", bytes = bytes),
-        (Some(accounts), Some(bytes)) => tr!("{accounts} accounts at most, {bytes} for each at most", accounts = accounts, bytes = bytes),
+        (Some(accounts), Some(bytes)) => {
+            tr!("{accounts} accounts at most, {bytes} for each at most", accounts = accounts, bytes = bytes)
+        }
     }
 }
 

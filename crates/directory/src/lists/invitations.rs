@@ -8,6 +8,7 @@ use crate::Directory;
 use crate::error::Error;
 use std::sync::Arc;
 use store::{AccountId, TableTx, Timestamp};
+use wording::tr;
 
 /// So many are asked at the same time, of one list.
 const INVITED_MAX: usize = 100;
@@ -51,15 +52,24 @@ impl Directory {
             let member = member_of(tx, member)?;
             list.invited.retain(|invited| invited.is_open(now));
             if list.has(&member.1) {
-                return Err(Error::refused(format!("{} is a member of {address}", member.0)));
+                return Err(Error::refused(tr!(
+                    "{member} is a member of {address}",
+                    member = member.0,
+                    address = address
+                )));
             }
             if list.invited.iter().any(|known| known.address == member.0) {
-                return Err(Error::refused(format!("{} was asked already, less than 14 days ago", member.0)));
+                return Err(Error::refused(tr!(
+                    "{member} was asked already, less than 14 days ago",
+                    member = member.0
+                )));
             }
             let of_today = list.invited.iter().filter(|known| now.0.saturating_sub(known.at.0) < DAY_MILLIS).count();
             if of_today >= INVITED_PER_DAY_MAX || list.invited.len() >= INVITED_MAX {
-                return Err(Error::refused(format!(
-                    "{INVITED_PER_DAY_MAX} invitations a day, and {INVITED_MAX} that wait for an answer, are the most of a list"
+                return Err(Error::refused(tr!(
+                    "{daily} invitations a day, and {waiting} that wait for an answer, are the most of a list",
+                    daily = INVITED_PER_DAY_MAX,
+                    waiting = INVITED_MAX
                 )));
             }
             let invited = Invited { address: member.0, at: now };
@@ -94,9 +104,10 @@ impl Directory {
             let Ok((address, whose)) = member_of(tx, &invited.address) else { return Ok(None) };
             if !list.has(&whose) {
                 if list.members.len() >= LIST_MEMBERS_MAX {
-                    return Err(Error::refused(format!(
-                        "{} has {LIST_MEMBERS_MAX} members, the most of a list",
-                        list.address
+                    return Err(Error::refused(tr!(
+                        "{address} has {most} members, the most of a list",
+                        address = list.address,
+                        most = LIST_MEMBERS_MAX
                     )));
                 }
                 list.members.push(Member::new(whose));
@@ -135,7 +146,7 @@ impl Directory {
         self.change_list(address, |_, list| {
             let own = Whose::Account(account);
             let Some(member) = list.members.iter_mut().find(|member| is_same(&member.whose, &own)) else {
-                return Err(Error::refused(format!("you are no member of {address}")));
+                return Err(Error::refused(tr!("you are no member of {address}", address = address)));
             };
             *member = match rests {
                 true => Member { rests, ..member.clone() },

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::record::{self, damaged, key, name_in};
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Row, TableTx, Timestamp};
+use wording::tr;
 
 const FORMAT: u8 = 3;
 /// Before anybody was invited, or wanted nothing for a while.
@@ -114,7 +115,10 @@ impl List {
         let key = key(record::LIST, address);
         match tx.get(&key)? {
             Some(value) => Ok(Self::of_row(&(key, value))?),
-            None => Err(Error::refused(format!("there is no list {address}; `pillarbox list all` shows all"))),
+            None => Err(Error::refused(tr!(
+                "there is no list {address}; `pillarbox list all` shows all",
+                address = address
+            ))),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::List;
 use crate::Directory;
 use crate::error::Error;
+use wording::tr;
 
 /// A list takes so many posts in an hour unless something else is said.
 pub(super) const POSTS_PER_HOUR: u16 = 60;
@@ -66,7 +67,7 @@ impl Directory {
     /// [`Error::Refused`]: no such list, none at all or too many in an hour.
     pub fn set_post_limits(&self, address: &str, posts_per_hour: u16, post_kib_max: u32) -> Result<(), Error> {
         if posts_per_hour == 0 || posts_per_hour > POSTS_PER_HOUR_MAX {
-            return Err(Error::refused(format!("a list takes 1 to {POSTS_PER_HOUR_MAX} posts in an hour")));
+            return Err(Error::refused(tr!("a list takes 1 to {most} posts in an hour", most = POSTS_PER_HOUR_MAX)));
         }
         self.change_list(address, |_, list| {
             (list.posts_per_hour, list.post_kib_max) = (posts_per_hour, post_kib_max);

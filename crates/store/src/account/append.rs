@@ -19,6 +19,7 @@ use crate::tx::Tx;
 use message::content::HasNul;
 use message::{Summary, binary};
 use std::sync::Arc;
+use wording::tr;
 
 /// A longer summary is not kept but made anew whenever it is asked for: only a message made to be a nuisance has one.
 const SUMMARY_BYTES_MAX: usize = 1024 * 1024;
@@ -131,7 +132,7 @@ impl Account {
             let (parsed, shared): (_, Shared) = (Summary::parse(&made), Arc::new(made));
             return self.prepare_but_object(&shared, &parsed, origin);
         }
-        let size = u32::try_from(body.len()).map_err(|_| Error::Limit("a message has at most 4 GiB".into()))?;
+        let size = u32::try_from(body.len()).map_err(|_| Error::Limit(tr!("a message has at most 4 GiB").into()))?;
         let hash = *blake3::hash(body).as_bytes();
         let mut summary = parsed.encode();
         if summary.len() > SUMMARY_BYTES_MAX {

@@ -15,6 +15,7 @@ use crate::settings::AccountSettings;
 use crate::tx::Tx;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use wording::tr;
 
 /// A purge forgets at most so much of what devices that gave way took; the next one goes on.
 const TAKEN_FORGOTTEN_MAX: usize = 10_000;
@@ -58,7 +59,7 @@ impl Account {
         pop: Option<PopSettings>,
     ) -> Result<DeviceId, Error> {
         if name.trim().is_empty() || name.len() > DEVICE_NAME_BYTES_MAX || name.chars().any(char::is_control) {
-            return Err(Error::InvalidName("a device's name has 1 to 100 bytes and no control characters"));
+            return Err(Error::InvalidName(tr!("a device's name has 1 to 100 bytes and no control characters")));
         }
         let name = name.trim().to_owned();
         self.transact(move |tx| {
@@ -293,7 +294,7 @@ fn make_room(tx: &mut Tx<'_>, credential: &Credential, now: Timestamp) -> Result
             return tx.forget_device(id, now);
         }
     }
-    Err(Error::Limit(format!("an account has at most {most} devices")))
+    Err(Error::Limit(tr!("an account has at most {most} devices", most = most)))
 }
 
 /// Whether a device is one that the owner has shut out and that would come in again if that was forgotten. They are few: of each of those

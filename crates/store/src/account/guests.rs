@@ -21,6 +21,7 @@ use crate::state::AccountState;
 use crate::tx::Tx;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use wording::tr;
 
 /// An account shares mailboxes with at most so many others.
 const GUESTS_MAX: usize = 50;
@@ -145,7 +146,7 @@ impl Account {
         change: RightsChange,
     ) -> Result<Rights, Error> {
         if with == self.id() {
-            return Err(Error::NotAllowed("the owner of a mailbox has all rights, always"));
+            return Err(Error::NotAllowed(tr!("the owner of a mailbox has all rights, always")));
         }
         let name = name.to_owned();
         self.transact_shared(move |tx| {
@@ -159,7 +160,10 @@ impl Account {
             }
             let mut guests = guests(&tx.state);
             if guests.insert(with) && guests.len() > GUESTS_MAX {
-                return Err(Error::Limit(format!("an account shares mailboxes with at most {GUESTS_MAX} others")));
+                return Err(Error::Limit(tr!(
+                    "an account shares mailboxes with at most {most} others",
+                    most = GUESTS_MAX
+                )));
             }
             tx.change_mailbox(mailbox)?.mailbox.acl = acl;
             if rights.has(Rights::READ) && !before.has(Rights::READ) {
@@ -201,7 +205,10 @@ impl Account {
         }
         self.transact(move |tx| {
             if shares && tx.state.owners.len() >= OWNERS_MAX {
-                return Err(Error::Limit(format!("at most {OWNERS_MAX} others share mailboxes with an account")));
+                return Err(Error::Limit(tr!(
+                    "at most {most} others share mailboxes with an account",
+                    most = OWNERS_MAX
+                )));
             }
             let owners = Arc::make_mut(&mut tx.state.owners);
             match shares {

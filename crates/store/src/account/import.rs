@@ -27,6 +27,7 @@ use crate::record::{grown, open_grown};
 use crate::state;
 use crate::tx::Tx;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use wording::tr;
 
 /// A message of another place.
 #[derive(Clone, Debug)]
@@ -310,7 +311,7 @@ impl Tx<'_> {
         if there == rows {
             return Ok(());
         }
-        Err(Error::NotAllowed("another import takes the same mail at this moment; wait for its end"))
+        Err(Error::NotAllowed(tr!("another import takes the same mail at this moment; wait for its end")))
     }
 
     /// The device gives way to another one.

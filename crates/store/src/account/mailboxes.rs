@@ -15,6 +15,7 @@ use crate::role::Role;
 use crate::store::StoreOptions;
 use crate::tx::Tx;
 use std::sync::Arc;
+use wording::tr;
 
 /// An account has at most this many mailboxes.
 pub const MAILBOXES_MAX: usize = 2000;
@@ -53,7 +54,7 @@ impl Account {
                 return Err(Error::NotPermitted);
             }
             if role == Some(Role::Held) {
-                return Err(Error::NotAllowed("the mailbox of what is held is made by the server alone"));
+                return Err(Error::NotAllowed(tr!("the mailbox of what is held is made by the server alone")));
             }
             tx.create_parents(actor, &name)?;
             tx.create_mailbox(actor, &name, role)
@@ -141,10 +142,10 @@ impl Deleting {
 fn may_be_deleted(tx: &Tx<'_>, mailbox: MailboxId) -> Result<(), Error> {
     let mailbox = tx.mailbox(mailbox)?;
     if mailbox.role == Some(Role::Inbox) {
-        return Err(Error::NotAllowed("INBOX cannot be deleted"));
+        return Err(Error::NotAllowed(tr!("INBOX cannot be deleted")));
     }
     if tx.below(&mailbox.name).any(|other| tx.may_see(other)) {
-        return Err(Error::NotAllowed("the mailbox has mailboxes below it; delete those first"));
+        return Err(Error::NotAllowed(tr!("the mailbox has mailboxes below it; delete those first")));
     }
     Ok(())
 }
@@ -289,7 +290,7 @@ impl Tx<'_> {
         match others.find(|other| name::are_alike(&other.name, name)) {
             None => Ok(()),
             Some(other) if self.may_see(other) => {
-                Err(Error::InvalidName("another mailbox has this name, its characters composed in another way"))
+                Err(Error::InvalidName(tr!("another mailbox has this name, its characters composed in another way")))
             }
             Some(_) => Err(Error::NotPermitted),
         }
@@ -297,7 +298,7 @@ impl Tx<'_> {
 
     pub(super) fn create_mailbox(&mut self, actor: Actor, name: &str, role: Option<Role>) -> Result<MailboxId, Error> {
         if self.state.mailboxes.len() >= MAILBOXES_MAX {
-            return Err(Error::Limit(format!("an account has at most {MAILBOXES_MAX} mailboxes")));
+            return Err(Error::Limit(tr!("an account has at most {most} mailboxes", most = MAILBOXES_MAX)));
         }
         self.must_differ(name, &[])?;
         let before = self.state.mailboxes.values().find(|state| role.is_some() && state.mailbox.role == role);
@@ -342,7 +343,7 @@ fn rename(tx: &mut Tx<'_>, actor: Actor, from: &str, to: &str) -> Result<Option<
     tx.must_be_free(to)?;
     let below = format!("{from}/");
     if to.starts_with(&below) && role != Some(Role::Inbox) {
-        return Err(Error::NotAllowed("a mailbox cannot be renamed to a name below itself"));
+        return Err(Error::NotAllowed(tr!("a mailbox cannot be renamed to a name below itself")));
     }
     let mut renames = tx.inferiors(&from)?;
     renames.push((id, from.clone()));

@@ -26,6 +26,7 @@ use crate::tx::Tx;
 use apply::Made;
 use plan::Step;
 use trail::Trail;
+use wording::tr;
 
 /// What is to be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +193,7 @@ fn read_trail(tx: &mut Tx<'_>, request: &UndoRequest) -> Result<(Trail, Option<D
 
 /// Where the undo began that ended with this entry, and what others did meanwhile.
 fn undone_from(tx: &mut Tx<'_>, modseq: ModSeq) -> Result<(ModSeq, Stretches), Error> {
-    let no_undo = Error::NotAllowed("there is no undo of that number, or it has left retention");
+    let no_undo = Error::NotAllowed(tr!("there is no undo of that number, or it has left retention"));
     let Some(bytes) = tx.get(&key::journal(modseq))? else { return Err(no_undo) };
     match JournalEntry::decode(modseq, &bytes).map_err(Error::corrupt("a journal entry"))?.change {
         Change::Account(OfAccount::Undone { first, others, .. })

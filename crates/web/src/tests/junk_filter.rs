@@ -28,6 +28,8 @@ fn an_owner_switches_the_junk_filter_off_and_on() {
 fn an_owner_chooses_the_language_of_the_account() {
     let world = World::new();
     let mut alice = world.alice();
+    let token = alice.get("/api/v1/session").json()["csrf_token"].as_str().unwrap().to_owned();
+    alice.extra.push(("x-csrf-token", token));
     let card = alice.get("/api/v1/language").json();
     assert!(card["language"].is_null() && card["languages"][2]["name"] == "日本語", "{card}");
     let chosen = |alice: &mut Browser<'_>| alice.get("/api/v1/language").json()["language"].clone();

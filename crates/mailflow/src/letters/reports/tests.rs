@@ -5,6 +5,7 @@ use smtp_proto::{ForwardPath, ReversePath};
 use std::sync::Arc;
 use store::Store;
 use store::sim::{SimEngine, SimObjects};
+use wording::Language;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 const SERVER: &str = "mail.example.org";
@@ -216,4 +217,57 @@ fn lines_are_short_and_each_kind_of_failure_says_what_to_do() {
         assert!(advice[0].starts_with("      ") && advice[0].len() > 20, "{status}: {advice:?}");
         assert!(found[0].lines().all(|line| line.len() <= 78), "{}", found[0]);
     }
+}
+
+#[test]
+fn a_report_speaks_to_people_and_not_to_programs() {
+    let entry = failed(&["b@y"], &reply(550, "5.1.1", "No such user"));
+    let of = |language| wording::speaking(language, || letter(Matter::Failed, &entry, b"Subject: s\r\n\r\nbody\r\n"));
+    let english = parts(&of(Language::English));
+    for (language, begin, tag) in [
+        (Language::German, "Ihre Nachricht konnte nicht zugestellt werden an:\r\n\r\n  b@y\r\n", "de"),
+        (Language::Japanese, "次の宛先にメールを配達できませんでした。\r\n\r\n  b@y\r\n", "ja"),
+    ] {
+        let whole = of(language);
+        let (head, _) = whole.split_once("\r\n\r\n").unwrap();
+        assert!(head.is_ascii() && head.contains(&format!("\r\nContent-Language: {tag}\r\n")), "{head}");
+        let found = parts(&whole);
+        holds(&found[0], &[begin, "550 No such user"]);
+        assert_eq!((&found[1], &found[2]), (&english[1], &english[2]));
+        assert!(found[0].lines().all(|line| line.len() <= 998), "{}", found[0]);
+    }
+}
+
+#[test]
+fn no_report_says_a_word_that_is_in_no_catalogue() {
+    let addresses: Vec<String> = (0..60).map(|number| format!("b{number}@y")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let mut depth = 0;
+    let mut is_outside = |c: &char| {
+        depth += i32::from(*c == '⟦') - i32::from(*c == '⟧');
+        depth == 0 && *c != '⟧'
+    };
+    wording::pseudo(|| {
+        for status in
+            ["5.1.1", "5.1.2", "5.2.1", "5.2.2", "5.3.4", "5.4.6", "5.4.7", "5.6.7", "5.6.3", "5.1.8", "5.7.1", "5.0.0"]
+        {
+            let failed = failed(&addresses, &reply(550, status, "no"));
+            for matter in [Matter::Failed, Matter::Delayed, Matter::Relayed] {
+                let mut entry = failed.clone();
+                for recipient in &mut entry.recipients {
+                    recipient.state = match matter {
+                        Matter::Failed => continue,
+                        Matter::Delayed => RecipientState::Waiting { last: Some(reply(451, "4.7.1", "later")) },
+                        Matter::Relayed => RecipientState::Delivered { reply: reply(250, "2.0.0", "ok"), untold: true },
+                    };
+                }
+                let found = letter(matter, &entry, b"Subject: s\r\n\r\nbody\r\n");
+                let text = parts(&found).remove(0);
+                let text = text.strip_prefix("text/plain ").unwrap();
+                let left: String = text.chars().filter(&mut is_outside).collect();
+                let words: Vec<&str> = left.split_whitespace().filter(|word| !word.contains('@')).collect();
+                assert!(words.is_empty(), "{words:?} in {text}");
+            }
+        }
+    });
 }

@@ -13,6 +13,7 @@ use crate::removal::{Effect, RemovalPolicy};
 use crate::role::Role;
 use crate::tx::Tx;
 use std::collections::HashSet;
+use wording::tr;
 
 impl Account {
     /// Answers a hold, [`crate::PIECE_MESSAGES_MAX`] messages in a commit. Of what is held, what others have moved or removed
@@ -39,12 +40,14 @@ impl Tx<'_> {
         (id, first): (HoldId, u32),
         answer: Answer,
     ) -> Result<(HoldReport, Option<u32>), Error> {
-        let no_hold = || Error::NotAllowed("there is no hold of that number; `pillarbox held list` shows all");
+        let no_hold = || Error::NotAllowed(tr!("there is no hold of that number; `pillarbox held list` shows all"));
         let mut hold = self.hold(id)?.ok_or_else(no_hold)?;
         let kept = matches!(answer, Answer::Keep(_));
         match hold.answer {
             Some(before) if before.kept == kept => return Ok((HoldReport::default(), None)),
-            Some(_) => return Err(Error::NotAllowed("it has been answered otherwise already; undo takes that back")),
+            Some(_) => {
+                return Err(Error::NotAllowed(tr!("it has been answered otherwise already; undo takes that back")));
+            }
             None => {}
         }
         let (mut report, mut room) = (HoldReport::default(), PIECE_MESSAGES_MAX);

@@ -10,6 +10,7 @@ use crate::role::Role;
 use crate::tx::Tx;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use wording::tr;
 
 /// An undo looks at no more journal entries.
 const ENTRIES_MAX: usize = 1_000_000;
@@ -107,7 +108,7 @@ fn collect(
         ControlFlow::Continue(())
     })?;
     if looked_at > ENTRIES_MAX || changes > CHANGES_MAX {
-        return Err(Error::Limit("that is more than one undo takes; choose a later time, or one mailbox".into()));
+        return Err(Error::Limit(tr!("that is more than one undo takes; choose a later time, or one mailbox").into()));
     }
     entries.iter().rev().for_each(|entry| trail.follow(entry));
     Ok(trail)
