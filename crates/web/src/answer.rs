@@ -6,7 +6,9 @@ use crate::pieces::Pieces;
 use crate::problem::Problem;
 use askama::Template;
 use axum::body::{Body, Bytes};
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_TYPE, LOCATION, SET_COOKIE, VARY,
+};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -32,7 +34,7 @@ impl Answer {
     /// A page.
     pub(crate) fn page(template: &impl Template) -> Outcome {
         let html = template.render().map_err(|error| Problem::fault(&format!("a page cannot be written: {error}")))?;
-        Ok(Self::of("text/html; charset=utf-8", html.into()))
+        Ok(Self::of("text/html; charset=utf-8", html.into()).spoken())
     }
 
     /// Go there and look (RFC 9110 §15.4.4): after every POST, so that a reload repeats nothing.
@@ -45,7 +47,7 @@ impl Answer {
     /// Data.
     pub(crate) fn json(value: &impl Serialize) -> Outcome {
         let text = serde_json::to_vec(value).map_err(|error| Problem::fault(&format!("no JSON: {error}")))?;
-        Ok(Self::of("application/json", text.into()))
+        Ok(Self::of("application/json", text.into()).spoken())
     }
 
     /// Bytes of a media type.
@@ -68,6 +70,13 @@ impl Answer {
         answer.set(CONTENT_TYPE, HeaderValue::from_static(media_type));
         answer.set(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         answer
+    }
+
+    /// Says which language it is in, and what that depends on (RFC 9110 §8.5, §12.5.5).
+    fn spoken(mut self) -> Self {
+        self.set(CONTENT_LANGUAGE, HeaderValue::from_static(wording::language().tag()));
+        self.set(VARY, HeaderValue::from_static("Accept-Language"));
+        self
     }
 
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {

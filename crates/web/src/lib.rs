@@ -37,6 +37,7 @@ mod cookie;
 mod form;
 mod frame;
 mod guard;
+mod language;
 mod links;
 mod moment;
 mod notice;

@@ -11,7 +11,7 @@ use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::site::Site;
 use crate::visit::{self, Visit};
-use crate::{Router, api, asset, audit, pages};
+use crate::{Router, api, asset, audit, language, pages};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
@@ -70,13 +70,15 @@ fn method(site: &Site, route: Route) -> MethodRouter {
 
 /// axum answers a method that a path does not know with an empty 405 and `Allow`; a person wants to read something.
 async fn with_words(request: Request, next: Next) -> Response {
-    let is_api = is_api(request.uri().path());
+    let (is_api, language) = (is_api(request.uri().path()), language::asked(request.headers()));
     let response = next.run(request).await;
     if response.status() != StatusCode::METHOD_NOT_ALLOWED || response.headers().contains_key(CONTENT_TYPE) {
         return response;
     }
-    let problem = Problem::new(Kind::Method, tr!("This address does not do what was asked of it with that method."));
-    let answer = if is_api { problem.json() } else { problem.page(Frame::default()) };
+    let answer = wording::speaking(language, || {
+        let what = tr!("This address does not do what was asked of it with that method.");
+        said(&Problem::new(Kind::Method, what), is_api)
+    });
     let mut spoken = answer.into_response();
     // axum adds `Allow` after this, unless it is there already.
     if let Some(allowed) = response.headers().get(ALLOW) {
@@ -114,7 +116,7 @@ async fn serve(site: Site, route: Route, request: Request) -> Response {
             };
             match read(body, bytes_max(route, &visit).await).await {
                 Ok(body) => handled(handler, Visit { body, ..visit }, is_api).await,
-                Err(problem) => said(&problem, is_api),
+                Err(unread) => wording::speaking(language::asked(&visit.headers), || said(&unread.problem(), is_api)),
             }
         }
         None => said(&Problem::fault("a request without its peer"), is_api),
@@ -130,7 +132,9 @@ async fn handled(handler: Handler, visit: Visit, is_api: bool) -> Answer {
     match spawn_blocking(move || answer(handler, visit)).await {
         Ok(Some(answer)) => answer,
         Ok(None) => in_turn(handler, again).await,
-        Err(error) => said(&Problem::fault(&format!("a handler failed: {error}")), is_api),
+        Err(error) => wording::speaking(language::asked(&again.headers), || {
+            said(&Problem::fault(&format!("a handler failed: {error}")), is_api)
+        }),
     }
 }
 
@@ -149,25 +153,45 @@ async fn bytes_max(route: Route, visit: &Visit) -> usize {
 /// A password has to be verified: the request stands in line without a thread, and is answered from the beginning.
 async fn in_turn(handler: Handler, visit: Visit) -> Answer {
     let (is_api, site, owner) = (is_api(visit.uri.path()), visit.site.clone(), Owner::stranger(visit.address()));
+    let language = language::asked(&visit.headers);
     let work = move |turn| answer(handler, Visit { turn: Some(Arc::new(turn)), ..visit });
     let job = match Job::in_turn(site.jobs(), owner, work) {
         Ok(job) => job,
-        Err(Full) => return said(&Problem::busy(), is_api),
+        Err(Full) => return wording::speaking(language, || said(&Problem::busy(), is_api)),
     };
     match job.await {
         Ok(Some(answer)) => answer,
-        Ok(None) | Err(Lost) => said(&Problem::fault("a handler failed in turn"), is_api),
+        Ok(None) | Err(Lost) => {
+            wording::speaking(language, || said(&Problem::fault("a handler failed in turn"), is_api))
+        }
     }
 }
 
-async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+/// Why a body was not read.
+enum Unread {
+    /// It has more octets than it may, or did not come whole.
+    TooLong(usize),
+    /// It took too long.
+    Slow,
+}
+
+impl Unread {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::TooLong(bytes_max) => Problem::new(
+                Kind::TooLong,
+                tr!("A form or a call may have {bytes_max} octets at most, and must come whole.", bytes_max),
+            ),
+            Self::Slow => Problem::new(Kind::Slow, tr!("The request did not come to its end in time.")),
+        }
+    }
+}
+
+async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
     match timeout(Duration::from_millis(BODY_MILLIS), to_bytes(body, bytes_max)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => {
-            let detail = tr!("A form or a call may have {bytes_max} octets at most, and must come whole.", bytes_max);
-            Err(Problem::new(Kind::TooLong, detail))
-        }
-        Err(_) => Err(Problem::new(Kind::Slow, tr!("The request did not come to its end in time."))),
+        Ok(Err(_)) => Err(Unread::TooLong(bytes_max)),
+        Err(_) => Err(Unread::Slow),
     }
 }
 
@@ -175,8 +199,16 @@ fn said(problem: &Problem, is_api: bool) -> Answer {
     if is_api { problem.json() } else { problem.page(Frame::default()) }
 }
 
-/// What a handler makes of a request. `None`: it has to verify a password, and it is not its turn.
+/// What a handler makes of a request, in the language of whoever asks. `None`: it has to verify a password, and it is not its turn.
 fn answer(handler: Handler, visit: Visit) -> Option<Answer> {
+    #[cfg(test)]
+    if visit.header("accept-language") == Some(crate::testing::PSEUDO) {
+        return wording::pseudo(|| answered(handler, visit));
+    }
+    wording::speaking(language::of(&visit), || answered(handler, visit))
+}
+
+fn answered(handler: Handler, visit: Visit) -> Option<Answer> {
     let is_api = is_api(visit.uri.path());
     if let Handler::Document(document) = handler {
         return told(document(&visit), is_api, Frame::default);

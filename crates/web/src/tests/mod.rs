@@ -4,6 +4,7 @@ mod accounts;
 mod api;
 mod domain_administrators;
 mod junk_filter;
+mod languages;
 mod lists;
 mod login;
 mod mail;
