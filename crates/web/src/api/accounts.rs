@@ -27,7 +27,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 /// A page has so many accounts, unless it is said how many.
 const PER_PAGE: usize = 50;
 /// What is told of an account whose password found no place in the line of those that are to be hashed.
-const BUSY: &str = "too many passwords are being verified; give the list again, and what is missing is made";
+fn busy() -> directory::Error {
+    directory::Error::refused(tr!(
+        "too many passwords are being verified; give the list again, and what is missing is made"
+    ))
+}
 
 /// A page of the accounts.
 pub(crate) fn page(caller: &Caller, fields: &Fields) -> Result<AccountsPage, Problem> {
@@ -40,9 +44,7 @@ pub(crate) fn page(caller: &Caller, fields: &Fields) -> Result<AccountsPage, Pro
 pub(crate) fn import(caller: &Caller, fields: &Fields) -> Result<BulkAnswer, Problem> {
     let (first_line, dry_run) = (fields.number("first_line")?, fields.is_on("dry_run"));
     // One after the other.
-    let in_turn = |password: ToHash| {
-        caller.in_turn(|| password.hash()).unwrap_or_else(|_problem| Err(directory::Error::refused(BUSY)))
-    };
+    let in_turn = |password: ToHash| caller.in_turn(|| password.hash()).unwrap_or_else(|_problem| Err(busy()));
     let ask = BulkAsk { csv: fields.raw("csv"), first_line, dry_run };
     Ok(caller.domain_administration()?.import(&ask, &in_turn)?)
 }
@@ -67,18 +69,21 @@ pub(crate) fn add(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     administration.may_link(now)?;
     let (password, new) = (auth::generate_password()?, address.clone());
     caller.in_turn(move || directory.add_account(&new, &password, &name, now))??;
-    let text = format!("{address} was added. With this link its owner chooses the password, once, within 7 days:");
+    let text = tr!("{address} was added. With this link its owner chooses the password, once, within 7 days:", address);
     password_link(caller, &administration.find(&address)?, text)
 }
 
 pub(crate) fn set_login(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let (account, disabled) = (named(caller)?, fields.is_on("disabled"));
-    let done = if disabled { "cannot log in any more; mail goes on to arrive" } else { "can log in again" };
     if disabled {
         caller.may(Act::TakeFrom(account.id))?;
     }
     caller.site.auth().directory().set_disabled(&account.address, disabled)?;
-    let text = format!("{} {done}.", account.address);
+    let address = &account.address;
+    let text = match disabled {
+        true => tr!("{address} cannot log in any more; mail goes on to arrive.", address),
+        false => tr!("{address} can log in again.", address),
+    };
     about(caller, account, text)
 }
 
@@ -86,12 +91,15 @@ pub(crate) fn set_login(caller: &Caller, fields: &Fields) -> Result<Done, Proble
 pub(crate) fn set_admin(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     caller.administration()?;
     let (account, admin) = (named(caller)?, fields.is_on("admin"));
-    let done = if admin { "is an administrator now" } else { "is no administrator any more" };
     if !admin {
         caller.may(Act::TakeFrom(account.id))?;
     }
     caller.site.auth().directory().set_admin(&account.address, admin)?;
-    let text = format!("{} {done}.", account.address);
+    let address = &account.address;
+    let text = match admin {
+        true => tr!("{address} is an administrator now.", address),
+        false => tr!("{address} is no administrator any more.", address),
+    };
     about(caller, account, text)
 }
 
@@ -104,8 +112,12 @@ pub(crate) fn set_domains(caller: &Caller, fields: &Fields) -> Result<Done, Prob
     let now = caller.site.auth().directory().administers(account.id)?;
     let now: Vec<&str> = now.iter().map(String::as_str).collect();
     let text = match now.is_empty() {
-        true => format!("{} administers no domain any more.", account.address),
-        false => format!("{} administers {} now, and no other domain.", account.address, now.join(", ")),
+        true => tr!("{address} administers no domain any more.", address = account.address),
+        false => tr!(
+            "{address} administers {now} now, and no other domain.",
+            address = account.address,
+            now = now.join(", ")
+        ),
     };
     about(caller, account, text)
 }
@@ -116,15 +128,21 @@ pub(crate) fn rename(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     caller.domain_administration()?.may_hold(&new)?;
     let old = if fields.switch("keep_old").unwrap_or(true) { OldAddress::Stays } else { OldAddress::Goes };
     caller.site.auth().directory().rename_account(&account.address, &new, old, caller.actor())?;
-    let then = match old {
-        OldAddress::Stays => "mail for the old address goes on to arrive",
-        OldAddress::Goes => {
-            "the old address leads nowhere any more, also for what comes back of mail that is on its way"
-        }
-    };
     let renamed = caller.domain_administration()?.find(&account.id.to_string())?;
-    let text =
-        format!("{} is {} now. Programs log in with that from now on; {then}.", account.address, renamed.address);
+    let (before, address) = (&account.address, &renamed.address);
+    let text = match old {
+        OldAddress::Stays => tr!(
+            "{before} is {address} now. Programs log in with that from now on; mail for the old address goes on to arrive.",
+            before,
+            address
+        ),
+        OldAddress::Goes => tr!(
+            "{before} is {address} now. Programs log in with that from now on; the old address leads nowhere any more, also for \
+             what comes back of mail that is on its way.",
+            before,
+            address
+        ),
+    };
     about(caller, renamed, text)
 }
 
@@ -133,21 +151,22 @@ pub(crate) fn remove(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     let account = named(caller)?;
     caller.may(Act::TakeFrom(account.id))?;
     if !fields.text("confirm").eq_ignore_ascii_case(&account.address) {
-        let text = format!("Nothing was done. To remove the account, type its address: {}", account.address);
+        let text =
+            tr!("Nothing was done. To remove the account, type its address: {address}", address = account.address);
         return Err(Problem::refused(text));
     }
     let directory = caller.site.auth().directory();
     match directory.leave(&account.address, caller.now)? {
         None => {
-            let text = format!("{} was removed with all its mail.", account.address);
+            let text = tr!("{address} was removed with all its mail.", address = account.address);
             Ok(Done { text, url: None, expires_at: None, account: None })
         }
         Some(_) => {
             let account = caller.domain_administration()?.find(&account.id.to_string())?;
-            let text = format!(
-                "{} cannot log in any more, and mail for it is refused. Its mail is kept, and goes when its time comes; until \
+            let text = tr!(
+                "{address} cannot log in any more, and mail for it is refused. Its mail is kept, and goes when its time comes; until \
                  then the account can stay.",
-                account.address
+                address = account.address
             );
             about(caller, account, text)
         }
@@ -159,7 +178,7 @@ pub(crate) fn keep(caller: &Caller) -> Result<Done, Problem> {
     let account = named(caller)?;
     caller.site.auth().directory().stay(&account.address)?;
     let account = caller.domain_administration()?.find(&account.id.to_string())?;
-    let text = format!("{} stays, with all its mail, as it was.", account.address);
+    let text = tr!("{address} stays, with all its mail, as it was.", address = account.address);
     about(caller, account, text)
 }
 
@@ -180,8 +199,9 @@ pub(crate) fn set_quota(caller: &Caller, fields: &Fields) -> Result<Done, Proble
 pub(crate) fn make_link(caller: &Caller) -> Result<Done, Problem> {
     let account = named(caller)?;
     let address = account.address.clone();
-    let text = format!(
-        "With this link the owner of {address} chooses a new password, once, within 7 days. It is shown only now:"
+    let text = tr!(
+        "With this link the owner of {address} chooses a new password, once, within 7 days. It is shown only now:",
+        address
     );
     password_link(caller, &account, text)
 }
@@ -201,8 +221,8 @@ fn password_link(caller: &Caller, account: &AccountInfo, text: String) -> Result
 pub(crate) fn second_factor_off(caller: &Caller) -> Result<Done, Problem> {
     let account = named(caller)?;
     if !caller.site.auth().web().reset_second_factor(account.id)? {
-        return Err(Problem::refused(format!("{} has no second factor.", account.address)));
+        return Err(Problem::refused(tr!("{address} has no second factor.", address = account.address)));
     }
-    let text = format!("{} logs in with the password alone again.", account.address);
+    let text = tr!("{address} logs in with the password alone again.", address = account.address);
     about(caller, account, text)
 }

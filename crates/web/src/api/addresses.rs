@@ -77,10 +77,10 @@ pub(crate) fn records(caller: &Caller, fields: &Fields) -> Result<Vec<DnsRecord>
 fn rotate(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let (domain, now) = (fields.text("domain"), caller.now);
     match fields.is_on("switch") {
-        false => change(caller, format!("The next keys of {domain} are made: publish them."), |directory| {
+        false => change(caller, tr!("The next keys of {domain} are made: publish them.", domain), |directory| {
             directory.make_next_signing_keys(domain, now)
         }),
-        true => change(caller, format!("The next keys of {domain} sign from now on."), |directory| {
+        true => change(caller, tr!("The next keys of {domain} sign from now on.", domain), |directory| {
             directory.use_next_signing_keys(domain, now)
         }),
     }
@@ -88,12 +88,12 @@ fn rotate(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
 
 pub(crate) fn add_domain(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let domain = fields.text("domain");
-    change(caller, format!("Mail for {domain} is ours now."), |directory| directory.add_domain(domain))
+    change(caller, tr!("Mail for {domain} is ours now.", domain), |directory| directory.add_domain(domain))
 }
 
 pub(crate) fn remove_domain(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let domain = fields.text("domain");
-    change(caller, format!("Mail for {domain} is not ours any more."), |directory| directory.remove_domain(domain))
+    change(caller, tr!("Mail for {domain} is not ours any more.", domain), |directory| directory.remove_domain(domain))
 }
 
 pub(crate) fn add_alias(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
@@ -101,13 +101,13 @@ pub(crate) fn add_alias(caller: &Caller, fields: &Fields) -> Result<Done, Proble
     let targets: Vec<&str> =
         targets.split([',', ' ', ';']).map(str::trim).filter(|target| !target.is_empty()).collect();
     caller.domain_administration()?.add_alias(alias, &targets)?;
-    Ok(Done::new(format!("{alias} leads to {} now.", targets.join(", "))))
+    Ok(Done::new(tr!("{alias} leads to {targets} now.", alias, targets = targets.join(", "))))
 }
 
 pub(crate) fn remove_alias(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let alias = fields.text("alias");
     caller.domain_administration()?.remove_alias(alias)?;
-    Ok(Done::new(format!("{alias} leads nowhere any more.")))
+    Ok(Done::new(tr!("{alias} leads nowhere any more.", alias)))
 }
 
 /// For administrators of the server only.

@@ -90,7 +90,7 @@ pub(crate) fn invite(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     }
     administration.may_link(caller.now)?;
     let link = directory.invite(fields.optional("address"), &domains, days, caller.now)?;
-    let text = format!("Whoever gets this link makes an account, once, within {days} days. It is shown only now:");
+    let text = tr!("Whoever gets this link makes an account, once, within {days} days. It is shown only now:", days);
     Ok(Done::linking(text, caller.url(&format!("/invitation/{}", link.token)), &link.info.into()))
 }
 
@@ -106,5 +106,5 @@ pub(crate) fn own_domain(caller: &Caller) -> Result<String, Problem> {
 pub(crate) fn take_back(caller: &Caller) -> Result<Done, Problem> {
     let id = caller.parameter("id");
     caller.domain_administration()?.take_link_back(id, caller.now)?;
-    Ok(Done::new(format!("The link {id} is not good any more.")))
+    Ok(Done::new(tr!("The link {id} is not good any more.", id)))
 }

@@ -90,8 +90,10 @@ pub(crate) fn key_records(domain: &str, offered: &Offered, keys: &[[u8; 32]]) ->
         kind: "TLSA".to_owned(),
         value: tlsa(key),
         purpose: match at {
-            0 => KEY_IN_USE,
-            _ => "the next key of this host: published before it is used, and beside the one in use",
+            0 => {
+                tr!("other servers know this host by its key (DANE); counts only in a zone that is signed with DNSSEC")
+            }
+            _ => tr!("the next key of this host: published before it is used, and beside the one in use"),
         }
         .to_owned(),
     };
@@ -109,12 +111,12 @@ pub fn names_for_pages(domain: &str, offered: &Offered) -> Vec<String> {
 #[must_use]
 pub(crate) fn dns_records(domain: &str, offered: &Offered, keys: &[SigningKey]) -> Vec<DnsRecord> {
     let maker = Maker { domain, host: format!("{}.", offered.host) };
-    let mut records = vec![maker.record("", "MX", format!("10 {}", maker.host), "mail for the domain comes here")];
+    let mut records = vec![maker.record("", "MX", format!("10 {}", maker.host), tr!("mail for the domain comes here"))];
     records.extend(maker.senders(keys));
     records.extend(maker.services(offered));
     if let Some(port) = offered.pages_port {
         let value = format!("0 1 {port} {}", maker.host);
-        records.push(maker.record("_autodiscover._tcp", "SRV", value, "Outlook sets itself up"));
+        records.push(maker.record("_autodiscover._tcp", "SRV", value, tr!("Outlook sets itself up")));
     }
     if offered.pages_port == Some(443) {
         records.extend(maker.pages(domain, offered));
@@ -145,36 +147,36 @@ impl Maker<'_> {
 
     /// Who may send for the domain, and what follows when somebody else does.
     fn senders(&self, keys: &[SigningKey]) -> Vec<DnsRecord> {
-        let spf = "this server may send for the domain; add what a smarthost or newsletter host asks for";
+        let spf = tr!("this server may send for the domain; add what a smarthost or newsletter host asks for");
         // RFC 7208 §5.4: whoever is MX. RFC 7489 §10.1 speaks against -all beside DMARC, which decides.
         let mut records = vec![self.text("", "v=spf1 mx ~all", spf)];
         for SigningKey { selector, record, state, .. } in keys {
             let purpose = match state {
-                KeyState::Signing => SIGNS,
-                KeyState::Waiting => "the next key: published before it signs",
+                KeyState::Signing => tr!("the key that signs the domain's mail"),
+                KeyState::Waiting => tr!("the next key: published before it signs"),
                 KeyState::Retired(_) => {
-                    "the key before: mail that it signed is still under way, remove it in two weeks"
+                    tr!("the key before: mail that it signed is still under way, remove it in two weeks")
                 }
             };
             records.push(self.text(&format!("{selector}._domainkey"), record, purpose));
         }
         let postmaster = format!("postmaster@{}", self.domain);
         let dmarc = format!("v=DMARC1; p=quarantine; rua=mailto:{postmaster}");
-        records.push(self.text("_dmarc", &dmarc, "mail in the domain's name that others send is taken for junk"));
+        records.push(self.text("_dmarc", &dmarc, tr!("mail in the domain's name that others send is taken for junk")));
         let reports = format!("v=TLSRPTv1; rua=mailto:{postmaster}");
-        records.push(self.text("_smtp._tls", &reports, "other servers report where TLS fails"));
+        records.push(self.text("_smtp._tls", &reports, tr!("other servers report where TLS fails")));
         records
     }
 
     fn services(&self, offered: &Offered) -> Vec<DnsRecord> {
         // RFC 6186 §3.4: IMAP is to be preferred; RFC 8314 §5.1: so is TLS from the first byte.
         let services = [
-            ("_imaps", Protocol::Imap, Security::Tls, 0, "IMAP under TLS"),
-            ("_imap", Protocol::Imap, Security::StartTls, 5, "IMAP with STARTTLS"),
-            ("_pop3s", Protocol::Pop3, Security::Tls, 10, "POP3 under TLS"),
-            ("_pop3", Protocol::Pop3, Security::StartTls, 15, "POP3 with STLS"),
-            ("_submissions", Protocol::Submission, Security::Tls, 0, "sending under TLS"),
-            ("_submission", Protocol::Submission, Security::StartTls, 5, "sending with STARTTLS"),
+            ("_imaps", Protocol::Imap, Security::Tls, 0, tr!("IMAP under TLS")),
+            ("_imap", Protocol::Imap, Security::StartTls, 5, tr!("IMAP with STARTTLS")),
+            ("_pop3s", Protocol::Pop3, Security::Tls, 10, tr!("POP3 under TLS")),
+            ("_pop3", Protocol::Pop3, Security::StartTls, 15, tr!("POP3 with STLS")),
+            ("_submissions", Protocol::Submission, Security::Tls, 0, tr!("sending under TLS")),
+            ("_submission", Protocol::Submission, Security::StartTls, 5, tr!("sending with STARTTLS")),
         ];
         let record = |(label, protocol, security, priority, purpose): (&str, _, _, u8, &str)| {
             let name = format!("{label}._tcp");
@@ -183,7 +185,7 @@ impl Maker<'_> {
                     self.record(&name, "SRV", format!("{priority} 1 {port} {}", self.host), purpose)
                 }
                 // RFC 6186 §3.4, RFC 2782: a target of "." says that there is no such service.
-                None => self.record(&name, "SRV", "0 0 0 .".to_owned(), &format!("there is no {purpose}")),
+                None => self.record(&name, "SRV", "0 0 0 .".to_owned(), &tr!("there is no {purpose}", purpose)),
             }
         };
         services.into_iter().map(record).collect()
@@ -192,14 +194,18 @@ impl Maker<'_> {
     /// What leads to the pages at port 443.
     fn pages(&self, domain: &str, offered: &Offered) -> Vec<DnsRecord> {
         let name = |name: &str, purpose: &str| self.record(name, "CNAME", self.host.clone(), purpose);
-        let mut records = vec![name("autoconfig", "Thunderbird and others set themselves up")];
+        let mut records = vec![name("autoconfig", tr!("Thunderbird and others set themselves up"))];
         if let Some(document) = pacc(domain, offered) {
-            records.push(name("ua-auto-config", "programs that know PACC set themselves up"));
-            records.push(self.text("_ua-auto-config", &digest_record(&document), "vouches for what they read there"));
+            records.push(name("ua-auto-config", tr!("programs that know PACC set themselves up")));
+            records.push(self.text(
+                "_ua-auto-config",
+                &digest_record(&document),
+                tr!("vouches for what they read there"),
+            ));
         }
         if let Some(policy) = sts::policy(offered) {
-            records.push(name("mta-sts", "other servers read there that mail comes under TLS only"));
-            records.push(self.text("_mta-sts", &sts::record(&policy), "says that they are to look there"));
+            records.push(name("mta-sts", tr!("other servers read there that mail comes under TLS only")));
+            records.push(self.text("_mta-sts", &sts::record(&policy), tr!("says that they are to look there")));
         }
         records
     }

@@ -106,7 +106,7 @@ fn ask_for_list(owner: &Owner, csv: &str, answer: Option<BulkAnswer>) -> Outcome
 /// How much is in the mailboxes of an account.
 fn room(account: &AccountLine) -> String {
     let used = words::bytes(account.used_bytes);
-    account.quota_bytes.map_or(used.clone(), |quota| format!("{used} of {}", words::bytes(quota)))
+    account.quota_bytes.map_or(used.clone(), |quota| tr!("{used} of {quota}", used, quota = words::bytes(quota)))
 }
 
 /// The path of the first page.

@@ -46,17 +46,11 @@ fn list(owner: &Owner, _: &Fields) -> Outcome {
 
 fn accept(owner: &Owner, fields: &Fields) -> Outcome {
     let accepted = people::accept(owner, fields).map(|accepted| match accepted.mailed {
-        true => Done::new(format!(
-            "{} was added. A letter with the link to choose the password went to {}.",
-            accepted.address, accepted.contact
-        )),
+        true => Done::new(tr!("{address} was added. A letter with the link to choose the password went to {contact}.", address = accepted.address, contact = accepted.contact)),
         false => Done {
             url: Some(accepted.password_url),
-            ..Done::new(format!(
-                "{} was added. Who asked sees it on their page, with a link to choose the password. You can also send this \
-                 one to {}; it is shown only now:",
-                accepted.address, accepted.contact
-            ))
+            ..Done::new(tr!("{address} was added. Who asked sees it on their page, with a link to choose the password. You can also send this \
+                 one to {contact}; it is shown only now:", address = accepted.address, contact = accepted.contact))
         },
     });
     settled(owner, accepted, HERE)
@@ -65,8 +59,13 @@ fn accept(owner: &Owner, fields: &Fields) -> Outcome {
 fn decline(owner: &Owner, fields: &Fields) -> Outcome {
     let declined = people::decline(owner, fields);
     let said = declined.map(|declined| {
-        let told = if declined.mailed { format!("; a letter went to {}", declined.contact) } else { String::new() };
-        format!("The request of {} was declined{told}.", declined.name)
+        let name = &declined.name;
+        match declined.mailed {
+            true => {
+                tr!("The request of {name} was declined; a letter went to {contact}.", name, contact = declined.contact)
+            }
+            false => tr!("The request of {name} was declined.", name),
+        }
     });
     settled(owner, said.map(Done::new), HERE)
 }

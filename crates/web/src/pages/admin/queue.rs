@@ -26,19 +26,27 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get("/admin/queue/messages", Handler::Owner(messages_page)),
     Route::post(
         "/admin/queue/messages/{id}/retry",
-        Handler::Owner(|owner, _| one(owner, |queue, id| queue.retry(id).map(drop), "will be tried now")),
+        Handler::Owner(|owner, _| {
+            one(owner, |queue, id| queue.retry(id).map(drop), |id| tr!("Message {id} will be tried now.", id))
+        }),
     ),
     Route::post(
         "/admin/queue/messages/{id}/hold",
-        Handler::Owner(|owner, _| one(owner, |queue, id| queue.hold(id).map(drop), "is held back")),
+        Handler::Owner(|owner, _| {
+            one(owner, |queue, id| queue.hold(id).map(drop), |id| tr!("Message {id} is held back.", id))
+        }),
     ),
     Route::post(
         "/admin/queue/messages/{id}/release",
-        Handler::Owner(|owner, _| one(owner, |queue, id| queue.release(id).map(drop), "may go now")),
+        Handler::Owner(|owner, _| {
+            one(owner, |queue, id| queue.release(id).map(drop), |id| tr!("Message {id} may go now.", id))
+        }),
     ),
     Route::post(
         "/admin/queue/messages/{id}/remove",
-        Handler::Owner(|owner, _| one(owner, QueueConsole::remove, "was thrown away, and nobody is told")),
+        Handler::Owner(|owner, _| {
+            one(owner, QueueConsole::remove, |id| tr!("Message {id} was thrown away, and nobody is told.", id))
+        }),
     ),
     Route::post(
         "/admin/queue/release",
@@ -73,12 +81,16 @@ fn messages_page(owner: &Owner, fields: &Fields) -> Outcome {
 }
 
 /// Does something with one message, and says what.
-fn one(owner: &Owner, act: impl FnOnce(&QueueConsole, u64) -> Result<(), console::Error>, done: &str) -> Outcome {
+fn one(
+    owner: &Owner,
+    act: impl FnOnce(&QueueConsole, u64) -> Result<(), console::Error>,
+    done: fn(u64) -> String,
+) -> Outcome {
     let id = owner.number("id")?;
     let outcome = match act(&owner.queue()?, id) {
-        Ok(()) => Ok(Done::new(format!("Message {id} {done}."))),
+        Ok(()) => Ok(Done::new(done(id))),
         // It left before the button was pressed.
-        Err(console::Error::Unknown(_)) => Ok(Done::new(format!("Message {id} does not wait any more."))),
+        Err(console::Error::Unknown(_)) => Ok(Done::new(tr!("Message {id} does not wait any more.", id))),
         Err(error) => Err(error.into()),
     };
     settled(owner, outcome, "/admin/queue/messages")
@@ -93,52 +105,71 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
 
 fn retry(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
     let domain = fields.text("domain");
-    told(domain, owner.queue()?.retry_all(domain), "will be tried now")
+    told(domain, owner.queue()?.retry_all(domain), |domain, n| {
+        trn!(n, "{n} message for {domain} will be tried now.", "{n} messages for {domain} will be tried now.", domain)
+    })
 }
 
 fn hold(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
     let domain = fields.text("domain");
-    told(domain, owner.queue()?.hold_all(domain), "held back until you let go")
+    told(domain, owner.queue()?.hold_all(domain), |domain, n| {
+        trn!(
+            n,
+            "{n} message for {domain} held back until you let go.",
+            "{n} messages for {domain} held back until you let go.",
+            domain
+        )
+    })
 }
 
 fn release(owner: &Owner, fields: &Fields) -> Result<Done, Problem> {
     let domain = fields.text("domain");
-    told(domain, owner.queue()?.release_all(domain), "may go now")
+    told(domain, owner.queue()?.release_all(domain), |domain, n| {
+        trn!(n, "{n} message for {domain} may go now.", "{n} messages for {domain} may go now.", domain)
+    })
 }
 
-fn told(domain: &str, changed: Result<QueueChanged, console::Error>, what: &str) -> Result<Done, Problem> {
+fn told(
+    domain: &str,
+    changed: Result<QueueChanged, console::Error>,
+    done: fn(&str, u64) -> String,
+) -> Result<Done, Problem> {
     let text = match changed {
-        Ok(QueueChanged { domain, messages: count }) => format!("{} for {domain} {what}.", messages(count)),
+        Ok(QueueChanged { domain, messages }) => done(&domain, messages),
         // It left before the button was pressed.
-        Err(console::Error::Unknown(_)) => format!("Nothing waits for {domain} any more."),
+        Err(console::Error::Unknown(_)) => tr!("Nothing waits for {domain} any more.", domain),
         Err(error) => return Err(error.into()),
     };
     Ok(Done { text, url: None, expires_at: None, account: None })
 }
 
 fn messages(count: u64) -> String {
-    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
+    trn!(count, "{n} message", "{n} messages")
 }
 
 /// Why it waits, in a word: never by colour alone.
 fn word(why: &str) -> &'static str {
     match why {
-        "held" => "Held back",
-        "deferred" => "Its servers say later",
-        "unreachable" => "Cannot be reached",
-        _ => "On its way",
+        "held" => tr!("Held back"),
+        "deferred" => tr!("Its servers say later"),
+        "unreachable" => tr!("Cannot be reached"),
+        _ => tr!("On its way"),
     }
 }
 
 /// Where it goes; of what goes to the same domain, some may go elsewhere because of its sender.
 fn way(ways: &[String]) -> String {
-    let words = ways.iter().map(|way| match way.as_str() {
-        "mx" => "to the hosts of that domain",
-        "smarthost" => "to the smarthost",
-        _ => "back, because no mail leaves that way",
+    let sentences = ways.iter().map(|way| match way.as_str() {
+        "mx" => tr!("It goes to the hosts of that domain."),
+        "smarthost" => tr!("It goes to the smarthost."),
+        _ => tr!("It goes back, because no mail leaves that way."),
     });
-    let words: Vec<&str> = words.collect();
-    if words.is_empty() { String::new() } else { format!("It goes {}.", words.join(", or ")) }
+    match ways {
+        [one, other] if [one.as_str(), other.as_str()] == ["mx", "smarthost"] => {
+            tr!("It goes to the hosts of that domain, or to the smarthost.").to_owned()
+        }
+        _ => sentences.collect::<Vec<_>>().join(" "),
+    }
 }
 
 fn colour(why: &str) -> &'static str {

@@ -26,9 +26,9 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
 /// A light in a word: never by colour alone.
 fn word(light: &Light) -> &'static str {
     match light {
-        Light::Green => "Safe",
-        Light::Amber => "Look",
-        Light::Red => "Act",
+        Light::Green => tr!("Safe"),
+        Light::Amber => tr!("Look"),
+        Light::Red => tr!("Act"),
     }
 }
 

@@ -27,7 +27,7 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
 fn told_by(reporters: &[ReporterLine]) -> String {
     let name = |line: &ReporterLine| match line.is_checked {
         true => line.domain.clone(),
-        false => format!("{} (nobody checked that)", line.domain),
+        false => tr!("{domain} (nobody checked that)", domain = line.domain),
     };
     reporters.iter().map(name).collect::<Vec<_>>().join(", ")
 }
