@@ -33,6 +33,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("acme", 2),
     ("traces", 2),
     ("backup", 2),
+    ("standby", 2),
     ("scan", 1),
     ("directory", 2),
     ("import", 2),

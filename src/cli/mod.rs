@@ -29,6 +29,7 @@ mod offer;
 mod owner;
 mod password;
 mod place;
+mod promote;
 mod queue;
 mod refused;
 mod reports;
@@ -42,6 +43,7 @@ mod setup;
 mod share;
 mod show;
 mod size;
+mod standby;
 mod status;
 mod story;
 mod terminal;
@@ -140,6 +142,8 @@ enum Command {
     Backup(backup::Backup),
     Restore(restore::Restore),
     MoveStore(move_store::MoveStore),
+    Standby(standby::Standby),
+    Promote(promote::Promote),
     Completion(completion::Completion),
     Man(man::Man),
 }
@@ -201,6 +205,8 @@ impl Command {
             Self::Backup(command) => command.run(place),
             Self::Restore(command) => command.run(place),
             Self::MoveStore(command) => command.run(place),
+            Self::Standby(command) => command.run(place),
+            Self::Promote(command) => command.run(place),
             Self::Completion(command) => command.run(Arguments::command()),
             Self::Man(command) => command.run(Arguments::command()),
         }

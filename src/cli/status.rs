@@ -1,7 +1,7 @@
 //! `pillarbox status`: how a server does, on one screen.
 
 use clap::Args;
-use console::{Status as Told, duration};
+use console::{StandbyStatus, Status as Told, duration};
 use web::Call;
 
 use super::place::Place;
@@ -71,8 +71,19 @@ fn shown(told: &Told) -> String {
         ("open files", files),
         ("jobs", format!("{jobs}; the longest step {} ms", told.worst_step_millis)),
     ];
+    rows.extend(told.standby.map(|told| ("standby", standby(told))));
     rows.extend(told.needs.iter().map(|need| ("TO DO", need.clone())));
     rows.into_iter().map(|(name, value)| format!("{name:<12} {value}\n")).collect()
+}
+
+fn standby(told: StandbyStatus) -> String {
+    let StandbyStatus { asked_seconds, behind_commits, lag_seconds } = told;
+    match asked_seconds {
+        None => "none is there".to_owned(),
+        Some(asked) => {
+            format!("{behind_commits} commits behind, for {}; asked {} ago", duration(lag_seconds), duration(asked))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -90,6 +101,7 @@ mod tests {
             connections_max: 100,
             queue: Some(QueueStatus { waiting: 2, oldest_seconds: Some(61), ..QueueStatus::default() }),
             certificate_days: Some(3),
+            standby: Some(StandbyStatus { asked_seconds: Some(1), behind_commits: 7, lag_seconds: 61 }),
             ..Told::default()
         };
         let text = shown(&told.judged());
@@ -99,10 +111,11 @@ mod tests {
             "queue        2 waiting, the oldest for 1 min 1 s, 0 held, 0 for later",
             "last backup  none is known of",
             "disk         cannot be seen",
+            "standby      7 commits behind, for 1 min 1 s; asked 1 s ago",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
-        assert_eq!(text.matches("TO DO").count(), 2, "the certificate and the backup: {text}");
+        assert_eq!(text.matches("TO DO").count(), 3, "the certificate, the backup and the standby: {text}");
         assert!(text.lines().count() < 24);
     }
 }

@@ -272,10 +272,27 @@ impl Serving {
         says(&[arguments, &["--config", self.config.to_str().unwrap()]].concat())
     }
 
+    /// The same, whether or not it succeeds.
+    pub fn says_all(&self, arguments: &[&str]) -> String {
+        let output = run(&[arguments, &["--config", self.config.to_str().unwrap()]].concat());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// SIGTERM, and its end.
     pub fn stop(mut self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         assert!(self.child.wait().unwrap().success());
+    }
+
+    /// SIGKILL, and its end.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// It ends by itself.
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 }
 
@@ -338,6 +355,26 @@ impl Lines {
             lines.push(line);
             if lines.last().is_some_and(|line| line.starts_with(end)) {
                 return lines;
+            }
+        }
+    }
+
+    /// Sends a line; `None` where nobody takes it any more.
+    pub fn send_or_end(&mut self, line: &str) -> Option<()> {
+        let stream = self.0.get_mut();
+        stream.write_all(format!("{line}\r\n").as_bytes()).and_then(|()| stream.flush()).ok()
+    }
+
+    /// Reads up to a line that begins with `end`; `None` at the end of the stream.
+    pub fn until_or_end(&mut self, end: &str) -> Option<()> {
+        loop {
+            let mut line = String::new();
+            let is_over = self.0.read_line(&mut line).map_or(true, |bytes| bytes == 0 || !line.ends_with('\n'));
+            if is_over {
+                return None;
+            }
+            if line.starts_with(end) {
+                return Some(());
             }
         }
     }

@@ -7,6 +7,8 @@ use wording::{tr, trc, trn};
 const CERTIFICATE_DAYS_MIN: i64 = 7;
 /// A backup that is older needs somebody.
 const BACKUP_SECS_MAX: i64 = 2 * 24 * 3600;
+/// A standby that is further behind, or has not asked for so long, needs a look.
+const STANDBY_SECS_MAX: i64 = 60;
 /// Mail that has waited longer needs a look.
 const QUEUE_SECS_MAX: i64 = 4 * 3600;
 /// A session that holds its thread for longer has met a slow disk, or a fault.
@@ -33,6 +35,8 @@ pub struct Status {
     pub backup_age_seconds: Option<i64>,
     /// How many whole days the certificate in use is good.
     pub certificate_days: Option<i64>,
+    /// The standby; `None`: none is configured.
+    pub standby: Option<StandbyStatus>,
     /// Octets on the disk of the data directory.
     pub disk: Option<DiskStatus>,
     /// Octets of memory that are in use.
@@ -56,6 +60,33 @@ pub struct Connected {
     pub service: String,
     /// How many.
     pub open: usize,
+}
+
+/// How far the standby is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandbyStatus {
+    /// When it asked last; `None`: it has not, for long or since the start.
+    pub asked_seconds: Option<i64>,
+    /// Commits that it does not have; of one that does not ask nobody knows.
+    pub behind_commits: u64,
+    /// Since when it lacks the oldest of them.
+    pub lag_seconds: i64,
+}
+
+impl StandbyStatus {
+    fn needs(self) -> Option<String> {
+        let Self { asked_seconds, lag_seconds, .. } = self;
+        let Some(asked) = asked_seconds else {
+            return Some(tr!("No standby is there. Start pillarbox standby on the other machine.").to_owned());
+        };
+        (asked > STANDBY_SECS_MAX || lag_seconds > STANDBY_SECS_MAX).then(|| {
+            tr!(
+                "The standby lacks what came {lag} ago, and asked {asked} ago. Its log says why.",
+                lag = duration(lag_seconds),
+                asked = duration(asked)
+            )
+        })
+    }
 }
 
 /// What waits to go out.
@@ -126,6 +157,7 @@ impl Status {
             }
             Some(_) => {}
         }
+        needs.extend(self.standby.and_then(StandbyStatus::needs));
         match self.queue {
             None => needs.push(tr!("The queue cannot be read. pillarbox check says more.").to_owned()),
             Some(QueueStatus { oldest_seconds: Some(age), .. }) if age > QUEUE_SECS_MAX => {

@@ -7,7 +7,8 @@
 //! the number of series is bounded by the program; and nothing is decided by what is counted here.
 //!
 //! Invariant: every name is in [`ALL`], from which `docs/metrics.md` is made.
-//! Invariant: a [`Stopwatch`] only ends in a histogram, or in what is told of a message ([`STAGES`]). It is the one clock below the drivers.
+//! Invariant: a [`Stopwatch`] only ends in a histogram, in how old something is, or in what is told of a message ([`STAGES`]). It is the
+//! one clock below the drivers.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]

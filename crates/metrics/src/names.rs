@@ -114,6 +114,12 @@ metrics! {
         "1 while new mail is refused because the disk is nearly full, or takes nothing."
     WAL Gauge "pillarbox_store_wal_bytes" []
         "Length of the write-ahead logs of the embedded engine."
+    STANDBY_BEHIND Gauge "pillarbox_standby_behind_commits" []
+        "Commits that the standby does not have yet; left out where none has asked."
+    STANDBY_LAG Gauge "pillarbox_standby_lag_seconds" []
+        "Since when the standby lacks the oldest commit that it does not have, in seconds; left out where none has asked."
+    STANDBY_ASKED Gauge "pillarbox_standby_asked_seconds" []
+        "How long ago the standby asked last, in seconds: about 1 is usual; left out where none has asked."
     BACKUP Gauge "pillarbox_last_backup_timestamp_seconds" []
         "When the last backup that came to its end began, in seconds since 1970; left out if there was none."
     CERTIFICATE_EXPIRY Gauge "pillarbox_certificate_expiry_timestamp_seconds" []

@@ -27,6 +27,8 @@ pub mod sender;
 pub mod service;
 pub mod services;
 pub mod setup;
+pub mod standby;
+mod standing;
 pub mod stores;
 pub mod tls;
 pub mod trial;

@@ -13,6 +13,7 @@ use std::path::Path;
 use crate::config::StorageEngine;
 use crate::private_file;
 use crate::setup::SetupError;
+use crate::standing;
 
 pub(crate) const MOVING_FILE: &str = "store-moving";
 pub(crate) const ENGINE_FILE: &str = "store-engine";
@@ -28,9 +29,10 @@ const AS_FILES: &str = "files";
 /// Whether the mail of a data directory is in `engine`, as far as it was ever moved.
 ///
 /// # Errors
-/// It is in the other one, or on its way.
+/// It is in the other one, or on its way; it is a standby's.
 pub(crate) fn must_be_there(directory: &Path, engine: StorageEngine) -> Result<(), SetupError> {
     must_be_in(directory, engine)?;
+    standing::must_be_none(directory)?;
     match read(&directory.join(MOVING_FILE))? {
         None => Ok(()),
         Some(moving) => Err(SetupError::new(format!(

@@ -103,6 +103,7 @@ fn without_ports(config: &Config, clock: Clock, problems: &mut Vec<SetupError>) 
     drop(stores::bucket(config).map_err(&mut sound));
     let smarthost = config.smarthost.as_ref().and_then(|smarthost| target(config, smarthost).map_err(&mut sound).ok());
     drop(config.metrics_token_file.as_deref().map(Token::read).transpose().map_err(&mut sound));
+    drop(config.standby_token_file.as_deref().map(Token::of_standby).transpose().map_err(&mut sound));
     let dns = resolver(config).map_err(&mut sound).ok();
     let authority = dns.as_ref().and_then(|dns| authority(config, dns).map_err(&mut sound).ok().flatten());
     Unbound { certificates, dns, smarthost, authority }

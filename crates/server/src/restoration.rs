@@ -46,7 +46,7 @@ impl From<backup::Error> for RestoreError {
 }
 
 /// Durable before anything is written that the next backup compares.
-fn mark_restored(directory: &Path) -> Result<(), SetupError> {
+pub(crate) fn mark_restored(directory: &Path) -> Result<(), SetupError> {
     let mut random = [0; 16];
     getrandom::fill(&mut random)
         .map_err(|error| SetupError::new(format!("the system gives no random numbers: {error}")))?;

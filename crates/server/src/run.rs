@@ -27,6 +27,7 @@ use crate::services::{
     tell_of_filling, tidy, tidy_receipts, use_kept, write_counts, write_logins, write_refusals,
 };
 use crate::setup::SetupError;
+use crate::standing::must_not_be_superseded;
 use crate::stores::{Stores, letterhead};
 use crate::tls::Certificates;
 
@@ -52,7 +53,7 @@ pub fn run(
     let mut prepared = Preparation::new(config, clock).map_err(|problems| SetupError::all(&problems))?;
     let config = &config.listening_on(prepared.bound.iter().map(|bound| (bound.service, bound.address)));
     let outgoing = outgoing(config, prepared.smarthost.take(), &prepared.dns);
-    let data_dir = DataDir::open(&config.data_dir)?;
+    let data_dir = data_dir(config)?;
     let stores = Stores::open(&data_dir, config)?;
     let work = Work::start()?;
     let services = Services::new(config, &stores, clock, &work, &prepared.dns)?;
@@ -107,6 +108,12 @@ pub fn run(
     drop(data_dir);
     info!("stopped");
     Ok(())
+}
+
+/// The data directory, where a server may serve with it.
+fn data_dir(config: &Config) -> Result<DataDir, SetupError> {
+    let data_dir = DataDir::open(&config.data_dir)?;
+    must_not_be_superseded(data_dir.path()).map(|()| data_dir)
 }
 
 /// The certificate that the authority gave before; until there is one, that of the own authority.
@@ -250,6 +257,7 @@ fn observe(
         dns,
         counted: services.counted().clone(),
         indexed_at: indexed_at.clone(),
+        feed: stores.standby.as_ref().map(|(_, feed)| feed.clone()),
         stops: running.stops().clone(),
         clock,
         started_at: clock.now().unix_millis / 1000,

@@ -29,6 +29,8 @@ pub enum Service {
     Redirect,
     /// Metrics for Prometheus, and whether the server lives and is ready; without TLS.
     Metrics,
+    /// All that is kept, for a standby that shows a token; TLS from the first byte.
+    Standby,
 }
 
 /// Why a connection is not served.
@@ -70,7 +72,7 @@ impl Refusal {
 
 impl Service {
     /// Every service, in the order in which people list them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Smtp,
         Self::Submission,
         Self::Submissions,
@@ -83,6 +85,7 @@ impl Service {
         Self::Http,
         Self::Redirect,
         Self::Metrics,
+        Self::Standby,
     ];
 
     /// The name, which is also the key under `[listen]` in the configuration.
@@ -101,13 +104,14 @@ impl Service {
             Self::Http => "http",
             Self::Redirect => "redirect",
             Self::Metrics => "metrics",
+            Self::Standby => "standby",
         }
     }
 
     /// Whether TLS begins with the first byte.
     #[must_use]
     pub(crate) fn implicit_tls(self) -> bool {
-        matches!(self, Self::Submissions | Self::Imaps | Self::Pop3s | Self::Https)
+        matches!(self, Self::Submissions | Self::Imaps | Self::Pop3s | Self::Https | Self::Standby)
     }
 
     /// The greeting of a server that refuses; `None` where TLS begins at once, because a handshake costs more
@@ -127,7 +131,7 @@ impl Service {
                 let head = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 60\r\nContent-Type: text/plain";
                 Some(format!("{head}\r\nContent-Length: {}\r\n\r\n{text}\r\n", text.len() + 2))
             }
-            Self::Submissions | Self::Imaps | Self::Pop3s | Self::Https => None,
+            Self::Submissions | Self::Imaps | Self::Pop3s | Self::Https | Self::Standby => None,
         }
     }
 }
@@ -155,7 +159,9 @@ mod tests {
                 Service::Imap => check(service, Some("*")),
                 Service::Pop3 => check(service, Some("-ERR")),
                 Service::Http | Service::Redirect | Service::Metrics => check(service, Some("HTTP/1.1")),
-                Service::Submissions | Service::Imaps | Service::Pop3s | Service::Https => check(service, None),
+                Service::Submissions | Service::Imaps | Service::Pop3s | Service::Https | Service::Standby => {
+                    check(service, None);
+                }
             }
         }
     }

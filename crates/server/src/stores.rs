@@ -9,6 +9,8 @@
 //! auth-secret   keys the hashes of application passwords, sessions and links; makes the second factors
 //! store-engine  which engine has the mail, once it was moved (moved.rs)
 //! store-bodies  whether a bucket keeps large bodies
+//! standby       it follows a server (standing.rs)
+//! superseded    a standby of it was promoted
 //! restored      tells backups from before a restore from those after it
 //! reserve       room for a full disk (lifecycle/disk.rs)
 //! try-accounts  the passwords that `pillarbox try` made
@@ -27,7 +29,9 @@ use mailflow::MailFlow;
 use queue::{Limits, Policy, Queue};
 use reports::Counts;
 use search_index::Indexes;
+use standby::{Lineage, Source};
 use store::engine::Engine;
+use store::feed::{FedEngine, Feed};
 use store::objects::Objects;
 use store::{Node, Store, StoreOptions, Timestamp};
 use store_objects::{DirectoryObjects, S3Objects, S3Options, Spool, SpoolLimits};
@@ -39,6 +43,7 @@ use crate::config::{Config, DatabaseFiles, StorageEngine};
 use crate::lifecycle::DataDir;
 use crate::moved::{OBJECTS, bodies_are, bodies_must_be, must_be_there};
 use crate::private_file;
+use crate::service::Service;
 use crate::services::ways;
 use crate::setup::SetupError;
 
@@ -78,6 +83,8 @@ pub struct Stores {
     pub spool: Arc<Spool>,
     /// Where texts of messages are looked up.
     pub indexes: Arc<Indexes>,
+    /// What standbys are told, where one may listen.
+    pub(crate) standby: Option<(Arc<Source>, Arc<Feed>)>,
     /// This server among others, if it is one of several; until somebody takes it.
     node: Arc<Mutex<Option<Node>>>,
     directory: PathBuf,
@@ -104,6 +111,9 @@ impl Stores {
         must_be_there(path, config.engine)?;
         let engine = open_engine_of(path, config, config.node.as_deref())?;
         let objects = objects(path, config)?;
+        let feed = feed(config)?;
+        let engine = fed(engine, feed.as_ref());
+        let stored = (engine.clone(), objects.clone());
         let options = StoreOptions {
             retention_bytes_max: config.retention_bytes_max,
             history_bytes_max: config.history_bytes_max,
@@ -115,6 +125,8 @@ impl Stores {
         // Before anything is done with an account.
         let node = config.node.as_ref().map(|name| join(&store, name)).transpose()?;
         let secret = secret(&path.join(SECRET_FILE))?;
+        let standby = feed.map(|feed| Ok((Arc::new(Source::new(stored, feed.clone(), lineage(path, &secret)?)), feed)));
+        let standby = standby.transpose()?;
         let options = AuthOptions {
             account_requests: config.account_requests,
             scram: config.scram,
@@ -153,7 +165,7 @@ impl Stores {
         }
         let indexes = Arc::new(Indexes::open(path.join("search-index"), config.search_index));
         let node = Arc::new(Mutex::new(node));
-        Ok(Self { store, auth, queue, flow, spool, indexes, node, directory: path.to_owned() })
+        Ok(Self { store, auth, queue, flow, spool, indexes, standby, node, directory: path.to_owned() })
     }
 
     /// This server among others; the caller goes on with its beats.
@@ -165,6 +177,35 @@ impl Stores {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+}
+
+/// What a standby is told, where the configuration lets one listen.
+fn feed(config: &Config) -> Result<Option<Arc<Feed>>, SetupError> {
+    if config.listen.get(&Service::Standby).is_none_or(Vec::is_empty) {
+        return Ok(None);
+    }
+    let mut epoch = [0; 8];
+    getrandom::fill(&mut epoch)
+        .map_err(|error| SetupError::new(format!("the system gives no random numbers: {error}")))?;
+    Ok(Some(Feed::new(u64::from_be_bytes(epoch))))
+}
+
+/// The engine, whose commits are told in `feed` if there is one.
+fn fed(engine: Arc<dyn Engine>, feed: Option<&Arc<Feed>>) -> Arc<dyn Engine> {
+    match feed {
+        Some(feed) => Arc::new(FedEngine::new(engine, feed.clone())),
+        None => engine,
+    }
+}
+
+/// What the data descend from.
+fn lineage(path: &Path, secret: &[u8]) -> Result<Lineage, SetupError> {
+    let file = path.join(RESTORED_FILE);
+    match fs::read(&file) {
+        Ok(restored) => Ok(Lineage::of(secret, &restored)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Lineage::of(secret, &[])),
+        Err(error) => Err(SetupError::file("read", &file, &error, "check who owns it")),
     }
 }
 

@@ -125,6 +125,8 @@ pub struct Config {
     pub traces_url: Option<String>,
     /// A file of which the first line is what readers of metrics show.
     pub metrics_token_file: Option<PathBuf>,
+    /// A file of which the first line is what a standby shows.
+    pub standby_token_file: Option<PathBuf>,
 }
 
 /// A certificate that somebody else keeps fresh.
@@ -415,6 +417,7 @@ impl Default for Config {
             log: Log::default(),
             traces_url: None,
             metrics_token_file: None,
+            standby_token_file: None,
         }
     }
 }
@@ -425,7 +428,7 @@ impl Config {
     pub fn trial(data_dir: PathBuf) -> Self {
         let listen = Service::ALL
             .into_iter()
-            .filter(|service| !matches!(service, Service::Redirect | Service::Metrics))
+            .filter(|service| !matches!(service, Service::Redirect | Service::Metrics | Service::Standby))
             .map(|service| {
                 let port = match service {
                     Service::Smtp => 2525,
@@ -437,7 +440,7 @@ impl Config {
                     Service::Pop3 => 1110,
                     Service::Pop3s => 1995,
                     Service::Https => 8443,
-                    Service::Http | Service::Redirect | Service::Metrics => 8080,
+                    Service::Http | Service::Redirect | Service::Metrics | Service::Standby => 8080,
                 };
                 (service, vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))])
             });
@@ -588,8 +591,8 @@ mod tests {
         let config = Config::trial("/tmp/x".into());
         assert_eq!(
             config.addresses().len(),
-            Service::ALL.len() - 2,
-            "nobody is sent to the pages from port 80, or reads metrics"
+            Service::ALL.len() - 3,
+            "nobody is sent to the pages from port 80, reads metrics, or has a copy of everything"
         );
         assert!(config.addresses().iter().all(|(_, address)| address.ip().is_loopback() && address.port() > 1024));
         let both = config.clone().on_ipv6_loopback_too();

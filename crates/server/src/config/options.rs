@@ -150,6 +150,7 @@ pub const OPTIONS: &[ConfigOption] = &[
     listening::HTTP,
     listening::REDIRECT,
     listening::METRICS,
+    listening::STANDBY,
     listening::PROXY_FROM,
     ConfigOption {
         key: "tls.certificate",
@@ -483,6 +484,7 @@ pub const OPTIONS: &[ConfigOption] = &[
         },
     },
     listening::METRICS_TOKEN_FILE,
+    listening::STANDBY_TOKEN_FILE,
     reporting::TRACES_URL,
 ];
 

@@ -28,7 +28,7 @@ pub(super) fn standard_ports() -> BTreeMap<Service, Vec<SocketAddr>> {
         Service::Pop3 => vec![110],
         Service::Pop3s => vec![995],
         Service::Https => vec![443],
-        Service::Http | Service::Redirect | Service::Metrics => vec![],
+        Service::Http | Service::Redirect | Service::Metrics | Service::Standby => vec![],
     };
     let on_all = |port: u16| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     Service::ALL.into_iter().map(|service| (service, addresses(service).into_iter().map(on_all).collect())).collect()

@@ -61,6 +61,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String)> {
             format!("{address} can be reached from elsewhere; needs `metrics.token_file`, or 127.0.0.1 or [::1]");
         found.push(("listen.metrics", text));
     }
+    found.extend(standby_contradictions(config));
     found.extend(taken_twice(config));
     if config.listen.values().all(Vec::is_empty) {
         found.push(("listen", "switches every service off; give at least one an address".to_owned()));
@@ -79,6 +80,24 @@ fn limit_contradictions(config: &Config) -> Vec<(&'static str, String)> {
     if config.per_command.messages_max.is_some() && config.per_command.messages_saved_max.is_some() {
         let text = "cannot stand beside `limits.messages_per_command_max`, which says it too: leave out one of them";
         found.push(("limits.messages_saved_per_command_max", text.to_owned()));
+    }
+    found
+}
+
+/// What a server with a standby must not lack, and must not have.
+fn standby_contradictions(config: &Config) -> Vec<(&'static str, String)> {
+    let listens = config.listen.get(&Service::Standby).is_some_and(|addresses| !addresses.is_empty());
+    let mut found = Vec::new();
+    if !listens {
+        return found;
+    }
+    if config.standby_token_file.is_none() {
+        found.push(("listen.standby", "needs `standby.token_file` beside it".to_owned()));
+    }
+    if config.engine != StorageEngine::Sqlite || config.database.bucket_url_file.is_some() {
+        let text =
+            "copies mail that is in files; PostgreSQL has replication of its own, and buckets have, too: leave it out";
+        found.push(("listen.standby", text.to_owned()));
     }
     found
 }

@@ -50,8 +50,16 @@ impl Token {
         Ok(Self(blake3::hash(line.as_bytes())))
     }
 
+    /// What a standby shows.
+    ///
+    /// # Errors
+    /// As [`Token::read`].
+    pub(crate) fn of_standby(file: &std::path::Path) -> Result<Self, SetupError> {
+        crate::standing::read_token(file).map(|token| Self(blake3::hash(token.as_bytes())))
+    }
+
     /// RFC 6750 §2.1: `Authorization: Bearer …`.
-    fn is_shown(&self, fields: &HeaderMap) -> bool {
+    pub(crate) fn is_shown(&self, fields: &HeaderMap) -> bool {
         let shown = fields.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())

@@ -150,10 +150,10 @@ impl Admission {
     }
 
     /// Whether whoever connects from `address` to `service` has to say first for whom (the PROXY protocol). LMTP, HTTP
-    /// without TLS and metrics are for programs that speak for themselves.
+    /// without TLS, metrics and standbys are programs that speak for themselves.
     #[must_use]
     pub(super) fn is_proxy(&self, address: IpAddr, service: Service) -> bool {
-        let for_this_machine = matches!(service, Service::Lmtp | Service::Http | Service::Metrics);
+        let for_this_machine = matches!(service, Service::Lmtp | Service::Http | Service::Metrics | Service::Standby);
         !for_this_machine && self.proxies.iter().any(|network| network.contains(address))
     }
 

@@ -18,10 +18,11 @@ use mailflow::MailFlow;
 use metrics::{
     BACKUP, BUILD, CERTIFICATE_EXPIRY, CONNECTIONS_MAX, Commands, DISK_FREE, DISK_RESERVE, DISK_SIZE, Exposition,
     INDEX_COMPLETE, MAIL_REFUSED, MAX_FDS, Name, OPEN_FDS, QUEUE_MESSAGES, QUEUE_OLDEST, RESIDENT, Refusals,
-    START_TIME, WAL,
+    STANDBY_ASKED, STANDBY_BEHIND, STANDBY_LAG, START_TIME, WAL,
 };
 use queue::{Census, Queue};
 use store::Store;
+use store::feed::Feed;
 use store::space::Space;
 
 use crate::clock::Clock;
@@ -51,6 +52,8 @@ pub(crate) struct Observed {
     pub(crate) dns: Dns,
     pub(crate) counted: Counted,
     pub(crate) indexed_at: Arc<AtomicI64>,
+    /// What a standby is told, where one may come.
+    pub(crate) feed: Option<Arc<Feed>>,
     /// True once the server stops.
     pub(crate) stops: Arc<AtomicBool>,
     pub(crate) clock: Clock,
@@ -100,6 +103,7 @@ impl Observed {
         self.tell_queue(&mut told);
         self.tell_disk(&mut told);
         self.tell_dates(&mut told);
+        self.tell_standby(&mut told);
         let Process { resident_bytes, open_files, open_files_max } = Process::look();
         tell(&mut told, &RESIDENT, resident_bytes);
         tell(&mut told, &OPEN_FDS, open_files);
@@ -149,6 +153,13 @@ impl Observed {
         for (name, at) in dates {
             at.inspect(|at| told.gauge(name, *at));
         }
+    }
+
+    fn tell_standby(&self, told: &mut Exposition) {
+        let Some(listener) = self.feed.as_ref().and_then(|feed| feed.listener()) else { return };
+        told.gauge(&STANDBY_BEHIND, listener.behind as f64);
+        told.gauge(&STANDBY_LAG, listener.lag.as_secs_f64());
+        told.gauge(&STANDBY_ASKED, listener.asked.as_secs_f64());
     }
 
     /// Of the embedded engine; `None` where another one keeps the mail.

@@ -1,6 +1,7 @@
 //! The same for people, on one screen.
 
-use console::{Connected, DiskStatus, Jobs, QueueStatus, Status, last_backup};
+use console::{Connected, DiskStatus, Jobs, QueueStatus, StandbyStatus, Status, last_backup};
+use store::feed::Feed;
 
 use super::Observed;
 use super::process::Process;
@@ -39,6 +40,7 @@ impl Observed {
             connections_max: self.admission.connections_max(),
             queue,
             backup_age_seconds: last_backup(&self.data_dir).map(|at| age(at.0)),
+            standby: self.feed.as_ref().map(|feed| standby(feed)),
             certificate_days: self.certificates.ends_at().map(|at| (at - now).div_euclid(DAY_SECS)),
             disk,
             memory_bytes: process.resident_bytes,
@@ -50,4 +52,13 @@ impl Observed {
         }
         .judged()
     }
+}
+
+fn standby(feed: &Feed) -> StandbyStatus {
+    let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    feed.listener().map_or_else(StandbyStatus::default, |listener| StandbyStatus {
+        asked_seconds: Some(seconds(listener.asked)),
+        behind_commits: listener.behind,
+        lag_seconds: seconds(listener.lag),
+    })
 }

@@ -38,6 +38,7 @@ use crate::observation::{Counted, Observatory, Observed};
 use crate::sender::SenderCheck;
 use crate::service::Service;
 use crate::setup::SetupError;
+use crate::standby::door;
 use crate::stores::{BESIDE, Stores};
 use examination::Examiner;
 use store::Timestamp;
@@ -74,6 +75,8 @@ pub struct Services {
     observatory: Observatory,
     /// What readers of metrics show.
     token: Option<Token>,
+    /// What standbys meet.
+    standby: Option<web::Router>,
 }
 
 /// What a service is served with.
@@ -112,6 +115,7 @@ impl Services {
             pages: config.pages(),
             observatory,
             token: config.metrics_token_file.as_deref().map(Token::read).transpose()?,
+            standby: standby(config, stores, clock)?,
             mx: smtpd::SmtpService::mx(common.clone()),
             submission: smtpd::SmtpService::submission(common, stores.auth.clone()),
             lmtp: smtpd::SmtpService::lmtp(trusted, Vec::new()),
@@ -176,8 +180,17 @@ impl Services {
             Service::Https | Service::Http => return Speaks::Pages(self.site.router()),
             Service::Redirect => return Speaks::Pages(to_pages(&self.pages)),
             Service::Metrics => return Speaks::Pages(monitor(self.observatory.clone(), self.token.clone())),
+            Service::Standby => return Speaks::Pages(self.standby.clone().unwrap_or_default()),
         })
     }
+}
+
+/// What standbys meet, where they may come.
+fn standby(config: &Config, stores: &Stores, clock: Clock) -> Result<Option<web::Router>, SetupError> {
+    let Some(((source, _), file)) = stores.standby.clone().zip(config.standby_token_file.as_deref()) else {
+        return Ok(None);
+    };
+    Ok(Some(door(source, Token::of_standby(file)?, stores.directory().to_owned(), clock)))
 }
 
 /// All that can be asked of a server that does not run, on `stores`: nobody visits its pages.

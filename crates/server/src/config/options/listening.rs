@@ -115,6 +115,24 @@ pub(super) const METRICS_TOKEN_FILE: ConfigOption = ConfigOption {
     set: |config, value| put(&mut config.metrics_token_file, Some(value.path()?)),
 };
 
+pub(super) const STANDBY: ConfigOption = ConfigOption {
+    key: "listen.standby",
+    kind: ADDRESSES,
+    default: Some("[]"),
+    text: "A second machine that keeps a copy of everything, seconds behind (`pillarbox standby`), TLS from the first byte, such as \
+           `[\"[::]:8425\"]`. It needs `standby.token_file`, and the mail in files (`store.engine = \"sqlite\"`, without a bucket).",
+    set: |config, value| listen(config, Service::Standby, value),
+};
+
+pub(super) const STANDBY_TOKEN_FILE: ConfigOption = ConfigOption {
+    key: "standby.token_file",
+    kind: PATH,
+    default: None,
+    text: "A file of which the first line, at least 32 characters, is what a standby has to show, readable for the server's user only: \
+           whoever has it gets all mail and all secrets. `pillarbox standby --new-token` makes one.",
+    set: |config, value| put(&mut config.standby_token_file, Some(value.path()?)),
+};
+
 pub(super) const PROXY_FROM: ConfigOption = ConfigOption {
     key: "listen.proxy_from",
     kind: "list of addresses and networks",
@@ -123,7 +141,7 @@ pub(super) const PROXY_FROM: ConfigOption = ConfigOption {
            connection for whom it is (the PROXY protocol, version 1 or 2; `send-proxy-v2` in HAProxy). The client's address \
            then counts in limits, logs, checks of senders and trace headers. A connection from there that does not begin so is \
            closed; from anywhere else what a proxy would say is taken for what a client says. It holds for all services but \
-           `lmtp`, `http` and `metrics`.",
+           `lmtp`, `http`, `metrics` and `standby`.",
     set: |config, value| put(&mut config.proxies, value.networks()?),
 };
 
