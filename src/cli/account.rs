@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use console::{
-    AccountDetails, AccountLine, AccountReport, AccountWithPassword, ClearAnswer, Done, IntegrityReport, Light,
-    MailboxLine, UsageCard,
+    AccountDetails, AccountLine, AccountReport, AccountWithPassword, ClearAnswer, Done, HelpCard, IntegrityReport,
+    Light, MailboxLine, UsageCard,
 };
 use web::Call;
 
@@ -48,7 +48,8 @@ Examples:
   pillarbox account clear alice@example.org --taken-by-all-pop --older-than-days 30 --dry-run
   pillarbox account admin alice@example.org on          Alice may use the pages of administration
   pillarbox account domains bob@example.org example.org   Bob may, for what is in this domain, and for nothing else
-  pillarbox account domains bob@example.org --none";
+  pillarbox account domains bob@example.org --none
+  pillarbox account ask-help bob@example.org --for day    Bob cannot press the button: an administrator may look for his mail";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -139,6 +140,20 @@ enum Verb {
         /// No domain any more
         #[arg(long, conflicts_with = "domains")]
         none: bool,
+    },
+    /// Let an administrator look for mail of an account that is lost, as its owner does on the page `My account`; shows whether they may
+    AskHelp {
+        /// Whose
+        address: String,
+        /// For so long; without it nothing is changed
+        #[arg(long = "for", value_name = "TIME", value_parser = ["hour", "day", "week"])]
+        long: Option<String>,
+        /// They may read texts of messages, too
+        #[arg(long, requires = "long")]
+        texts: bool,
+        /// Not any more
+        #[arg(long, conflicts_with = "long")]
+        end: bool,
     },
     /// Switch the second factor off, for an owner who has lost it
     TotpOff {
@@ -257,6 +272,7 @@ impl Account {
                 change(place, format, &call, done)
             }
             Verb::Domains { address, domains, none: _ } => set_domains(place, format, &address, &domains),
+            Verb::AskHelp { address, long, texts, end } => ask_help(place, format, &address, (long, texts, end)),
             Verb::TotpOff { address } => {
                 let call = at("POST /api/v1/admin/accounts/{id}/second-factor-off", &address);
                 change(place, format, &call, "logs in with the password alone again")
@@ -272,6 +288,26 @@ fn change(place: &Place, format: Format, call: &Call, done: &str) -> Outcome {
         None => format.show(&change, |change| format!("{}\n", change.text)),
     };
     place.call(call, &mut say_so)
+}
+
+/// Asks for help, ends that, or shows whether it is asked for; who has looked.
+fn ask_help(place: &Place, format: Format, address: &str, (long, texts, end): (Option<String>, bool, bool)) -> Outcome {
+    let call = match (&long, end) {
+        (Some(long), _) => Call::new("POST /api/v1/help").with("for", long.as_str()).with("texts", texts),
+        (None, true) => Call::new("POST /api/v1/help/end"),
+        (None, false) => Call::new("GET /api/v1/help"),
+    };
+    format.each(place, &call.of(address), helped).map(drop)
+}
+
+fn helped(card: &HelpCard) -> String {
+    let mut text = match (&card.until, card.texts) {
+        (None, _) => "Nobody but its owner looks for mail of this account.\n".to_owned(),
+        (Some(until), false) => format!("An administrator may look for its mail until {until}, and sees no text.\n"),
+        (Some(until), true) => format!("An administrator may look for its mail, and read texts, until {until}.\n"),
+    };
+    card.looks.iter().for_each(|look| text.push_str(&format!("{}  {}\n", look.at, look.text)));
+    text
 }
 
 /// Says which domains its owner administers from now on.

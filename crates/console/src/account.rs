@@ -4,7 +4,7 @@ use crate::error::Error;
 use directory::Directory;
 use posts::Posts;
 use queue::Queue;
-use reports::OwnComplaints;
+use reports::{Looks, OwnComplaints};
 use store::device::Device;
 use store::{Account, Actor, DeviceId};
 use wording::tr;
@@ -19,13 +19,14 @@ pub struct AccountConsole {
     pub(crate) posts: Option<Posts>,
     pub(crate) directory: Option<Directory>,
     pub(crate) complaints: Option<OwnComplaints>,
+    pub(crate) looks: Option<Looks>,
 }
 
 impl AccountConsole {
     /// The console of `account` for somebody who may use it: its owner, or an administrator.
     #[must_use]
     pub fn new(account: Account, actor: Actor) -> Self {
-        Self { account, actor, queue: None, posts: None, directory: None, complaints: None }
+        Self { account, actor, queue: None, posts: None, directory: None, complaints: None, looks: None }
     }
 
     /// With what was passed on, as the queue of the same server knows.
@@ -58,6 +59,12 @@ impl AccountConsole {
     #[must_use]
     pub fn with_complaints(self, complaints: OwnComplaints) -> Self {
         Self { complaints: Some(complaints), ..self }
+    }
+
+    /// With who has looked for mail of the account, because its owner asked for help.
+    #[must_use]
+    pub fn with_looks(self, looks: Looks) -> Self {
+        Self { looks: Some(looks), ..self }
     }
 
     /// A device of the account, revoked or not.

@@ -7,7 +7,7 @@ use crate::names::{MessageLine, Names};
 use crate::passed::PassedLine;
 use crate::undo::UndoAnswer;
 use crate::words;
-use search::{Condition, Looked, Needle, Scope, Search, SummaryTest, Wanted};
+use search::{Addresses, Condition, Looked, Needle, Scope, Search, SummaryTest, Value, Wanted};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use store::{
@@ -33,6 +33,12 @@ pub struct FindAsk {
     /// Words that all stand in it: subject, sender, any other field of its header (Message-ID), text of its body. None:
     /// every message.
     pub text: String,
+    /// This stands in an address or a name in its From.
+    pub from: String,
+    /// This stands in its subject.
+    pub subject: String,
+    /// Words are looked for in From, To, Cc, subject and Message-ID alone: whoever looks is to learn nothing of the text.
+    pub fields_only: bool,
     /// Only what was sent on this day or later, by its own Date.
     pub since: Option<Timestamp>,
     /// Only what was sent on this day or earlier.
@@ -96,6 +102,15 @@ enum Back {
     Aside(MailboxId),
 }
 
+impl Back {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Removed(_) => words::comes_back_from_removed().to_owned(),
+            Self::Aside(_) => words::comes_back_from_aside().to_owned(),
+        }
+    }
+}
+
 impl AccountConsole {
     /// A page of the messages that `ask` means, newest first.
     ///
@@ -114,6 +129,8 @@ impl AccountConsole {
         let mut before = ask.before.as_deref().map(email).transpose()?;
         let (mut page, mut bytes) = (FoundPage::default(), 0);
         if before.is_none() && !ask.removed {
+            let also = [&ask.from, &ask.subject].into_iter().filter(|text| !text.is_empty());
+            let words: Vec<String> = words.iter().chain(also).cloned().collect();
             page.elsewhere = self.forwarded_instead(&words, &|passed| ask.means(passed.at))?;
         }
         loop {
@@ -162,6 +179,12 @@ impl AccountConsole {
         }
     }
 
+    /// What bringing a message back would do; `None`: it is where everybody sees it, or not kept any more.
+    pub(crate) fn comes_back(&self, email: EmailId) -> Result<Option<String>, Error> {
+        let Some(place) = self.account.whereabouts(email)? else { return Ok(None) };
+        Ok(self.back(&place)?.map(|back| back.in_words()))
+    }
+
     fn take_out(&self, email: EmailId, from: MailboxId) -> Result<UndoAnswer, Error> {
         let view = self.account.view(from)?;
         let uids = view.index().iter().filter(|entry| entry.email == email).map(|entry| entry.uid).collect();
@@ -203,10 +226,7 @@ impl AccountConsole {
             mailboxes,
             devices: on_pop_devices(&events, names),
             passed_on: self.passed_on_of(names, email)?.iter().map(words::passed).collect(),
-            comes_back: self.back(place)?.map(|back| match back {
-                Back::Removed(_) => words::comes_back_from_removed().to_owned(),
-                Back::Aside(_) => words::comes_back_from_aside().to_owned(),
-            }),
+            comes_back: self.back(place)?.map(|back| back.in_words()),
             removed_at: removed.as_ref().map(|(at, _)| shown(*at)),
             removed_by: removed.map(|(_, device)| device),
         })
@@ -220,9 +240,34 @@ impl FindAsk {
         self.since.is_none_or(|since| day(at) >= day(since)) && self.until.is_none_or(|until| day(at) <= day(until))
     }
 
+    /// What is looked for, for whoever reads later what was.
+    pub(crate) fn in_words(&self) -> String {
+        let named = |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name} {text}"));
+        let day = |name: &str, at: Option<Timestamp>| at.and_then(|at| named(name, shown(at).get(..10)?));
+        let parts = [
+            Some(self.text.clone()).filter(|text| !text.is_empty()),
+            named("from", &self.from),
+            named("subject", &self.subject),
+            day("since", self.since),
+            day("until", self.until),
+            self.removed.then(|| "removed".to_owned()),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() { "everything".to_owned() } else { parts.join(", ") }
+    }
+
     fn condition(&self, words: &[String]) -> Condition {
-        let text = |word: &String| Condition::Text(Scope::Everything, Needle::new(word));
+        let text = |word: &String| match self.fields_only {
+            true => in_fields(word),
+            false => Condition::Text(Scope::Everything, Needle::new(word)),
+        };
         let mut all: Vec<Condition> = words.iter().map(text).collect();
+        if !self.from.is_empty() {
+            all.push(Condition::Summary(SummaryTest::Addresses(Addresses::From, Needle::new(&self.from))));
+        }
+        if !self.subject.is_empty() {
+            all.push(Condition::Summary(SummaryTest::Value(Value::Subject, Needle::new(&self.subject))));
+        }
         if self.since.is_some() || self.until.is_some() {
             let day = |at: Timestamp| at.0.div_euclid(DAY_MILLIS);
             let days = self.since.map_or(i64::MIN, day)..self.until.map_or(i64::MAX, |at| day(at).saturating_add(1));
@@ -230,6 +275,19 @@ impl FindAsk {
         }
         Condition::and(all)
     }
+}
+
+/// A word where somebody may look who is not to see texts.
+fn in_fields(word: &str) -> Condition {
+    let addresses = |of| Condition::Summary(SummaryTest::Addresses(of, Needle::new(word)));
+    let value = |of| Condition::Summary(SummaryTest::Value(of, Needle::new(word)));
+    Condition::or(vec![
+        value(Value::Subject),
+        addresses(Addresses::From),
+        addresses(Addresses::To),
+        addresses(Addresses::Cc),
+        value(Value::MessageId),
+    ])
 }
 
 /// Words, and what is in quotes.

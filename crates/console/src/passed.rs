@@ -11,7 +11,7 @@ use crate::words;
 use directory::Membership;
 use posts::Written;
 use queue::{Passed, RecipientState};
-use reports::OwnComplaint;
+use reports::{Look, OwnComplaint};
 use serde::{Deserialize, Serialize};
 use store::{DeviceId, EmailId, ModSeq, Protocol, TimelineQuery, Timestamp};
 
@@ -39,6 +39,7 @@ enum Told {
     Written(Written),
     Membership(Membership),
     Complaint(OwnComplaint),
+    Look(Look),
 }
 
 /// Lines that stand beside those of the journal, newest first, each with its number: when it was, and a counter within the moment.
@@ -94,7 +95,9 @@ impl AccountConsole {
         let written = self.written()?.into_iter().map(Told::Written);
         let memberships = self.memberships()?.into_iter().map(Told::Membership);
         let complaints = self.complaints()?.into_iter().map(Told::Complaint);
-        let mut told: Vec<Told> = passed.chain(written).chain(memberships).chain(complaints).rev().collect();
+        let looks = self.looks()?.into_iter().map(Told::Look);
+        let mut told: Vec<Told> =
+            passed.chain(written).chain(memberships).chain(complaints).chain(looks).rev().collect();
         told.sort_by_key(Told::at);
         let (mut moment, mut counter) = (Timestamp(0), 0);
         let mut number = |told: Told| {
@@ -121,6 +124,11 @@ impl AccountConsole {
     /// What senders were told, newest first.
     fn complaints(&self) -> Result<Vec<OwnComplaint>, Error> {
         Ok(self.complaints.as_ref().map(|known| known.list(self.account.id())).transpose()?.unwrap_or_default())
+    }
+
+    /// Who has looked for mail of the account, newest first.
+    fn looks(&self) -> Result<Vec<Look>, Error> {
+        Ok(self.looks.as_ref().map(|known| known.list(self.account.id())).transpose()?.unwrap_or_default())
     }
 
     /// What stands in the story of a message whose sender was told that it is called junk.
@@ -250,6 +258,7 @@ impl Told {
             Self::Written(written) => written.at(),
             Self::Membership(membership) => membership.at,
             Self::Complaint(complaint) => complaint.at(),
+            Self::Look(look) => look.at(),
         }
     }
 
@@ -263,17 +272,20 @@ impl Told {
             }
             Self::Membership(membership) => words::membership(membership).to_lowercase().contains(text),
             Self::Complaint(complaint) => words::complained_of(complaint).to_lowercase().contains(text),
+            Self::Look(look) => words::looked(look).to_lowercase().contains(text),
         }
     }
 
     fn line(&self, names: &Names<'_>) -> Result<TimelineLine, Error> {
-        let (text, email, protocol) = match self {
-            Self::Passed(passed) => (words::passed(passed), passed.about.email(), Protocol::Smtp),
-            Self::Written(written) => (words::written_of(written), None, Protocol::Smtp),
-            Self::Membership(membership) => (words::membership(membership), None, Protocol::Server),
-            Self::Complaint(complaint) => (words::complained_of(complaint), Some(complaint.email()), Protocol::Smtp),
+        let (text, emails, protocol): (_, Vec<EmailId>, _) = match self {
+            Self::Passed(passed) => (words::passed(passed), passed.about.email().into_iter().collect(), Protocol::Smtp),
+            Self::Written(written) => (words::written_of(written), Vec::new(), Protocol::Smtp),
+            Self::Membership(membership) => (words::membership(membership), Vec::new(), Protocol::Server),
+            Self::Complaint(complaint) => (words::complained_of(complaint), vec![complaint.email()], Protocol::Smtp),
+            Self::Look(look) => (words::looked(look), look.emails().collect(), Protocol::Web),
         };
-        let messages: Vec<MessageLine> = email.map(|email| names.message(email)).transpose()?.into_iter().collect();
+        let messages: Vec<MessageLine> =
+            emails.into_iter().map(|email| names.message(email)).collect::<Result<_, _>>()?;
         Ok(TimelineLine {
             entry: 0,
             at: shown(self.at()),

@@ -113,6 +113,32 @@ impl AccountConsole {
         })
     }
 
+    /// The same without its texts and without what lies beside them: who wrote it to whom, when, and about what. Nothing of the
+    /// message itself is opened.
+    ///
+    /// # Errors
+    /// As [`AccountConsole::read`].
+    pub(crate) fn letterhead(&self, id: &str) -> Result<MessageText, Error> {
+        let email = email(id)?;
+        let names = Names::of(&self.account)?;
+        let summary = self.account.reader()?.summary(email)?;
+        let envelope = &summary.envelope;
+        let sent = envelope.date.as_deref().and_then(date::parse);
+        Ok(MessageText {
+            message: names.message(email)?,
+            sent_at: sent.map(|at| moment(Timestamp(at.unix_seconds.saturating_mul(1000)))),
+            from: addresses(&envelope.from),
+            to: addresses(&envelope.to),
+            cc: addresses(&envelope.cc),
+            texts: Vec::new(),
+            is_damaged: false,
+            is_cut: false,
+            files: Vec::new(),
+            more_files: 0,
+            size: size(summary.structure.size()),
+        })
+    }
+
     /// A part of a message, without its transfer encoding; `part` is the number of a [`FileLine`].
     ///
     /// # Errors

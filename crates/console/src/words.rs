@@ -3,6 +3,7 @@
 mod complaint;
 mod device;
 mod held;
+mod looked;
 mod membership;
 mod passed;
 mod sender;
@@ -25,6 +26,7 @@ pub(crate) use device::{
 };
 pub use held::undo;
 pub(crate) use held::{account_verdict, answer, burst, held, held_outcome, removed, removed_in_a_burst};
+pub(crate) use looked::looked;
 pub(crate) use membership::membership;
 pub(crate) use passed::{passed, passed_on, passed_to};
 pub(crate) use sender::examined;

@@ -188,6 +188,7 @@ impl Directory {
             tx.delete(&number_key(record::WITHOUT_JUNK_FILTER, id));
             tx.delete(&number_key(record::LEAVING, id));
             bounds::delete(tx, id);
+            tx.delete(&number_key(record::HELP, id));
             let mut counters = Counters::read(tx)?;
             counters.accounts = counters.accounts.saturating_sub(1);
             counters.write(tx);

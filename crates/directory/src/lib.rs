@@ -38,6 +38,7 @@ mod check;
 mod domains;
 mod error;
 mod forwards;
+mod help;
 mod host_certificate;
 mod imported;
 mod junk_filter;
@@ -70,6 +71,7 @@ pub use bulk::{Added, BULK_MAX, Hashed, InTurn, NewAccount, NewPassword, ToHash}
 pub use domains::any_of;
 pub use error::Error;
 pub use forwards::{FORWARD_CODE_CHARS, Forward, ForwardState};
+pub use help::Help;
 pub use host_certificate::{HostCertificate, HostKey};
 pub use links::{LINKS_MAX, LinkInfo, LinkPurpose, NewLink, no_such_link};
 pub use listing::{AccountsFound, AccountsWanted};

@@ -12,6 +12,7 @@
 //! J number           the owner of an account has switched the junk filter off (see `junk_filter`)
 //! X number           an account that is to be removed (see `leaving`)
 //! R number           the domains that the owner of an account administers (see `roles`)
+//! Q number           the owner of an account has asked for help (see `help`)
 //! B domain           how far administrators of a domain go (see `roles`)
 //! K hash             a one-time link (see `links`)
 //! S domain           the keys with which a domain signs its mail (see `signing`)
@@ -46,6 +47,7 @@ pub(crate) const WITHOUT_JUNK_FILTER: &[u8] = b"J";
 pub(crate) const LEAVING: &[u8] = b"X";
 pub(crate) const ROLE: &[u8] = b"R";
 pub(crate) const BOUNDS: &[u8] = b"B";
+pub(crate) const HELP: &[u8] = b"Q";
 pub(crate) const LINK: &[u8] = b"K";
 pub(crate) const TOKENS: &[u8] = b"O";
 pub(crate) const UNFINISHED: &[u8] = b"P";

@@ -8,7 +8,7 @@ use console::{
     domains_in,
 };
 use posts::Posts;
-use reports::OwnComplaints;
+use reports::{Looks, OwnComplaints};
 use session::{Full, Job, Lost, Owner};
 use store::{Account, AccountId, Actor, DeviceId, Protocol, Timestamp};
 
@@ -75,12 +75,14 @@ impl Caller {
     pub(crate) fn console(&self) -> Result<AccountConsole, Problem> {
         let posts = Posts::of(self.site.auth().store());
         let complaints = OwnComplaints::of(self.site.auth().store());
+        let looks = Looks::of(self.site.auth().store());
         let console = AccountConsole::new(self.own()?.mail.clone(), self.actor());
         Ok(console
             .with_queue(self.site.queue().clone())
             .with_posts(posts)
             .with_directory(self.site.auth().directory().clone())
-            .with_complaints(complaints))
+            .with_complaints(complaints)
+            .with_looks(looks))
     }
 
     /// The console of another account, for whoever may administer it.

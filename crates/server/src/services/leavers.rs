@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use console::domains_in;
 use directory::{Directory, Error};
-use reports::{Act, Acts};
+use reports::{Act, Acts, Looks};
 use store::{AccountId, Timestamp};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -43,6 +43,11 @@ fn remove(directory: &Directory, rests: &mut BTreeSet<AccountId>, now: Timestamp
     }
     if let Err(error) = begin(directory, now) {
         warn!(%error, "accounts whose time has come were not looked for");
+    }
+    // Who helped somebody to look for mail is forgotten with the account.
+    let is_gone = |account| directory.account_by_id(account).is_ok_and(|info| info.is_none());
+    if let Err(error) = Looks::of(directory.store()).forget(&is_gone) {
+        warn!(%error, "what was done with mail of accounts that are gone is not forgotten");
     }
 }
 

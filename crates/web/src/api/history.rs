@@ -55,16 +55,23 @@ pub(crate) fn removals(caller: &Caller) -> Result<Vec<RemovalLine>, Problem> {
 
 /// Messages, wherever they are now.
 pub(crate) fn find(caller: &Caller, fields: &Fields) -> Result<FoundPage, Problem> {
+    Ok(caller.console()?.find(&wanted(caller, fields)?)?)
+}
+
+/// Which messages are meant.
+pub(crate) fn wanted(caller: &Caller, fields: &Fields) -> Result<FindAsk, Problem> {
     let moment = |name: &str| fields.optional(name).map(|moment| parse_moment(moment, caller.now)).transpose();
-    let ask = FindAsk {
+    Ok(FindAsk {
         text: fields.text("text").to_owned(),
+        from: fields.text("from").to_owned(),
+        subject: fields.text("subject").to_owned(),
+        fields_only: false,
         since: moment("since")?,
         until: moment("until")?,
         removed: fields.is_on("removed"),
         before: fields.optional("before").map(str::to_owned),
         limit: fields.number("limit")?.unwrap_or(LINES),
-    };
-    Ok(caller.console()?.find(&ask)?)
+    })
 }
 
 /// Brings a message back from where it was removed to, or put aside.

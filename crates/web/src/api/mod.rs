@@ -15,6 +15,7 @@ pub(crate) mod devices;
 pub(crate) mod doctor;
 pub(crate) mod forward;
 pub(crate) mod held;
+pub(crate) mod help;
 pub(crate) mod history;
 mod importing;
 pub(crate) mod integrity;
@@ -135,6 +136,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     account::ENDPOINTS,
     devices::ENDPOINTS,
     held::ENDPOINTS,
+    help::ENDPOINTS,
     forward::ENDPOINTS,
     shares::ENDPOINTS,
     junk_filter::ENDPOINTS,

@@ -19,7 +19,7 @@ use auth::{OwnerError, SecondFactorSetup, WebLogin};
 use axum::http::header::USER_AGENT;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use console::JunkFilterCard;
+use console::{HelpCard, JunkFilterCard};
 use qrcode::QrCode;
 use qrcode::render::svg;
 use store::Timestamp;
@@ -32,6 +32,8 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/account/second-factor/confirm", Handler::Owner(confirm_second_factor)),
     Route::post("/account/second-factor/off", Handler::Owner(switch_off_second_factor)),
     Route::post("/account/junk-filter", Handler::Owner(switch_junk_filter)),
+    Route::post("/account/help", Handler::Owner(ask_help)),
+    Route::post("/account/help/end", Handler::Owner(end_help)),
     Route::post("/account/sessions", Handler::Owner(end_others)),
     Route::post("/account/sessions/{id}", Handler::Owner(end_one)),
 ];
@@ -46,6 +48,7 @@ struct AccountPage {
     /// `None` without a second factor.
     recovery_codes_left: Option<usize>,
     junk_filter: JunkFilterCard,
+    help: HelpCard,
     sessions: Vec<SessionLine>,
     now: Timestamp,
 }
@@ -75,6 +78,7 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
         address: owner.own()?.address.clone(),
         recovery_codes_left,
         junk_filter: api::junk_filter::show(owner)?,
+        help: api::help::show(owner)?,
         sessions,
         now: owner.now,
     })
@@ -83,6 +87,16 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
 fn switch_junk_filter(owner: &Owner, fields: &Fields) -> Outcome {
     let card = api::junk_filter::switch(owner, fields)?;
     Ok(back(owner, Notice::good(card.text)))
+}
+
+fn ask_help(owner: &Owner, fields: &Fields) -> Outcome {
+    api::help::ask(owner, fields)?;
+    Ok(back(owner, Notice::good(tr!("An administrator may look for your mail now. Tell them what you miss."))))
+}
+
+fn end_help(owner: &Owner, _: &Fields) -> Outcome {
+    api::help::end(owner)?;
+    Ok(back(owner, Notice::good(tr!("Nobody but you looks for your mail any more."))))
 }
 
 fn change_password(owner: &Owner, fields: &Fields) -> Outcome {

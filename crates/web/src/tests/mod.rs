@@ -3,6 +3,7 @@
 mod accounts;
 mod api;
 mod domain_administrators;
+mod help;
 mod junk_filter;
 mod languages;
 mod lists;

@@ -14,6 +14,7 @@ use askama::Template;
 use console::{AccountLine, AccountsPage, BULK_LINES_MAX, BulkAnswer, Done, words};
 use directory::DomainInfo;
 use store::Timestamp;
+use wording::tr;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/admin", Handler::Owner(list)),
@@ -54,6 +55,8 @@ struct AccountPage {
     is_self: bool,
     /// Whether they may change something of it.
     may_change: bool,
+    /// Its owner has asked for help, until then.
+    helped_until: Option<String>,
     /// The quota as the form has it.
     quota_mib: String,
     quota_messages: String,
@@ -121,13 +124,25 @@ fn next(search: &str, after: &str) -> String {
 
 fn one(owner: &Owner, _: &Fields) -> Outcome {
     let account = accounts::account(owner)?;
-    let may_change = owner.domain_administration()?.find_to_change(&account.number.to_string()).is_ok();
+    let administration = owner.domain_administration()?;
+    let may_change = administration.find_to_change(&account.number.to_string()).is_ok();
+    let helped_until = administration.helped_until(&administration.find(&account.number.to_string())?)?;
     let (is_self, now) = (account.number == owner.own()?.account.0, owner.now);
     let quota_mib = account.quota_bytes.map(|bytes| (bytes >> 20).to_string()).unwrap_or_default();
     let quota_messages = account.quota_messages.map(|messages| messages.to_string()).unwrap_or_default();
     let removal_days = owner.site.auth().directory().removal_days();
     let frame = Frame::of(owner, "admin");
-    Answer::page(&AccountPage { frame, account, is_self, may_change, quota_mib, quota_messages, removal_days, now })
+    Answer::page(&AccountPage {
+        frame,
+        account,
+        is_self,
+        may_change,
+        helped_until,
+        quota_mib,
+        quota_messages,
+        removal_days,
+        now,
+    })
 }
 
 fn set_login(owner: &Owner, fields: &Fields) -> Outcome {

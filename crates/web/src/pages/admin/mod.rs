@@ -5,6 +5,7 @@ mod accounts;
 mod addresses;
 mod audit;
 mod doctor;
+mod help;
 mod lists;
 mod people;
 mod queue;
@@ -29,6 +30,7 @@ pub(super) const ROUTES: &[&[Route]] = &[
     queue::ROUTES,
     records::ROUTES,
     doctor::ROUTES,
+    help::ROUTES,
     report::ROUTES,
     reports::ROUTES,
 ];
