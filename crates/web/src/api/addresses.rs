@@ -65,7 +65,7 @@ pub(crate) fn records(caller: &Caller, fields: &Fields) -> Result<Vec<DnsRecord>
     let administration = caller.domain_administration()?;
     let (domain, site) = (fields.text("domain"), &caller.site);
     let unknown =
-        || console::Error::Unknown(format!("{domain} is no local domain; `pillarbox domain add` makes it one"));
+        || console::Error::Unknown(tr!("{domain} is no local domain; `pillarbox domain add` makes it one", domain));
     if !administration.scope().has_domain(domain) {
         return Err(unknown().into());
     }

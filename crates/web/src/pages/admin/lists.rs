@@ -45,3 +45,13 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
     owner.domain_administration()?;
     Answer::page(&ListsPage { frame: Frame::of(owner, "admin"), lists: lists::all(owner, "")? })
 }
+
+/// Who may write to a list, in a word.
+fn posting(posting: &str) -> &str {
+    match posting {
+        "owners" => trc!("who writes to a list", "owners"),
+        "members" => trc!("who writes to a list", "members"),
+        "anybody" => trc!("who writes to a list", "anybody"),
+        other => other,
+    }
+}

@@ -147,6 +147,16 @@ fn messages(count: u64) -> String {
     trn!(count, "{n} message", "{n} messages")
 }
 
+/// What became of a message for a recipient.
+fn state(state: &str) -> &str {
+    match state {
+        "waiting" => trc!("a message for a recipient", "waiting"),
+        "delivered" => trc!("a message for a recipient", "delivered"),
+        "failed" => trc!("a message for a recipient", "failed"),
+        other => other,
+    }
+}
+
 /// Why it waits, in a word: never by colour alone.
 fn word(why: &str) -> &'static str {
     match why {
