@@ -10,7 +10,11 @@ use crate::{Error, Primary, fault};
 use std::collections::BTreeSet;
 use std::mem;
 use store::engine::{Commit, KEY_BYTES_MAX, Snapshot, Write};
+use store::succession::object_of;
 use store::{AccountId, ModSeq};
+
+/// A part ends with so many large bodies, too: while they are fetched the server waits for somebody to take the rest.
+const PART_BODIES_MAX: usize = 16;
 
 /// What is under way.
 struct Bringing<'b> {
@@ -34,6 +38,8 @@ struct Bringing<'b> {
     left: BTreeSet<Vec<u8>>,
     writes: Vec<Write>,
     bytes: usize,
+    /// Large bodies that the writes name.
+    bodies: usize,
     is_complete: bool,
 }
 
@@ -96,6 +102,7 @@ impl Copy {
             left: BTreeSet::new(),
             writes: Vec::new(),
             bytes: 0,
+            bodies: 0,
             is_complete: false,
         };
         let mut not = None;
@@ -213,8 +220,10 @@ impl Bringing<'_> {
         if !self.in_parts {
             return if self.bytes > options.changed_bytes_max { Err(Not::Beside) } else { Ok(()) };
         }
+        self.bodies += usize::from(object_of(key, value).is_some());
         let next = ModSeq(self.at.0 + 1);
-        if self.bytes < options.part_bytes || Some(next) >= self.head {
+        let is_enough = self.bytes >= options.part_bytes || self.bodies >= PART_BODIES_MAX;
+        if !is_enough || Some(next) >= self.head {
             return Ok(());
         }
         self.writes.push(put((UNFINISHED, &[])));
@@ -234,7 +243,7 @@ impl Bringing<'_> {
     /// The bodies come first. Beside an account those need not come that its rows name already.
     fn commit(&mut self, next: ModSeq) -> Result<(), Not> {
         let writes = mem::take(&mut self.writes);
-        self.bytes = 0;
+        (self.bytes, self.bodies) = (0, 0);
         let there = self.copy.engine.snapshot(self.account)?;
         let bodies = Bodies::of(&*there, &writes)?;
         drop(there);

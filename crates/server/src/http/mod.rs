@@ -34,12 +34,15 @@ use tracing::debug;
 use web::{Peer, Router};
 
 use crate::clock::Clock;
+use crate::service::Service;
 pub(crate) use monitor::{Token, monitor};
 pub(crate) use redirect::to_pages;
 use stall::StallGuard;
 
 /// The head of a request: request line and fields.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// So long a standby may take nothing.
+const STANDBY_STALL_MILLIS: u64 = 600_000;
 /// Its fields.
 const FIELDS_MAX: usize = 64;
 
@@ -66,6 +69,15 @@ pub struct HttpTimeouts {
     pub head_millis: u64,
     /// For taking any part of what we send.
     pub write_stall_millis: u64,
+}
+
+impl HttpTimeouts {
+    /// A standby fetches large messages before it takes more of an answer.
+    pub(crate) fn of(service: Service) -> Self {
+        let usual = Self::default();
+        let stall = if service == Service::Standby { STANDBY_STALL_MILLIS } else { usual.write_stall_millis };
+        Self { write_stall_millis: stall, ..usual }
+    }
 }
 
 impl Default for HttpTimeouts {

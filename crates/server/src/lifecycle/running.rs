@@ -74,7 +74,7 @@ impl Running {
                 Speaks::Pages(router) => {
                     let tls = service.implicit_tls().then(|| with_http(&tls));
                     let challenges = certificates.challenges().clone();
-                    let timeouts = HttpTimeouts::default();
+                    let timeouts = HttpTimeouts::of(service);
                     Endpoints::Pages(Arc::new(Pages { router, challenges, tls, clock, timeouts }))
                 }
             };
