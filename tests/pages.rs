@@ -106,8 +106,12 @@ fn take_all(server: &Server, password: &str) {
 }
 
 fn log_in(browser: &Browser, base: &str) {
+    log_in_as(browser, base, ALICE);
+}
+
+fn log_in_as(browser: &Browser, base: &str, user: &str) {
     browser.go(&format!("{base}/login"));
-    browser.write("#user", ALICE);
+    browser.write("#user", user);
     browser.write("#password", PASSWORD);
     browser.click_on("Log in");
     comes_to(browser, "/");
@@ -303,6 +307,64 @@ fn an_administrator_of_a_domain_cannot_touch_another_domain() {
     assert!(server.cli(&["alias", "list"], "").contains("There are no aliases"));
     server.cli(&["account", "domains", ALICE, "--none"], "");
     assert!(server.cli(&["account", "show", ALICE], "").contains("Admin     no\n"));
+    assert_eq!(server.faults(), Vec::<String>::new());
+}
+
+#[test]
+fn an_owner_asks_for_help_and_an_administrator_brings_a_lost_mail_back() {
+    let bob = "bob@example.org";
+    let mut server = Server::with("smarthost = { host = \"127.0.0.1\", port = 9, security = \"none\" }\n");
+    [ALICE, bob].iter().for_each(|address| server.add_account(address));
+    server.cli(&["account", "domains", ALICE, "example.org"], "");
+    let pc = server.add_device(bob, "Old Outlook", "expunge");
+    server.start();
+    let message = format!("From: carol@example.net\r\nTo: {bob}\r\nSubject: The lease\r\n\r\nconfidential\r\n");
+    lmtp_of(&server).deliver("carol@example.net", &[bob], message.as_bytes()).unwrap();
+    let mut pop = server.addresses().pop3s(bob, &pc).unwrap();
+    pop.retrieve(1..=1).unwrap();
+    pop.command("DELE 1").unwrap();
+    pop.quit().unwrap();
+    let base = format!("http://localhost:{}", server.addresses().of("http").port());
+    for size in [Size::Phone, Size::Wide] {
+        let (Some(his), Some(hers)) = (Browser::open(size), Browser::open(size)) else { return };
+        log_in(&hers, &base);
+        hers.go(&format!("{base}/admin/accounts/17/find"));
+        says(&hers, "has not asked for help");
+        log_in_as(&his, &base, bob);
+        his.go(&format!("{base}/account"));
+        his.click_on("Ask for help");
+        says(&his, "An administrator may look for your mail now.");
+        let mut seen = (0..60).map(|n| n.to_string()).collect();
+        look_at(&his, &base, "/account", &mut seen);
+        look_at(&hers, &base, "/admin/accounts/17", &mut seen);
+        hers.click_on("Find a lost mail");
+        says(&hers, "Find a mail of bob@example.org");
+        hers.write("#text", "confidential");
+        hers.click(&hers.find("form.search button"));
+        says(&hers, "Nothing was found.");
+        look_at(&hers, &base, "/admin/accounts/17/find?subject=lease", &mut seen);
+        hers.click_on("The lease");
+        says(&hers, "The owner does not let you read its text.");
+        look_at(&hers, &base, &hers.path(), &mut seen);
+        assert!(!hers.text().contains("confidential"), "{}", hers.text());
+        if size == Size::Wide {
+            hers.click_on("Bring it back");
+            says(&hers, "INBOX");
+        }
+        his.go(&format!("{base}/timeline"));
+        says(&his, "alice@example.org helped to look for mail here");
+        his.go(&format!("{base}/account"));
+        his.click_on("End it now");
+        says(&his, "Nobody but you looks for your mail any more.");
+        hers.go(&format!("{base}/admin/accounts/17/find"));
+        says(&hers, "has not asked for help");
+    }
+    let helped = server.cli(&["account", "ask-help", bob], "");
+    assert!(helped.starts_with("Nobody but its owner looks for mail of this account.\n"), "{helped}");
+    assert!(helped.contains("alice@example.org helped to look for mail here: searched"), "{helped}");
+    let asked = server.cli(&["account", "ask-help", bob, "--for", "hour", "--texts"], "");
+    assert!(asked.starts_with("An administrator may look for its mail, and read texts, until "), "{asked}");
+    assert!(server.cli(&["account", "ask-help", bob, "--end"], "").starts_with("Nobody but its owner"));
     assert_eq!(server.faults(), Vec::<String>::new());
 }
 
