@@ -6,9 +6,6 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION};
 use wording::Language;
 
-/// Until all that is said is in all catalogues nobody is offered another language.
-const OFFERED: &[Language] = if cfg!(test) { &Language::ALL } else { &[Language::English] };
-
 /// The language of a visit.
 pub(crate) fn of(visit: &Visit) -> Language {
     chosen(visit).unwrap_or_else(|| asked(&visit.headers))
@@ -17,7 +14,7 @@ pub(crate) fn of(visit: &Visit) -> Language {
 /// What the browser asks for, or whatever calls.
 pub(crate) fn asked(headers: &HeaderMap) -> Language {
     let fields = headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
-    offered(Language::accepted(&fields.collect::<Vec<_>>().join(","))).unwrap_or_default()
+    Language::accepted(&fields.collect::<Vec<_>>().join(","))
 }
 
 /// What the owner of the session has chosen. An endpoint of the API is asked by a program, which says itself what it wants.
@@ -28,9 +25,5 @@ fn chosen(visit: &Visit) -> Option<Language> {
     // A fault is told by the handler that needs the session.
     let session = visit.session().ok().flatten()?;
     let settings = visit.site.auth().store().account(session.account).settings().ok()?;
-    Language::of_tag(settings.language?.as_str()).and_then(offered)
-}
-
-fn offered(language: Language) -> Option<Language> {
-    OFFERED.contains(&language).then_some(language)
+    Language::of_tag(settings.language?.as_str())
 }

@@ -21,6 +21,8 @@ use tower::ServiceExt;
 
 pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) const ALICE: &str = "alice@example.org";
+/// Asks for the language in which each letter of a sentence is another.
+pub(crate) const PSEUDO: &str = "x-pseudo";
 pub(crate) const HOSTNAME: &str = "mail.example.org";
 
 /// A server with Alice and Bob in it.

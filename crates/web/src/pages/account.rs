@@ -7,6 +7,7 @@ use crate::browser;
 use crate::cookie::Cookie;
 use crate::form::Fields;
 use crate::frame::Frame;
+use crate::language;
 use crate::moment;
 use crate::notice::Notice;
 use crate::path::OwnPath;
@@ -19,7 +20,7 @@ use auth::{OwnerError, SecondFactorSetup, WebLogin};
 use axum::http::header::USER_AGENT;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use console::{HelpCard, JunkFilterCard};
+use console::{HelpCard, JunkFilterCard, LanguageCard};
 use qrcode::QrCode;
 use qrcode::render::svg;
 use store::Timestamp;
@@ -31,6 +32,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/account/second-factor", Handler::Owner(begin_second_factor)),
     Route::post("/account/second-factor/confirm", Handler::Owner(confirm_second_factor)),
     Route::post("/account/second-factor/off", Handler::Owner(switch_off_second_factor)),
+    Route::post("/account/language", Handler::Owner(choose_language)),
     Route::post("/account/junk-filter", Handler::Owner(switch_junk_filter)),
     Route::post("/account/help", Handler::Owner(ask_help)),
     Route::post("/account/help/end", Handler::Owner(end_help)),
@@ -47,6 +49,7 @@ struct AccountPage {
     address: String,
     /// `None` without a second factor.
     recovery_codes_left: Option<usize>,
+    language: LanguageCard,
     junk_filter: JunkFilterCard,
     help: HelpCard,
     sessions: Vec<SessionLine>,
@@ -77,11 +80,24 @@ fn show(owner: &Owner, _: &Fields) -> Outcome {
         frame,
         address: owner.own()?.address.clone(),
         recovery_codes_left,
+        language: api::language::show(owner)?,
         junk_filter: api::junk_filter::show(owner)?,
         help: api::help::show(owner)?,
         sessions,
         now: owner.now,
     })
+}
+
+/// What is said of it is in the language that was chosen.
+fn choose_language(owner: &Owner, fields: &Fields) -> Outcome {
+    match api::language::choose(owner, fields) {
+        Ok(_) => wording::speaking(language::of(&owner.visit), || {
+            owner.say(Notice::good(tr!("These pages are in this language from now on.")));
+        }),
+        Err(problem) if problem.kind == Kind::Refused => owner.say(Notice::bad(problem.detail)),
+        Err(problem) => return Err(problem),
+    }
+    Ok(Answer::see_other(&OwnPath::new("/account")))
 }
 
 fn switch_junk_filter(owner: &Owner, fields: &Fields) -> Outcome {

@@ -394,6 +394,7 @@ const OF_THEMSELVES: &[&str] = &[
     "POST /account/help",
     "POST /account/help/end",
     "POST /account/junk-filter",
+    "POST /account/language",
     "POST /account/password",
     "POST /account/scheduled/{id}/cancel",
     "POST /account/scheduled/{id}/send",

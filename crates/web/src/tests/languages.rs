@@ -1,8 +1,39 @@
-//! Pages speak the language of whoever reads.
+//! Pages speak the language of whoever reads, and all that they say is in the catalogues.
 
+use crate::route::{Handler, Verb};
 use crate::serve;
-use crate::testing::{ALICE, Browser, World};
-use store::{AccountSettings, Actor, DeviceId, LanguageTag, Protocol};
+use crate::testing::{ALICE, Answered, Browser, PASSWORD, PSEUDO, World};
+use axum::http::StatusCode;
+use directory::{By, Posting};
+use queue::NewEntry;
+use smtp_proto::{ForwardPath, ReversePath};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use store::device::LastLogin;
+use store::pop::PopSettings;
+use store::removal::RemovalPolicy;
+use store::{
+    AccountSettings, Actor, DeviceId, EmailId, Flags, LanguageTag, MaildropOptions, NewMessage, Protocol, Target,
+};
+
+/// What is no sentence and has no translation: names, protocols, units, what a person types as it is, and what this test's own people
+/// wrote. A run of letters that is a part of one of these words is one of them, too.
+#[rustfmt::skip]
+const NO_SENTENCES: &[&str] = &[
+    "Pillarbox", "IMAP", "POP", "POP3", "SMTP", "LMTP", "TLS", "SSL", "STARTTLS", "UTC", "DNS", "SPF", "DKIM", "DMARC", "QR",
+    "KiB", "MiB", "GiB", "TiB", "INBOX", "Junk", "Sent", "Trash", "Archive", "Drafts", "Held",
+    "English", "Deutsch",
+    "iPhone", "iPad", "Android", "Thunderbird", "Outlook", "Apple", "Mail",
+    // The columns of a list of accounts, kinds of records.
+    "address", "name", "password", "hash", "quota", "aliases", "MX", "TXT", "SRV", "CNAME", "TLSA",
+    // The people of this test.
+    "Alice", "Bob",
+    // What the script of the pages fills in.
+    "zone",
+];
+
+/// Whole texts that are none of ours: the name under which a browser is kept, and what the doctor of this test says.
+const NOT_OURS: &[&str] = &["Browser with your main password", "publish it", "mail", "time"];
 
 fn asking<'a>(mut browser: Browser<'a>, language: &str) -> Browser<'a> {
     browser.extra.push(("accept-language", language.to_owned()));
@@ -56,5 +87,283 @@ fn what_an_account_has_chosen_counts_more_than_what_its_browser_asks_for() {
     choose(Some("tlh"));
     assert!(alice.get("/account").text.contains("<h1>Mein Konto</h1>"));
     choose(None);
+    let answer = alice.submit("/account", "/account/language", &[("language", "ja")]);
+    assert_eq!(answer.location(), "/account", "{}", answer.text);
+    let page = alice.get("/account").text;
+    assert!(page.contains("<html lang=\"ja\">") && page.contains("これからこの言語で表示します。"), "{page}");
+    assert!(page.contains("<option value=\"ja\" lang=\"ja\" selected>日本語</option>"), "{page}");
+    assert!(page.contains("<option value=\"de\" lang=\"de\">Deutsch</option>"), "{page}");
+    alice.submit("/account", "/account/language", &[("language", "")]);
     assert!(alice.get("/account").text.contains("<h1>Mein Konto</h1>"));
+    alice.submit("/account", "/account/language", &[("language", "tlh")]);
+    assert!(alice.get("/account").text.contains("class=\"notice bad\""));
+}
+
+/// Everything that a page says in plain letters of ASCII is on the list of what is no sentence.
+#[test]
+fn nothing_that_pages_say_is_outside_of_the_catalogues() {
+    let world = World::new();
+    let paths = furnish(&world);
+    let (mut alice, mut stranger) = (asking(world.alice(), PSEUDO), asking(world.browser(), PSEUDO));
+    let mut found = BTreeSet::new();
+    let mut pages = 0;
+    let mut look = |what: &str, answer: &Answered| {
+        pages += usize::from(answer.header("content-type").starts_with("text/html"));
+        found.extend(outside(answer).into_iter().map(|text| format!("{what}: {text}")));
+    };
+    for route in serve::routes() {
+        let is_owners = match route.handler {
+            Handler::Owner(_) => true,
+            Handler::Anybody(_) => false,
+            Handler::Document(_) | Handler::Bearer(_) | Handler::Api(_) | Handler::Watched(_) => continue,
+        };
+        if route.path == "/logout" || route.path.starts_with("/assets/") {
+            continue;
+        }
+        let mut known: Vec<&str> =
+            paths.iter().filter(|(pattern, _)| *pattern == route.path).map(|(_, path)| path.as_str()).collect();
+        let other = ["{id}", "{token}", "{message}", "{list}", "{secret}"]
+            .iter()
+            .fold(route.path.to_owned(), |path, name| path.replace(name, "9"));
+        known.push(&other);
+        for path in known {
+            let browser = if is_owners { &mut alice } else { &mut stranger };
+            look(path, &browser.get(path));
+            // What is said of a form without its fields.
+            if route.method == Verb::Post {
+                look(path, &posted(browser, path, &[]));
+            }
+        }
+    }
+    for (page, path, fields) in ASKED {
+        let token = alice.get("/account").csrf();
+        let answer = alice.post(path, &[fields, &[("csrf", token.as_str())][..]].concat());
+        look(&format!("{path} {fields:?}"), &answer);
+        look(&format!("{page} after {path} {fields:?}"), &alice.get(page));
+    }
+    assert!(pages > 120, "{pages}");
+    assert!(found.is_empty(), "\n{}", found.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+fn posted(browser: &mut Browser<'_>, path: &str, fields: &[(&str, &str)]) -> Answered {
+    let page = if path.starts_with("/login") || path.starts_with("/request") { path } else { "/account" };
+    let page = browser.get(page).text;
+    let token = page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    browser.post(path, &[fields, &[("csrf", token)]].concat())
+}
+
+/// Puts something on every page, of people who write no letters of ASCII: where the pages of it are, by their routes.
+fn furnish(world: &World) -> Vec<(&'static str, String)> {
+    let directory = world.auth.directory();
+    directory.set_admin(ALICE, true).unwrap();
+    let account = world.account(ALICE);
+    let add = |name: &str, policy: RemovalPolicy| {
+        world.auth.add_device(account.id(), name, Some(PopSettings::from(policy)), world.now()).unwrap().0
+    };
+    let (pc, phone, lost) =
+        (add("①", RemovalPolicy::Expunge), add("②", RemovalPolicy::KeepWhenShared), add("③", RemovalPolicy::Trash));
+    let owner = Actor { device: DeviceId(0), protocol: Protocol::Web, now: world.now() };
+    account.revoke_device(owner, lost).unwrap();
+    let login = |protocol, program: &str| LastLogin {
+        at: world.now(),
+        protocol,
+        address: "192.0.2.9".to_owned(),
+        tls: Some("1.3".to_owned()),
+        program: Some(program.to_owned()),
+    };
+    account.note_login(pc, login(Protocol::Pop3, "④")).unwrap();
+    account.note_login(phone, login(Protocol::Imap, "⑤")).unwrap();
+    let messages: Vec<EmailId> = (0..40).map(|_| deliver(world)).collect();
+    account.set_brake(owner, pc, false).unwrap();
+    take_all(world, pc);
+    account.set_brake(owner, pc, true).unwrap();
+    for _ in 0..400 {
+        deliver(world);
+    }
+    let message = deliver(world);
+    take_all(world, pc);
+    directory.add_list("1@example.org", "6", Posting::Members, &[ALICE]).unwrap();
+    directory.join_list("1@example.org", "2@far.example", (By::Owner, world.now())).unwrap();
+    directory.join_list("1@example.org", ALICE, (By::Owner, world.now())).unwrap();
+    let list = directory.list("1@example.org").unwrap().unwrap();
+    let token = directory.list_token(&list, &list.members[0]);
+    let invited = directory.invite_to_list("1@example.org", "3@far.example", world.now()).unwrap();
+    let invitation = directory.invite(None, &[], 7, world.now()).unwrap().token;
+    let link = directory.invite(Some("4@example.org"), &[], 7, world.now()).unwrap().token;
+    let to = |to: &str| vec![ForwardPath::Mailbox(to.parse().unwrap()).into()];
+    let from = ReversePath::Mailbox(ALICE.parse().unwrap());
+    let new = NewEntry::new(from, to("5@far.example"), Arc::new(b"1\r\n".to_vec()));
+    world.queue.enqueue(new, world.now()).unwrap();
+    let mut stranger = world.browser();
+    let wish = [("name", "⑦"), ("address", "5@example.org"), ("reason", "⑧"), ("contact", "6@far.example")];
+    let status = stranger.submit("/request", "/request", &wish).location().to_owned();
+    let id = |id: DeviceId| id.to_string();
+    vec![
+        ("/messages/{message}", format!("/messages/{}", messages[0].text())),
+        ("/messages/{message}/read", format!("/messages/{}/read", message.text())),
+        ("/devices/{id}", format!("/devices/{}", id(pc))),
+        ("/devices/{id}", format!("/devices/{}", id(phone))),
+        ("/devices/{id}", format!("/devices/{}", id(lost))),
+        ("/devices/{id}/imap", format!("/devices/{}/imap", id(pc))),
+        ("/devices/{id}/revoke", format!("/devices/{}/revoke", id(pc))),
+        ("/devices", "/devices?revoked=true".to_owned()),
+        ("/devices/add", "/devices/add".to_owned()),
+        ("/devices/add", "/devices/add?program=iphone".to_owned()),
+        ("/find", "/find".to_owned()),
+        ("/find", "/find?text=1".to_owned()),
+        ("/find", "/find?since=1".to_owned()),
+        ("/undo", "/undo".to_owned()),
+        ("/undo", format!("/undo?device={}&since=2026-01-01", id(pc))),
+        ("/timeline", "/timeline".to_owned()),
+        ("/timeline", "/timeline?since=1".to_owned()),
+        ("/storage", "/storage".to_owned()),
+        ("/storage", "/storage?older_than_days=0".to_owned()),
+        ("/lists/{list}", "/lists/1@example.org".to_owned()),
+        ("/lists/{list}/leave/{token}", format!("/lists/1@example.org/leave/{token}")),
+        ("/lists/{list}/join/{token}", format!("/lists/1@example.org/join/{invited}")),
+        ("/invitation/{token}", format!("/invitation/{invitation}")),
+        ("/invitation/{token}", format!("/invitation/{link}")),
+        ("/request/{token}", status),
+        ("/admin/accounts/{id}", format!("/admin/accounts/{}", account.id().0)),
+        ("/admin/accounts/{id}", format!("/admin/accounts/{}", account.id().0 + 1)),
+        ("/admin/domains/records", "/admin/domains/records?domain=example.org".to_owned()),
+        ("/admin/audit", "/admin/audit?kind=logins".to_owned()),
+        ("/admin/audit", "/admin/audit?kind=failures".to_owned()),
+        ("/admin/audit", "/admin/audit".to_owned()),
+    ]
+}
+
+fn deliver(world: &World) -> EmailId {
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: world.now() };
+    let body = b"From: \"9\" <9@far.example>\r\nSubject: 10\r\n\r\n11\r\n".to_vec();
+    let message = NewMessage { body, flags: Flags::default(), internal_date: world.now() };
+    world.account(ALICE).append(actor, Target::Inbox, message).unwrap().email
+}
+
+/// A device downloads and deletes everything.
+fn take_all(world: &World, device: DeviceId) {
+    let (account, actor) = (world.account(ALICE), Actor { device, protocol: Protocol::Pop3, now: world.now() });
+    let maildrop = account.open_maildrop(device, &MaildropOptions::default(), world.now()).unwrap();
+    let all: Vec<EmailId> = maildrop.messages().iter().map(|message| message.email).collect();
+    account.close_maildrop(actor, &maildrop, all.clone(), all).unwrap();
+}
+
+/// The fields of a form.
+type Form = &'static [(&'static str, &'static str)];
+
+/// What an owner asks for by a form: the page that it is on, where it goes, and what is in it. What comes of it is told on the next page.
+const ASKED: &[(&str, &str, Form)] = &[
+    ("/account", "/account/junk-filter", &[("switch", "off")]),
+    ("/account", "/account/password", &[("password", "1"), ("new_password", "12345678"), ("again", "1")]),
+    ("/account", "/account/password", &[("password", "1"), ("new_password", "12345678"), ("again", "12345678")]),
+    ("/account", "/account/second-factor", &[("password", "1")]),
+    ("/account", "/account/second-factor", &[("password", PASSWORD)]),
+    ("/account", "/account/second-factor/confirm", &[("password", PASSWORD), ("code", "1")]),
+    ("/account", "/account/sessions", &[]),
+    ("/account", "/account/sessions/1", &[]),
+    ("/account", "/account/shares", &[("mailbox", "INBOX"), ("with", "bob@example.org"), ("rights", "read")]),
+    ("/account", "/account/shares", &[("mailbox", "INBOX"), ("with", "12"), ("rights", "read")]),
+    ("/account", "/account/forward", &[("address", "13@far.example"), ("keep", "copy")]),
+    ("/account", "/account/forward/confirm", &[("code", "1")]),
+    ("/account", "/account/test-mail", &[("to", "14@far.example")]),
+    ("/account", "/defaults", &[("policy", "trash")]),
+    ("/account", "/devices/1", &[("policy", "keep-when-shared")]),
+    ("/account", "/devices/1/seen", &[]),
+    ("/account", "/devices/1/one-program", &[]),
+    ("/account", "/devices/1/token", &[("days", "3")]),
+    ("/account", "/devices/add", &[("program", "iphone"), ("name", "⑨"), ("access", "imap")]),
+    ("/account", "/devices/add", &[("program", "other"), ("name", "⑨"), ("access", "pop3"), ("policy", "trash")]),
+    ("/account", "/undo", &[("device", "1"), ("since", "2026-01-01")]),
+    ("/account", "/storage/clear", &[("older_than_days", "0")]),
+    ("/account", "/lists", &[("list", "1@example.org"), ("wish", "pause")]),
+    ("/account", "/lists/1@example.org/join", &[("list", "1@example.org"), ("member", "bob@example.org")]),
+    ("/account", "/lists/1@example.org/invite", &[("list", "1@example.org"), ("member", "15@far.example")]),
+    ("/account", "/lists/1@example.org/rules", &[("list", "1@example.org"), ("posting", "owners")]),
+    ("/admin", "/admin/accounts", &[("address", "16@example.org"), ("name", "⑩")]),
+    ("/admin", "/admin/accounts", &[("address", "16")]),
+    ("/admin", "/admin/accounts/import", &[("csv", "address,name\n17@example.org,1\n18,2"), ("dry_run", "true")]),
+    ("/admin", "/admin/domains", &[("domain", "far.example")]),
+    ("/admin", "/admin/domains", &[("domain", "-")]),
+    ("/admin", "/admin/aliases", &[("alias", "19@example.org"), ("targets", ALICE)]),
+    ("/admin", "/admin/aliases/remove", &[("alias", "20@example.org")]),
+    ("/admin", "/admin/lists", &[("list", "21@example.org"), ("posting", "owners"), ("owners", ALICE)]),
+    ("/admin", "/admin/lists/joining", &[("list", "1@example.org"), ("joining", "open")]),
+    ("/admin", "/admin/queue/hold", &[("domain", "far.example")]),
+    ("/admin", "/admin/queue/messages/1/retry", &[]),
+    ("/admin", "/admin/requests/1/decline", &[("reason", "22")]),
+    ("/admin", "/admin/invitations", &[("days", "3")]),
+    ("/admin", "/admin/doctor", &[]),
+];
+
+/// The texts of a page, and of attributes that are read, in which letters of ASCII stand that [`NO_SENTENCES`] does not allow.
+fn outside(answer: &Answered) -> Vec<String> {
+    let mut found = Vec::new();
+    // That a method is not known is said outside of the handlers, which alone speak the language of tests.
+    if !answer.header("content-type").starts_with("text/html") || answer.status == StatusCode::METHOD_NOT_ALLOWED {
+        return found;
+    }
+    // What somebody wrote, what is typed as it is, and the password of a device.
+    let mut within: Option<&str> = None;
+    for part in answer.text.split('<').skip(1) {
+        let (tag, text) = tag_and_text(part);
+        let name = tag.split([' ', '\n']).next().unwrap();
+        match within {
+            Some(element) if name.strip_prefix('/') == Some(element) => within = None,
+            Some(_) => continue,
+            None => within = ["bdi", "code", "pre", "textarea"].into_iter().find(|element| *element == name),
+        }
+        for attribute in ["title", "alt", "aria-label", "placeholder", "data-label", "data-zone"] {
+            let value = tag.split(&format!(" {attribute}=\"")).nth(1).and_then(|rest| rest.split('"').next());
+            found.extend(value.filter(|value| is_outside(value)).map(|value| format!("{attribute}: {value}")));
+        }
+        if within.is_none() && is_outside(text) {
+            found.push(text.trim().to_owned());
+        }
+    }
+    found
+}
+
+/// Up to the `>` that is in no quotes, and what follows.
+fn tag_and_text(part: &str) -> (&str, &str) {
+    let mut is_quoted = false;
+    for (at, c) in part.char_indices() {
+        match c {
+            '"' => is_quoted = !is_quoted,
+            '>' if !is_quoted => return (&part[..at], &part[at + 1..]),
+            _ => {}
+        }
+    }
+    (part, "")
+}
+
+fn is_outside(text: &str) -> bool {
+    let entities = ["&#60;", "&#62;", "&#34;", "&#39;", "&#38;", "&amp;"];
+    let text = entities.iter().fold(text.to_owned(), |text, entity| text.replace(entity, " "));
+    let text = match NOT_OURS.contains(&text.trim()) {
+        true => String::new(),
+        false => text.replace(NOT_OURS[0], ""),
+    };
+    // Addresses, names of hosts, paths.
+    let words = text
+        .split_whitespace()
+        .filter(|word| !word.contains(['@', '/']) && !word.contains("example.org") && !word.contains(".example"));
+    // Messages have names like M001irvreripo0.
+    let words = words.filter(|word| !word.starts_with("M00"));
+    let mut runs = words.flat_map(|word| word.split(|c: char| !c.is_ascii_alphabetic())).filter(|run| run.len() > 1);
+    runs.any(|run| !NO_SENTENCES.contains(&run))
+}
+
+#[test]
+fn what_is_outside_of_the_catalogues_is_found() {
+    for (text, expected) in [
+        ("⟦Фнго⟧ IMAP 2026-11-22 alice@example.org", false),
+        ("⟦Фнго⟧ Undo", true),
+        ("⟦Фнго⟧ 3 days", true),
+        ("Фнго&#38;", false),
+        ("mail.example.org, it", true),
+        ("mail", false),
+        ("mail it", true),
+    ] {
+        assert_eq!(is_outside(text), expected, "{text}");
+    }
 }
