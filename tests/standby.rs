@@ -57,7 +57,7 @@ impl Place {
         let (server, standby) = (dir.path().join("server"), dir.path().join("standby"));
         fs::create_dir(&server).unwrap();
         fs::create_dir(&standby).unwrap();
-        fs::write(server.join("token"), says(&["standby", "--new-token"])).unwrap();
+        says(&["standby", "--new-token", server.join("token").to_str().unwrap()]);
         fs::write(standby.join("pillarbox.toml"), "data_dir = \"data\"\nlog.format = \"json\"\n").unwrap();
         Self { _dir: dir, server, standby, port }
     }
@@ -445,8 +445,12 @@ fn nobody_gets_mail_through_the_door_of_the_standby_without_its_token() {
     assert!(ask("GET /beside", &right).contains("auth-secret"));
     assert!(ask("GET /news?epoch=0&position=0", &right).starts_with("HTTP/1.1 410 "));
     assert!(ask("GET /", &right).starts_with("HTTP/1.1 404 "));
+    // Of another server's standby it is not told to stop.
+    assert!(ask("POST /superseded", &right).starts_with("HTTP/1.1 409 "));
+    let other = format!("POST /superseded?lineage={}", "0".repeat(64));
+    assert!(ask(&other, &right).starts_with("HTTP/1.1 409 "));
     // A standby with another token ends, and says why.
-    fs::write(place.standby.join("token"), says(&["standby", "--new-token"])).unwrap();
+    says(&["standby", "--new-token", place.standby.join("token").to_str().unwrap()]);
     let of = format!("localhost:{}", place.port);
     let (token, authority) = (place.standby.join("token"), serving.authority());
     let files: [&Path; 2] = [&token, &authority];

@@ -9,7 +9,11 @@ use super::{Failure, Outcome, progress, say};
 /// Make a standby go on in place of its server, which is gone for good
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Promote {}
+pub(super) struct Promote {
+    /// Let the old server go on if it can be reached: for a drill, on a machine that nobody else reaches
+    #[arg(long)]
+    without_telling: bool,
+}
 
 const EXAMPLES: &str = "\
 The standby must be stopped. What the server acknowledged in its last moments may be lost, and it is said until when
@@ -18,7 +22,8 @@ once (the mailboxes get another UIDVALIDITY), POP devices download nothing twice
 logs in again. Mail that waited for other servers is sent, and what the old server sent in its last moments may be sent
 a second time.
 
-The old server is told to stop, if it can be reached, and then does not start again. If it cannot, see that nobody
+The old server is told to stop, if it can be reached, and then does not start again: a drill stops the live server, unless
+--without-telling is given. If it cannot, see that nobody
 starts it: two servers would each take mail that the other one never has.
 
 Examples:
@@ -32,14 +37,15 @@ impl Promote {
             return Err(Failure::Usage("--data-dir or --config says which standby is meant".to_owned()));
         }
         let config = place.load()?;
-        let promoted = promote(&config, &mut |done, total| progress(done, total, "accounts and tables"))?;
+        let promoted =
+            promote(&config, !self.without_telling, &mut |done, total| progress(done, total, "accounts and tables"))?;
         say(&shown(&promoted, &config.data_dir.display().to_string()));
         Ok(())
     }
 }
 
 fn shown(promoted: &Promoted, place: &str) -> String {
-    let Promoted { whole_at, accounts, behind, empty, origin, not_told } = promoted;
+    let Promoted { whole_at, accounts, behind, empty, damaged, origin, not_told } = promoted;
     let old = format!("{}:{}", origin.host, origin.port);
     let mut text = match whole_at {
         Some(at) => format!(
@@ -51,6 +57,7 @@ fn shown(promoted: &Promoted, place: &str) -> String {
     for (what, names) in [
         ("They have changed earlier in a way that had not arrived yet, and are as they were before that", behind),
         ("They were new, nothing of them had arrived, and they are empty now", empty),
+        ("They are damaged here, and are left as they are for `pillarbox salvage`", damaged),
     ] {
         if !names.is_empty() {
             text.push_str(&format!("{what}: {}.\n", names.join(", ")));
@@ -80,6 +87,7 @@ mod tests {
             accounts: 3,
             behind: vec!["a@example.org".into()],
             empty: Vec::new(),
+            damaged: Vec::new(),
             origin,
             not_told: Some("no connection".into()),
         };

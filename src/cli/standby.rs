@@ -6,7 +6,7 @@ use clap::Args;
 use server::standby::{Origin, follow, new_token};
 
 use super::place::Place;
-use super::{Failure, Outcome, say};
+use super::{Failure, Outcome};
 
 /// Follow a running server on this second machine, until SIGTERM or Ctrl-C; serves nobody
 #[derive(Debug, Args)]
@@ -21,9 +21,9 @@ pub(super) struct Standby {
     /// The certificates that vouch for that server, such as a copy of its `tls/ca.pem` [default: those of the system]
     #[arg(long, value_name = "FILE")]
     authority: Option<PathBuf>,
-    /// Print a new token instead, for the file on both machines
-    #[arg(long, conflicts_with_all = ["of", "token_file", "authority"])]
-    new_token: bool,
+    /// Write a new token into a file instead, for its owner only; both machines have the same file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["of", "token_file", "authority"])]
+    new_token: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -34,14 +34,13 @@ server's user may read it.
 When the server is gone for good, stop this and call `pillarbox promote`.
 
 Examples:
-  pillarbox standby --new-token > /etc/pillarbox-standby-token
+  pillarbox standby --new-token /etc/pillarbox-standby-token
   pillarbox standby --of mail.example.org:8425 --token-file /etc/pillarbox-standby-token --data-dir /var/lib/pillarbox";
 
 impl Standby {
     pub(super) fn run(self, place: &Place) -> Outcome {
-        if self.new_token {
-            say(&format!("{}\n", new_token()?));
-            return Ok(());
+        if let Some(file) = self.new_token {
+            return Ok(new_token(&file)?);
         }
         let (Some(of), Some(token_file)) = (self.of, self.token_file) else {
             return Err(Failure::Usage("--of and --token-file say whom to follow".to_owned()));

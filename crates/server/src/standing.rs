@@ -127,7 +127,7 @@ pub(crate) fn read_token(file: &Path) -> Result<String, SetupError> {
     match token.chars().count() < TOKEN_CHARS_MIN {
         false => Ok(token),
         true => Err(SetupError::new(format!(
-            "the token in {} is shorter than {TOKEN_CHARS_MIN} characters; `pillarbox standby --new-token` makes one \
+            "the token in {} is shorter than {TOKEN_CHARS_MIN} characters; `pillarbox standby --new-token FILE` makes one \
              (standby.token_file)",
             file.display()
         ))),

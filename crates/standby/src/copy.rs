@@ -73,7 +73,9 @@ impl Copy {
     ) -> Result<Vec<ObjectName>, Error> {
         let mut lacking = Vec::new();
         for name in &bodies.needed {
-            match primary.map(|primary| primary.object(account, name)).transpose()?.flatten() {
+            // One that is rotten on the server comes as another one, and is none.
+            let body = primary.map(|primary| primary.object(account, name)).transpose()?.flatten();
+            match body.filter(|body| is_whole(name, body)) {
                 Some(body) => self.put_body(account, name, body)?,
                 None => lacking.push(name.clone()),
             }

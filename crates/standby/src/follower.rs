@@ -3,7 +3,7 @@
 use crate::bring::behind;
 use crate::copy::{Copy, is_whole};
 use crate::notes::{NOTES, Notes, Standing};
-use crate::wire::{Heads, Message};
+use crate::wire::{Heads, Message, UNREADABLE};
 use crate::{Error, OWN, Options, Place, Primary, fault, is_copied};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +17,8 @@ use store::{AccountId, ModSeq};
 const NOTED_EVERY_MILLIS: i64 = 1000;
 /// A large message that is gone when its account is brought was purged meanwhile; after so many times it is lost.
 const TRIES_MAX: u32 = 3;
+/// What could not be brought is tried again after twice as many turns each time, at most 2 to the power of this: about a minute.
+const PAUSE_TURNS_MAX: u32 = 6;
 
 /// A standby that follows a server.
 pub struct Follower {
@@ -25,9 +27,17 @@ pub struct Follower {
     standing: Standing,
     place: Option<Place>,
     stale: BTreeSet<AccountId>,
-    tries: BTreeMap<AccountId, u32>,
+    tries: BTreeMap<AccountId, Tries>,
+    turn: u64,
     noted_at: i64,
     doubts: Option<Doubts>,
+}
+
+/// How often a keyspace could not be brought, and in which turn it is tried again: it holds up no other.
+#[derive(Clone, Copy, Default)]
+struct Tries {
+    count: u32,
+    again: u64,
 }
 
 /// Heads that the server had: once the news up to then are here, so are they.
@@ -69,8 +79,8 @@ impl Follower {
         let (notes, standing, told) = Notes::open(Arc::clone(&engine))?;
         let stale: BTreeSet<AccountId> = standing.behind.iter().copied().collect();
         let copy = Copy { engine, objects, options };
-        let (place, tries, noted_at, doubts) = (None, BTreeMap::new(), i64::MIN, None);
-        let mut follower = Self { copy, notes, standing, place, stale, tries, noted_at, doubts };
+        let (place, tries, turn, noted_at, doubts) = (None, BTreeMap::new(), 0, i64::MIN, None);
+        let mut follower = Self { copy, notes, standing, place, stale, tries, turn, noted_at, doubts };
         follower.settle()?;
         if let Some(told) = told {
             let Message { news, now, .. } = Message::decode(&told)?;
@@ -93,6 +103,18 @@ impl Follower {
             }
         }
         Ok(())
+    }
+
+    /// Whether this is the server that is followed, or nobody is yet.
+    ///
+    /// # Errors
+    /// It is another one; it cannot be asked.
+    pub fn greet(&self, primary: &dyn Primary) -> Result<(), Error> {
+        let Heads { lineage, .. } = Heads::decode(&primary.heads()?)?;
+        match self.standing.lineage {
+            Some(followed) if followed != lineage => Err(another()),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// How it stands.
@@ -119,7 +141,8 @@ impl Follower {
             Some(place) => place,
             None => self.look(primary)?,
         };
-        let wait = if self.stale.is_empty() { wait } else { Duration::ZERO };
+        self.turn += 1;
+        let wait = if self.next_to_bring().is_none() { wait } else { Duration::ZERO };
         let Some(answer) = primary.news(place, wait)? else {
             return Err(fault("more has changed than the server remembers; all heads are compared"));
         };
@@ -137,8 +160,12 @@ impl Follower {
         }
         self.place = Some(Place { position: to, ..place });
         self.resolve(to, end)?;
-        if let Some(account) = self.stale.first().copied() {
-            self.bring(primary, account)?;
+        if !self.stale.iter().eq(&self.standing.behind) {
+            // A promotion says what is known to lack.
+            self.note(None)?;
+        }
+        if let Some(account) = self.next_to_bring() {
+            self.try_to_bring(primary, account)?;
         }
         let lag = if applied > 0 { age } else { Duration::ZERO };
         let told = Told { behind: end - to, lag, to_bring: self.stale.len(), applied, now };
@@ -167,18 +194,13 @@ impl Follower {
                 self.note(None)?;
             }
             Some(followed) if followed == lineage => {}
-            Some(_) | None => {
-                return Err(Error::Refused(
-                    "what is here is not of this server, or the server came back from a backup or a standby since: equal numbers \
-                     would not mean equal mail. Nothing is changed here; empty this data directory, and begin anew"
-                        .to_owned(),
-                ));
-            }
+            Some(_) | None => return Err(another()),
         }
         self.settle()?;
         let theirs: BTreeMap<AccountId, ModSeq> = heads.into_iter().collect();
         let here = self.copy.engine.accounts()?;
-        for account in here.iter().filter(|account| is_copied(**account)) {
+        let is_read = |account: &AccountId| theirs.get(account) != Some(&UNREADABLE);
+        for account in here.iter().filter(|account| is_copied(**account) && is_read(account)) {
             let (ours, head) = (self.copy.head(*account)?, theirs.get(account).copied().unwrap_or_default());
             let may_go = head == ModSeq(0) && matches!(Kept::of(*account), Some(Kept::Account(_)));
             if head < ours && !may_go && self.copy.is_whole(*account)? {
@@ -188,14 +210,36 @@ impl Follower {
                 self.stale.insert(*account);
             }
         }
-        self.stale.extend(theirs.into_keys().filter(|account| here.binary_search(account).is_err()));
+        let is_new = |account: &&AccountId| here.binary_search(account).is_err() && is_read(account);
+        self.stale.extend(theirs.keys().filter(is_new).copied());
         Ok(place)
     }
 
-    fn bring(&mut self, primary: &dyn Primary, account: AccountId) -> Result<(), Error> {
+    fn next_to_bring(&self) -> Option<AccountId> {
+        let is_due = |account: &&AccountId| self.tries.get(account).is_none_or(|tries| tries.again <= self.turn);
+        self.stale
+            .iter()
+            .filter(is_due)
+            .min_by_key(|account| self.tries.get(account).map_or(0, |tries| tries.count))
+            .copied()
+    }
+
+    fn try_to_bring(&mut self, primary: &dyn Primary, account: AccountId) -> Result<(), Error> {
         let tries = self.tries.entry(account).or_default();
-        *tries += 1;
-        let differed = self.copy.bring(primary, account, *tries > TRIES_MAX)?;
+        tries.count += 1;
+        tries.again = self.turn + (1 << tries.count.min(PAUSE_TURNS_MAX));
+        let count = tries.count;
+        match self.bring(primary, account, count > TRIES_MAX) {
+            Err(Error::Fault(what)) => {
+                tracing::warn!(keyspace = %account, count, error = what, "it cannot be brought for now; the others go on");
+                Ok(())
+            }
+            brought => brought,
+        }
+    }
+
+    fn bring(&mut self, primary: &dyn Primary, account: AccountId, without_bodies: bool) -> Result<(), Error> {
+        let differed = self.copy.bring(primary, account, without_bodies)?;
         if differed {
             tracing::error!(
                 keyspace = %account,
@@ -214,7 +258,8 @@ impl Follower {
     pub fn doubt(&mut self, primary: &dyn Primary) -> Result<(), Error> {
         let Heads { heads, place, .. } = Heads::decode(&primary.heads()?)?;
         if self.place.is_some_and(|ours| ours.epoch == place.epoch) {
-            self.doubts = Some(Doubts { heads: heads.into_iter().collect(), until: None });
+            let heads = heads.into_iter().filter(|(_, head)| *head != UNREADABLE).collect();
+            self.doubts = Some(Doubts { heads, until: None });
         }
         Ok(())
     }
@@ -237,6 +282,9 @@ impl Follower {
     /// A keyspace may not be what the server has: it is compared again.
     pub fn suspect(&mut self, account: AccountId) {
         self.stale.insert(account);
+        if let Err(error) = self.note(None) {
+            tracing::warn!(keyspace = %account, %error, "it cannot be noted that it is to be compared");
+        }
     }
 
     /// Large messages are damaged here: they are brought again.
@@ -266,4 +314,12 @@ impl Follower {
     pub fn storage(&self) -> (Arc<dyn Engine>, Arc<dyn Objects>) {
         (Arc::clone(&self.copy.engine), Arc::clone(&self.copy.objects))
     }
+}
+
+fn another() -> Error {
+    Error::Refused(
+        "what is here is not of this server, or the server came back from a backup or a standby since: equal numbers would not mean \
+         equal mail. Nothing is changed here; empty this data directory, and begin anew"
+            .to_owned(),
+    )
 }

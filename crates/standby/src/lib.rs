@@ -31,7 +31,7 @@ mod wire;
 pub use follower::{Follower, Told};
 pub use notes::Standing;
 pub use source::{Lineage, Source};
-pub use succeed::{Left, succeed};
+pub use succeed::{Left, damaged, succeed};
 pub use verify::{Verified, to_verify, verify};
 
 use std::fmt;

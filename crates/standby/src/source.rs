@@ -1,12 +1,12 @@
 //! The server's side: what it answers to a standby.
 
 use crate::ranges::{Range, Sum, decode, each_row};
-use crate::wire::{Heads, Message, Piece, row};
+use crate::wire::{Heads, Message, Piece, UNREADABLE, row};
 use crate::{Error, Place, Take, is_copied};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
-use store::engine::Engine;
+use store::engine::{Engine, EngineError};
 use store::feed::Feed;
 use store::objects::{ObjectError, ObjectName, Objects};
 use store::{AccountId, ModSeq};
@@ -49,6 +49,12 @@ impl Source {
         Self { engine, objects, feed, lineage }
     }
 
+    /// Whether these are the server's data.
+    #[must_use]
+    pub fn is_of(&self, lineage: Lineage) -> bool {
+        self.lineage == lineage
+    }
+
     /// The heads of all keyspaces, and from where on the news are what comes after.
     ///
     /// # Errors
@@ -57,7 +63,12 @@ impl Source {
         let place = Place { epoch: self.feed.epoch(), position: self.feed.listen() };
         let mut accounts = self.engine.accounts()?;
         accounts.retain(|account| is_copied(*account));
-        let heads = self.engine.heads(&accounts)?;
+        // One that is damaged holds up no other.
+        let head = |account: &AccountId| match self.engine.head(*account) {
+            Err(EngineError::Damaged { .. }) => Ok(UNREADABLE),
+            head => head,
+        };
+        let heads = accounts.iter().map(head).collect::<Result<Vec<ModSeq>, EngineError>>()?;
         if let Some(closed) = self.engine.closed().into_iter().next() {
             return Err(Error::Refused(format!("not everything of the server can be read: {closed}")));
         }

@@ -14,6 +14,24 @@ pub struct Left {
     pub accounts: usize,
     /// Accounts that were just being brought for the first time: of them nothing is there.
     pub unfinished: Vec<AccountId>,
+    /// Accounts that are damaged: they are left as they are.
+    pub damaged: Vec<AccountId>,
+}
+
+/// The keyspaces that could not go on, because they are damaged. To be asked before anything is changed.
+///
+/// # Errors
+/// What there is cannot be read at all.
+pub fn damaged(engine: &dyn Engine) -> Result<Vec<AccountId>, Error> {
+    let mut damaged = Vec::new();
+    for keyspace in engine.accounts()?.into_iter().filter(|keyspace| is_copied(*keyspace)) {
+        let is_sound = is_unfinished(engine, keyspace)
+            .is_ok_and(|is_unfinished| is_unfinished || succession::can_succeed(engine, keyspace).is_ok());
+        if !is_sound {
+            damaged.push(keyspace);
+        }
+    }
+    Ok(damaged)
 }
 
 /// Makes all that a standby has the data of a server. `now`: no earlier than the clock of the server when it ended. What was broken off
@@ -25,10 +43,10 @@ pub fn succeed(follower: Follower, now: Timestamp, step: &mut dyn FnMut(usize, u
     let (engine, objects) = follower.storage();
     drop(follower);
     let all = engine.accounts()?;
-    let mut left = Left::default();
+    let mut left = Left { damaged: damaged(&*engine)?, ..Left::default() };
     for (done, keyspace) in all.iter().copied().enumerate() {
         step(done, all.len());
-        if !is_copied(keyspace) {
+        if !is_copied(keyspace) || left.damaged.contains(&keyspace) {
             continue;
         }
         if is_unfinished(&*engine, keyspace)? {

@@ -78,7 +78,8 @@ pub fn verify(
         }
     }
     for (name, written) in listed {
-        if !named.contains(&name) && now.0.saturating_sub(written) > RUBBISH_AFTER_MILLIS {
+        // Of a state that is just being put together, rows do not tell what is needed.
+        if is_same == Some(true) && !named.contains(&name) && now.0.saturating_sub(written) > RUBBISH_AFTER_MILLIS {
             objects.remove(account, &name)?;
         }
     }

@@ -99,6 +99,9 @@ pub(crate) fn unknown() -> Error {
     fault("an answer of the server is not understood; are both of the same version?")
 }
 
+/// The head of a keyspace that the server cannot read: it says nothing, least of all that it is gone.
+pub(crate) const UNREADABLE: ModSeq = ModSeq(u64::MAX);
+
 /// The heads of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Heads {

@@ -9,7 +9,7 @@
 use crate::backup::{Kept, Renewal};
 use crate::engine::{Commit, Engine, Write};
 use crate::error::Error;
-use crate::ids::{AccountId, EmailId, HoldId, MailboxId, ModSeq, Timestamp};
+use crate::ids::{AccountId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, UidValidity};
 use crate::key;
 use crate::objects::ObjectName;
 use crate::record::{AccountRecord, BodyRecord};
@@ -41,10 +41,25 @@ pub fn is_body(key: &[u8]) -> bool {
 /// # Errors
 /// Faults; a record that is damaged.
 pub fn succeed(engine: &dyn Engine, keyspace: AccountId, now: Timestamp) -> Result<(), Error> {
+    match succession(engine, keyspace, now)? {
+        Some(commit) => engine.commit(commit).map_err(Error::fault),
+        None => Ok(()),
+    }
+}
+
+/// Whether [`succeed`] could read what it needs.
+///
+/// # Errors
+/// As [`succeed`]; nothing is changed.
+pub fn can_succeed(engine: &dyn Engine, keyspace: AccountId) -> Result<(), Error> {
+    succession(engine, keyspace, Timestamp(0)).map(drop)
+}
+
+fn succession(engine: &dyn Engine, keyspace: AccountId, now: Timestamp) -> Result<Option<Commit>, Error> {
     let snapshot = engine.snapshot(keyspace)?;
     let expected = snapshot.head();
     if expected == ModSeq(0) {
-        return Ok(());
+        return Ok(None);
     }
     let mut writes = Vec::new();
     if matches!(Kept::of(keyspace), Some(Kept::Account(_))) {
@@ -60,9 +75,8 @@ pub fn succeed(engine: &dyn Engine, keyspace: AccountId, now: Timestamp) -> Resu
             })?;
         }
     }
-    drop(snapshot);
     let next = ModSeq(expected.0.saturating_add(MODSEQ_LEAP));
-    engine.commit(Commit { account: keyspace, expected, next, writes }).map_err(Error::fault)
+    Ok(Some(Commit { account: keyspace, expected, next, writes }))
 }
 
 /// The record of an account, with a gap behind each number that it has given.
@@ -70,6 +84,7 @@ fn leapt(record: &[u8], now: Timestamp) -> Result<Vec<u8>, Error> {
     let (mut record, _) = AccountRecord::decode(record).map_err(Error::corrupt("the record of an account"))?;
     let clock = now.0.max(0).unsigned_abs().saturating_mul(1000);
     record.last_email = EmailId(record.last_email.0.max(clock));
+    record.last_uid_validity = UidValidity(record.last_uid_validity.0.saturating_add(NUMBER_LEAP));
     record.last_mailbox = MailboxId(record.last_mailbox.0.saturating_add(NUMBER_LEAP));
     record.last_device = record.last_device.saturating_add(NUMBER_LEAP);
     record.last_hold = HoldId(record.last_hold.0.saturating_add(NUMBER_LEAP));

@@ -81,9 +81,10 @@ impl Remote {
         serde_json::from_slice(&answer).map_err(fault)
     }
 
-    /// Tells it that it goes on no more.
-    pub(crate) fn supersede(&self) -> Result<(), Error> {
-        let answer = self.ask(Method::POST, "/superseded", Bytes::new())?;
+    /// Tells it that it goes on no more, if its data are of this lineage.
+    pub(crate) fn supersede(&self, lineage: [u8; 32]) -> Result<(), Error> {
+        let path = format!("/superseded?lineage={}", blake3::Hash::from_bytes(lineage).to_hex());
+        let answer = self.ask(Method::POST, &path, Bytes::new())?;
         self.runtime.block_on(whole(answer)).map(drop)
     }
 

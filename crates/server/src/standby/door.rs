@@ -22,7 +22,7 @@ use hyper::header::{CACHE_CONTROL, CONNECTION};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use rustix::process::{Signal, getpid, kill_process};
-use standby::{Error, Place, Source};
+use standby::{Error, Lineage, Place, Source};
 use store::{AccountId, Timestamp};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -93,7 +93,7 @@ impl Door {
                 };
                 blocking(permit, read).await
             }
-            (&Method::POST, "/superseded") => self.superseded(),
+            (&Method::POST, "/superseded") => self.superseded(&asked),
             _ => respond(StatusCode::NOT_FOUND, Body::empty()),
         }
     }
@@ -135,8 +135,12 @@ impl Door {
         respond(StatusCode::OK, Body::new(Pieces(sent)))
     }
 
-    /// What is not durable yet was not acknowledged: from here on nobody may be told that it was.
-    fn superseded(&self) -> Response<Body> {
+    /// Sessions end as at every stop: what they are told in their last seconds, the standby does not have.
+    fn superseded(&self, asked: &Asked) -> Response<Body> {
+        let lineage = asked.value("lineage").and_then(|hex| blake3::Hash::from_hex(hex).ok());
+        if !lineage.is_some_and(|hash| self.source.is_of(Lineage(*hash.as_bytes()))) {
+            return respond(StatusCode::CONFLICT, Body::from("this is not the server that was followed"));
+        }
         let now = Timestamp(self.clock.now().unix_millis);
         if let Err(error) = supersede(&self.directory, now) {
             error!(%error, "a standby was promoted, and that could not be noted: do not start this server again");

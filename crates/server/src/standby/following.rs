@@ -23,7 +23,7 @@ use crate::moved::ADVICE;
 use crate::private_file;
 use crate::setup::SetupError;
 use crate::standing::{Mark, Origin, SUPERSEDED_FILE};
-use crate::stores::{open_engine, open_objects};
+use crate::stores::{SECRET_FILE, open_engine, open_objects};
 
 /// The server answers by then, with news or without.
 const WAIT: Duration = Duration::from_secs(1);
@@ -151,14 +151,17 @@ impl Following<'_> {
 
     fn step(&mut self) -> Result<Told, Error> {
         if self.looked.is_none_or(|looked| looked.elapsed() > LOOKED_EVERY) {
+            self.follower.greet(&self.remote)?;
             self.bring_beside()?;
             self.follower.doubt(&self.remote)?;
             self.looked = Some(Instant::now());
         }
         while let Ok((keyspace, verified)) = self.found.try_recv() {
-            self.follower.mend(&self.remote, keyspace, &verified.damaged)?;
             if verified.is_same == Some(false) {
                 self.follower.suspect(keyspace);
+            }
+            if let Err(error) = self.follower.mend(&self.remote, keyspace, &verified.damaged) {
+                warn!(%keyspace, %error, "large messages stay damaged here until the next round");
             }
         }
         let told = self.follower.step(&self.remote, WAIT, self.clock.now().unix_millis)?;
@@ -176,8 +179,15 @@ impl Following<'_> {
                     "the server names a file {name}, which is none of a data directory"
                 )));
             }
-            if fs::read(&path).is_ok_and(|here| here == content) {
-                continue;
+            match fs::read(&path) {
+                Ok(here) if here == content => continue,
+                Ok(_) if name == SECRET_FILE => {
+                    return Err(Error::Refused(format!(
+                        "the server has another secret than {}: it is not the one that was followed",
+                        path.display()
+                    )));
+                }
+                Ok(_) | Err(_) => {}
             }
             let written = path.parent().map_or(Ok(()), fs::create_dir_all);
             let written = written.and_then(|()| private_file::write(&path, &content));

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::moved::ADVICE;
+use crate::private_file;
 use crate::setup::SetupError;
 use crate::stores::BESIDE;
 
@@ -24,15 +25,20 @@ const TOKEN_BYTES: usize = 32;
 /// Files beside the store have some kilobytes.
 const BESIDE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Random, for the first line of a token file.
+/// Writes a random token into a file that is not there yet, for its owner only.
 ///
 /// # Errors
-/// The system gives no random numbers.
-pub fn new_token() -> Result<String, SetupError> {
+/// It is there, or cannot be written; the system gives no random numbers.
+pub fn new_token(file: &Path) -> Result<(), SetupError> {
+    if file.exists() {
+        return Err(SetupError::new(format!("{} is there already; name a file that is not", file.display())));
+    }
+
     let mut random = [0; TOKEN_BYTES];
     getrandom::fill(&mut random)
         .map_err(|error| SetupError::new(format!("the system gives no random numbers: {error}")))?;
-    Ok(blake3::Hash::from_bytes(random).to_hex().to_string())
+    private_file::write(file, format!("{}\n", blake3::Hash::from_bytes(random).to_hex()).as_bytes())
+        .map_err(|error| SetupError::file("write", file, &error, "name a file that this user can write"))
 }
 
 /// The files beside the store, by their paths in the data directory.
@@ -62,9 +68,15 @@ mod tests {
     #[test]
     fn tokens_are_long_and_never_the_same() {
         let place = tempfile::tempdir().unwrap();
-        let file = place.path().join("token");
-        let (one, other) = (new_token().unwrap(), new_token().unwrap());
+        let made = |name: &str| {
+            let file = place.path().join(name);
+            new_token(&file).unwrap();
+            new_token(&file).unwrap_err();
+            fs::read_to_string(&file).unwrap().trim_end().to_owned()
+        };
+        let (one, other) = (made("one"), made("other"));
         assert_ne!(one, other);
+        let file = place.path().join("token");
         for (line, is_taken) in [(one.as_str(), true), (&one[..32], true), (&one[..32 - 1], false)] {
             fs::write(&file, line).unwrap();
             assert_eq!(read_token(&file).is_ok(), is_taken, "{line}");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use directory::{Directory, DirectoryOptions};
-use standby::{Follower, Options, succeed};
+use standby::{Follower, Options, damaged, succeed};
 use store::engine::Engine;
 use store::objects::Objects;
 use store::{AccountId, Store, Timestamp};
@@ -37,17 +37,19 @@ pub struct Promoted {
     pub behind: Vec<String>,
     /// Accounts of which nothing is here but their addresses: they are empty now.
     pub empty: Vec<String>,
+    /// Accounts that are damaged here, and are left as they are.
+    pub damaged: Vec<String>,
     /// The server that was followed.
     pub origin: Origin,
     /// Why it could not be told to stop; `None`: it was told.
     pub not_told: Option<String>,
 }
 
-/// Makes a server's data directory of a standby's, and tells the server that was followed to stop, if it can be reached.
+/// Makes a server's data directory of a standby's; `tells` the server that was followed to stop, if it can be reached.
 ///
 /// # Errors
 /// It is no standby's, or one that never had everything; the standby runs; faults.
-pub fn promote(config: &Config, step: &mut dyn FnMut(usize, usize)) -> Result<Promoted, SetupError> {
+pub fn promote(config: &Config, tells: bool, step: &mut dyn FnMut(usize, usize)) -> Result<Promoted, SetupError> {
     let place = config.data_dir.display();
     if config.engine != StorageEngine::Sqlite || config.database.bucket_url_file.is_some() {
         return Err(SetupError::new(format!("{place} has its mail in files; the configuration says otherwise")));
@@ -72,43 +74,66 @@ pub fn promote(config: &Config, step: &mut dyn FnMut(usize, usize)) -> Result<Pr
             )));
         }
     };
+    // All that is needed is read before anything is changed, and before the old server stops.
+    let damaged = damaged(&*storage.0).map_err(failed)?;
+    if let Some(table) = damaged.iter().find(|id| **id < AccountId::FIRST) {
+        return Err(SetupError::new(format!(
+            "keyspace {table} of {place} is damaged; `pillarbox restore` brings a backup back"
+        )));
+    }
+    accounts(&storage)?;
     Mark::Promoting(origin.clone()).write(path)?;
-    let not_told = tell(&origin).err().map(|error| error.to_string());
+    let not_told = match (tells, standing.lineage) {
+        (true, Some(lineage)) => tell(&origin, lineage).err().map(|error| error.to_string()),
+        (true, None) => Some("an earlier call has tried that".to_owned()),
+        (false, _) => Some("that was not wanted".to_owned()),
+    };
     let clock = Clock::start().now().unix_millis;
     let now = Timestamp(clock + standing.ahead_millis.max(0) + CLOCK_MARGIN_MILLIS);
     let left = succeed(follower, now, step).map_err(failed)?;
-    let (names, empty) = complete(storage, Timestamp(clock))?;
+    let (names, empty) = complete(storage, now)?;
     let name = |id: &AccountId| names.get(id).cloned().unwrap_or_else(|| format!("keyspace {id}"));
     let behind = standing.behind.iter().filter(|id| !left.unfinished.contains(id)).map(name).collect();
     let empty = empty.iter().map(name).collect();
+    let damaged = left.damaged.iter().map(name).collect();
     mark_restored(path)?;
     remove(&path.join(STANDBY_FILE))?;
     let whole_at = standing.whole_at.map(|at| moment(Timestamp(at)));
-    Ok(Promoted { whole_at, accounts: left.accounts, behind, empty, origin, not_told })
+    Ok(Promoted { whole_at, accounts: left.accounts, behind, empty, damaged, origin, not_told })
 }
 
 /// The server stops, and does not start again.
-fn tell(origin: &Origin) -> Result<(), SetupError> {
+fn tell(origin: &Origin, lineage: [u8; 32]) -> Result<(), SetupError> {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| SetupError::new(format!("no threads can be started: {error}")))?;
     let remote = Remote::new(runtime.handle().clone(), origin, Arc::<AtomicBool>::default())?;
-    remote.supersede().map_err(|error| SetupError::new(error.to_string()))
+    remote.supersede(lineage).map_err(|error| SetupError::new(error.to_string()))
 }
 
-/// What accounts are called. Those that the directory knows and that are not there are made: they came in the last moments.
+/// Who has an account, and what it is called.
+fn accounts(storage: &Storage) -> Result<BTreeMap<AccountId, String>, SetupError> {
+    let store = Store::new(storage.0.clone(), storage.1.clone());
+    let directory = Directory::open_as_it_is(store, &[0; 32], DirectoryOptions::default());
+    let accounts = directory.and_then(|directory| directory.accounts());
+    let accounts =
+        accounts.map_err(|error| SetupError::new(format!("the directory of accounts cannot be read: {error}")))?;
+    Ok(accounts.into_iter().map(|account| (account.id, account.address)).collect())
+}
+
+type Storage = (Arc<dyn Engine>, Arc<dyn Objects>);
+/// What accounts are called, and those that are empty.
 type Completed = (BTreeMap<AccountId, String>, Vec<AccountId>);
 
-fn complete(storage: (Arc<dyn Engine>, Arc<dyn Objects>), now: Timestamp) -> Result<Completed, SetupError> {
+/// Accounts that the directory knows and that are not there are made: they came in the last moments.
+fn complete(storage: Storage, now: Timestamp) -> Result<Completed, SetupError> {
+    let names = accounts(&storage)?;
     let store = Store::new(storage.0, storage.1);
-    let failed =
-        |error: &dyn std::fmt::Display| SetupError::new(format!("the directory of accounts cannot be read: {error}"));
-    let directory = Directory::open_as_it_is(store.clone(), &[0; 32], DirectoryOptions::default());
-    let accounts = directory.and_then(|directory| directory.accounts()).map_err(|error| failed(&error))?;
-    let there = store.accounts().map_err(|error| failed(&error))?;
+    let failed = |error: store::Error| SetupError::new(format!("an account cannot be made: {error}"));
+    let there = store.accounts().map_err(failed)?;
     let mut empty = Vec::new();
-    for account in accounts.iter().filter(|account| there.binary_search(&account.id).is_err()) {
-        store.create_account(account.id, now).map_err(|error| failed(&error))?;
-        empty.push(account.id);
+    for account in names.keys().filter(|account| there.binary_search(account).is_err()) {
+        store.create_account(*account, now).map_err(failed)?;
+        empty.push(*account);
     }
-    Ok((accounts.into_iter().map(|account| (account.id, account.address)).collect(), empty))
+    Ok((names, empty))
 }

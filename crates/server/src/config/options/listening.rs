@@ -129,7 +129,7 @@ pub(super) const STANDBY_TOKEN_FILE: ConfigOption = ConfigOption {
     kind: PATH,
     default: None,
     text: "A file of which the first line, at least 32 characters, is what a standby has to show, readable for the server's user only: \
-           whoever has it gets all mail and all secrets. `pillarbox standby --new-token` makes one.",
+           whoever has it gets all mail and all secrets. `pillarbox standby --new-token FILE` makes one.",
     set: |config, value| put(&mut config.standby_token_file, Some(value.path()?)),
 };
 
