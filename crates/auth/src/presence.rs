@@ -326,7 +326,7 @@ mod tests {
             [false, true, false],
         );
         check("second factor", |auth, _| switch_on_second_factor(auth), [false, true, false]);
-        check("an administrator", |auth, _| auth.directory().set_admin(ALICE, true).unwrap(), [true; 3]);
+        check("an administrator", |auth, _| auth.directory().set_admin(ALICE, true).map(drop).unwrap(), [true; 3]);
         check("somebody else", |auth, _| auth.directory().set_disabled("bob@example.org", true).unwrap(), [true; 3]);
     }
 

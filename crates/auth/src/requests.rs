@@ -23,7 +23,7 @@ use crate::throttle::network;
 use directory::Error;
 use directory::secret::{PurposeKey, Token};
 use directory::{Address, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, any_of, normalise_domain};
-use directory::{Directory, DomainInfo, LinkPurpose, NewLink, chosen_address};
+use directory::{Directory, DomainInfo, LinkMaker, LinkPurpose, NewLink, chosen_address};
 use record::{RequestRecord, State};
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -281,12 +281,27 @@ impl Requests<'_> {
     /// [`Error::Refused`]: there is no such request, it was declined or accepted, the address is in use, not local, or one
     /// of whoever runs the server.
     pub fn accept(&self, number: u32, address: Option<&str>, now: Timestamp) -> Result<Accepted, Error> {
+        self.accept_by(number, address, now, &LinkMaker::default())
+    }
+
+    /// The same for an administrator: the link that it gives is good for as long as they may do what they may now; the one that
+    /// stands where the answer does is for who asked, and stays.
+    ///
+    /// # Errors
+    /// The same; [`Directory::password_link_by`].
+    pub fn accept_by(
+        &self,
+        number: u32,
+        address: Option<&str>,
+        now: Timestamp,
+        maker: &LinkMaker<'_>,
+    ) -> Result<Accepted, Error> {
         let table = self.0.request_table();
         let request = table.change_state(number, now, |state| match state {
             State::Pending | State::Accepting => Ok(State::Accepting),
             State::Accepted { .. } | State::Declined { .. } => Err(answered(number)),
         })?;
-        let (account, link) = match self.make_account(&request, address.unwrap_or(&request.address), now) {
+        let (account, link) = match self.make_account(&request, address.unwrap_or(&request.address), now, maker) {
             Ok(made) => made,
             Err(error) => {
                 self.give_back(number, &request, now);
@@ -369,7 +384,13 @@ impl Requests<'_> {
     }
 
     /// Makes the account of a request, unless a crash came after it was made. Gives its address, and a link.
-    fn make_account(&self, request: &RequestRecord, address: &str, now: Timestamp) -> Result<(String, NewLink), Error> {
+    fn make_account(
+        &self,
+        request: &RequestRecord,
+        address: &str,
+        now: Timestamp,
+        maker: &LinkMaker<'_>,
+    ) -> Result<(String, NewLink), Error> {
         let directory = self.directory();
         let known = |id: AccountId| directory.account_by_id(id);
         let made = directory.account_of_link(&request.link)?.map(known).transpose()?.flatten();
@@ -380,7 +401,7 @@ impl Requests<'_> {
                 known(id)?.ok_or(store::Error::NoSuchAccount)?.address
             }
         };
-        let link = directory.password_link(&address, now)?;
+        let link = directory.password_link_by(&address, now, maker)?;
         Ok((address, link))
     }
 }

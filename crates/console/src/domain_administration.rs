@@ -5,7 +5,7 @@
 //!
 //! Invariant: who administers some domains sees and changes nothing of another: what is there is told as what is not, by the same
 //! look-ups.
-//! Invariant: they change no account whose owner may do what they may not.
+//! Invariant: they change no account whose owner may do what they may not, or that has something of another domain.
 
 use crate::administration::{AccountLine, AccountsAsk, AccountsPage, Administration, unknown_account};
 use crate::bulk::{BulkAnswer, BulkAsk};
@@ -18,20 +18,23 @@ use crate::refused::{self, RefusedPage};
 use crate::reported::ReportsPage;
 use crate::scope::Scope;
 use auth::Auth;
-use directory::{AccountInfo, Address, Alias, Directory, DomainInfo, DomainLimits, InTurn, LinkInfo, List, NewAccount};
+use directory::{
+    AccountInfo, Address, Alias, DOMAIN_LINKS_MAX, Directory, DomainInfo, DomainLimits, InTurn, LinkInfo, LinkMaker,
+    List, NewAccount, NewLink,
+};
 use queue::Queue;
 use reports::Wanted;
+use std::collections::BTreeSet;
 use store::{AccountId, Actor, Quota, Timestamp};
 use wording::tr;
-
-/// So many links that lead to accounts of some domains are open at the same time, if their own administrators make more.
-const DOMAIN_LINKS_MAX: usize = 100;
 
 /// The console of an administrator, of the server or of domains.
 #[derive(Clone)]
 pub struct DomainAdministration {
     pub(crate) whole: Administration,
     pub(crate) scope: Scope,
+    /// Whose account they are logged in to.
+    by: Option<AccountId>,
 }
 
 impl DomainAdministration {
@@ -40,7 +43,23 @@ impl DomainAdministration {
     /// # Errors
     /// [`Error::Forbidden`].
     pub fn of(party: &Party, auth: Auth, actor: Actor) -> Result<Self, Error> {
-        Ok(Self { scope: party.scope()?, whole: Administration { auth, actor } })
+        Ok(Self { scope: party.scope()?, by: party.person(), whole: Administration { auth, actor } })
+    }
+
+    /// In the name of whom links are made.
+    fn maker(&self) -> LinkMaker<'_> {
+        LinkMaker { account: self.by, domains: self.scope.domains() }
+    }
+
+    /// Whether they administer it still: for what takes long, or waited for its turn.
+    fn still(&self) -> Result<(), Error> {
+        let Some(by) = self.by else { return Ok(()) };
+        let info = self.directory().account_by_id(by)?.filter(|info| !info.disabled);
+        let has = |domains: &BTreeSet<String>, info: &AccountInfo| domains.is_subset(&info.administers);
+        match info {
+            Some(info) if info.admin || self.scope.domains().is_some_and(|own| has(own, &info)) => Ok(()),
+            Some(_) | None => Err(less()),
+        }
     }
 
     /// Over what.
@@ -94,14 +113,17 @@ impl DomainAdministration {
     /// [`Error::Forbidden`], faults.
     pub fn may_change(&self, info: &AccountInfo) -> Result<(), Error> {
         let Some(domains) = self.scope.domains() else { return Ok(()) };
-        let is_more = info.admin || !info.administers.is_subset(domains);
-        if is_more || self.directory().is_postmaster(Some(info.id), &info.address)? {
-            return Err(Error::Forbidden(tr!(
-                "The owner of this account may do more on this server than you. Only an administrator of the whole server \
-                 changes anything of it."
-            )));
+        match self.may_more(info)? || self.directory().reached_from_outside(domains)?.contains(&info.id) {
+            true => Err(more()),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Whether the owner of an account may do what they may not, or reads mail to the server's postmaster.
+    fn may_more(&self, info: &AccountInfo) -> Result<bool, Error> {
+        let Some(domains) = self.scope.domains() else { return Ok(false) };
+        let is_more = info.admin || !info.administers.is_subset(domains);
+        Ok(is_more || self.directory().is_postmaster(Some(info.id), &info.address)?)
     }
 
     /// Whether an account, an alias or a list may be made of that address, or removed there.
@@ -124,13 +146,32 @@ impl DomainAdministration {
                 address = parsed.text()
             )));
         }
+        let mut holders = self.directory().led_to(&parsed.text())?;
         // What is sent to a part of somebody's mail is theirs.
-        if let Some((name, _)) = parsed.local_part.split_once('+')
-            && let Some(info) = self.directory().account(&format!("{name}@{}", parsed.domain))?
-        {
-            self.may_change(&info)?;
+        if let Some((name, _)) = parsed.local_part.split_once('+') {
+            let whole = format!("{name}@{}", parsed.domain);
+            holders.extend(self.directory().account(&whole)?);
+            holders.extend(self.directory().led_to(&whole)?);
+        }
+        for holder in holders {
+            if self.may_more(&holder)? {
+                return Err(more());
+            }
         }
         Ok(())
+    }
+
+    /// Whether an account may get that address: it takes its quota along.
+    ///
+    /// # Errors
+    /// [`Self::may_hold`]; it holds more than accounts in that domain may; faults.
+    pub fn may_rename(&self, info: &AccountInfo, address: &str) -> Result<(), Error> {
+        self.may_hold(address)?;
+        let domain = |address: &str| Address::parse(address).map(|address| address.domain).ok();
+        if self.scope == Scope::Server || domain(&info.address) == domain(address) {
+            return Ok(());
+        }
+        self.fits(address, self.whole.auth.store().account(info.id).usage()?.quota.bytes)
     }
 
     /// Whether accounts may be named as what they own or get: only those of their domains, and nothing tells which others there are.
@@ -174,7 +215,7 @@ impl DomainAdministration {
         if self.scope == Scope::Server {
             return Ok(());
         }
-        let (_, domain) = address.rsplit_once('@').unwrap_or_default();
+        let (_, domain) = address.trim().rsplit_once('@').unwrap_or_default();
         match self.directory().domain_limits(domain)?.quota_bytes {
             Some(max) if bytes.is_none_or(|bytes| bytes > max) => Err(Error::refused(tr!(
                 "an account in {domain} holds {limit} at most; whoever administers the server can let it hold more",
@@ -195,7 +236,12 @@ impl DomainAdministration {
             account.aliases.iter().try_for_each(|alias| self.may_hold(alias))?;
             account.quota_bytes.map_or(Ok(()), |bytes| self.fits(account.address, bytes))
         };
-        self.whole.import_where(ask, in_turn, &may)
+        // Before each password that is hashed: a thousand take minutes.
+        let in_turn_still = |password| {
+            self.still().map_err(|error| directory::Error::refused(error.to_string()))?;
+            in_turn(password)
+        };
+        self.whole.import_where(ask, &in_turn_still, &may)
     }
 
     /// Requests for accounts in their domains.
@@ -223,11 +269,13 @@ impl DomainAdministration {
         address: Option<&str>,
         answering: &Answering<'_>,
     ) -> Result<AcceptedRequest, Error> {
+        self.still()?;
+        self.may_link(self.whole.actor.now)?;
         if let Some(wished) = self.wished(number)? {
             self.may_hold(address.unwrap_or(&wished))?;
         }
         // What another administrator has begun may be elsewhere.
-        self.whole.accept_where(number, address, answering, &|made| self.scope.has_address(made))
+        self.whole.accept_where(number, address, answering, (&self.maker(), &|made| self.scope.has_address(made)))
     }
 
     /// Declines one, as [`Administration::decline`].
@@ -254,22 +302,25 @@ impl DomainAdministration {
     /// Faults.
     pub fn links(&self, now: Timestamp) -> Result<Vec<LinkLine>, Error> {
         let mut links: Vec<LinkLine> = self.directory().links(now)?.into_iter().map(LinkLine::from).collect();
-        if self.scope != Scope::Server {
-            let is_theirs: Vec<bool> = links.iter().map(|link| self.is_theirs(link)).collect::<Result<_, _>>()?;
+        if let Some(domains) = self.scope.domains() {
+            let reached = self.directory().reached_from_outside(domains)?;
+            let is_theirs = links.iter().map(|link| self.is_theirs(link, &reached));
+            let is_theirs: Vec<bool> = is_theirs.collect::<Result<_, _>>()?;
             let mut is_theirs = is_theirs.into_iter();
             links.retain(|_| is_theirs.next().unwrap_or(false));
         }
         Ok(links)
     }
 
-    /// Whether a link leads into their domains only, and not to the password of somebody who may do more than they.
-    fn is_theirs(&self, link: &LinkLine) -> Result<bool, Error> {
+    /// Whether a link leads into their domains only, and not to the password of an account that they do not change. `reached`: those
+    /// that have something of other domains.
+    fn is_theirs(&self, link: &LinkLine, reached: &BTreeSet<AccountId>) -> Result<bool, Error> {
         let Some(address) = &link.address else { return Ok(self.scope.has_all(&link.domains)) };
-        let info = self.directory().account(address)?;
-        Ok(self.scope.has_address(address) && info.is_none_or(|info| self.may_change(&info).is_ok()))
+        let Some(info) = self.directory().account(address)? else { return Ok(self.scope.has_address(address)) };
+        Ok(self.scope.has_address(address) && !reached.contains(&info.id) && !self.may_more(&info)?)
     }
 
-    /// Whether one more can be made.
+    /// Whether one more can be made, before something is done that leads to one; what counts is found when it is made.
     ///
     /// # Errors
     /// They have as many as may be; faults.
@@ -288,8 +339,7 @@ impl DomainAdministration {
     /// # Errors
     /// [`Error::Forbidden`], too many links, faults.
     pub fn password_link(&self, info: &AccountInfo, now: Timestamp) -> Result<(String, LinkInfo), Error> {
-        self.may_link(now)?;
-        let link = self.directory().password_link(&info.address, now)?;
+        let link = self.directory().password_link_by(&info.address, now, &self.maker())?;
         // Somebody may have given its owner a role just before: what was made after that is taken back here, what was made before it
         // ended with it.
         let since = self.find_to_change(&info.id.to_string());
@@ -427,6 +477,15 @@ impl DomainAdministration {
         QueueView::new(QueueConsole::unasked(queue, now), self.scope.clone(), self.directory().clone())
     }
 
+    /// Invites somebody, to an account of that address or into domains ([`Self::inviting`]).
+    ///
+    /// # Errors
+    /// [`Self::may_hold`]; too many links; as [`Directory::invite`].
+    pub fn invite(&self, address: Option<&str>, domains: &[&str], days: u16, now: Timestamp) -> Result<NewLink, Error> {
+        address.map_or(Ok(()), |address| self.may_hold(address))?;
+        Ok(self.directory().invite_by(address, domains, days, now, &self.maker())?)
+    }
+
     /// Domains into which somebody is to be invited: those that are named, or for administrators of domains all of theirs.
     ///
     /// # Errors
@@ -442,4 +501,17 @@ impl DomainAdministration {
             wanted.iter().map(|d| (*d).to_owned()).collect()
         })
     }
+}
+
+/// Why they do not change an account that is theirs.
+fn more() -> Error {
+    Error::Forbidden(tr!(
+        "The owner of this account may do more on this server than you, or has something of a domain that is not yours. Only an \
+         administrator of the whole server changes anything of it."
+    ))
+}
+
+/// What they administer was looked up before, and is different by now.
+fn less() -> Error {
+    Error::Forbidden(tr!("You administer less than you did a moment ago, so nothing more was done."))
 }

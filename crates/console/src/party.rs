@@ -65,6 +65,9 @@ pub enum Act {
     Administer,
     /// Take from an account that they may change the right to log in or to administer.
     TakeFrom(AccountId),
+    /// Open an account that they may change to whoever reads the answer: its owner is given another password, or needs no second
+    /// factor.
+    Open(AccountId),
     /// What reaches into other people's mail or passwords.
     Operate,
 }
@@ -85,7 +88,14 @@ impl Party {
             {
                 Err(Error::refused(tr!("You cannot take that from yourself; another administrator can.")))
             }
-            (Self::Person { role: Role::Server | Role::Domains(_), .. }, Act::TakeFrom(_)) => Ok(()),
+            // Whoever found them logged in has no password of theirs, and is to get none.
+            (Self::Person { role: Role::Server | Role::Domains(_), account }, Act::Open(other)) if account == other => {
+                Err(Error::refused(tr!(
+                    "That is your own account: change your password and your second factor on the page of your account, where \
+                     the present ones are asked for. If you have lost them, another administrator can help."
+                )))
+            }
+            (Self::Person { role: Role::Server | Role::Domains(_), .. }, Act::TakeFrom(_) | Act::Open(_)) => Ok(()),
             (Self::Program { device, .. }, Act::DecideFor(own)) if device == own => Ok(()),
             // One that is lost must not lock out the others.
             (Self::Program { .. }, Act::Decide | Act::DecideFor(_)) => Err(Error::Forbidden(tr!(
@@ -95,10 +105,21 @@ impl Party {
                 "That concerns the whole server, and you administer some of its domains. Ask whoever administers the server."
             ))),
             // Never an application password: a program that reads mail must not be able to open other people's accounts.
-            (Self::Person { .. } | Self::Program { .. }, Act::Administer | Act::TakeFrom(_)) => Err(no_administrator()),
+            (Self::Person { .. } | Self::Program { .. }, Act::Administer | Act::TakeFrom(_) | Act::Open(_)) => {
+                Err(no_administrator())
+            }
             (Self::Person { .. } | Self::Program { .. }, Act::Operate) => {
                 Err(Error::Forbidden(tr!("Only the operator of the server may do that, on its command line.")))
             }
+        }
+    }
+
+    /// The account of whoever is logged in.
+    #[must_use]
+    pub fn person(&self) -> Option<AccountId> {
+        match self {
+            Self::Person { account, .. } => Some(*account),
+            Self::Operator | Self::Program { .. } => None,
         }
     }
 
@@ -142,15 +163,29 @@ mod tests {
             Act::Administer,
             Act::TakeFrom(other),
             Act::TakeFrom(own),
+            Act::Open(other),
+            Act::Open(own),
             Act::Operate,
         ];
         for (party, allowed, scope) in [
-            (Party::Operator, [true; 7], Some(Scope::Server)),
-            (person(Role::of(true, &domains)), [true, true, true, true, true, false, false], Some(Scope::Server)),
-            (person(of_domains), [true, true, true, false, true, false, false], Some(Scope::Domains(domains))),
-            (person(Role::of(false, &Arc::default())), [true, true, true, false, false, false, false], None),
-            (person(Role::Domains(Arc::default())), [true, true, true, false, true, false, false], None),
-            (program, [true, false, false, false, false, false, false], None),
+            (Party::Operator, [true; 9], Some(Scope::Server)),
+            (
+                person(Role::of(true, &domains)),
+                [true, true, true, true, true, false, true, false, false],
+                Some(Scope::Server),
+            ),
+            (
+                person(of_domains),
+                [true, true, true, false, true, false, true, false, false],
+                Some(Scope::Domains(domains)),
+            ),
+            (
+                person(Role::of(false, &Arc::default())),
+                [true, true, true, false, false, false, false, false, false],
+                None,
+            ),
+            (person(Role::Domains(Arc::default())), [true, true, true, false, true, false, true, false, false], None),
+            (program, [true, false, false, false, false, false, false, false, false], None),
         ] {
             assert_eq!(acts.map(|act| party.may(&act).is_ok()), allowed, "{party:?}");
             assert_eq!(party.scope().ok(), scope, "{party:?}");

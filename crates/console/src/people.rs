@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::letters::{Sender, accepted_letter, declined_letter};
 use crate::moment::shown;
 use auth::{RequestInfo, RequestState};
-use directory::{LinkInfo, LinkPurpose};
+use directory::{LinkInfo, LinkMaker, LinkPurpose};
 use serde::{Deserialize, Serialize};
 use wording::{Language, speaking, tr};
 
@@ -115,18 +115,18 @@ impl Administration {
         address: Option<&str>,
         answering: &Answering<'_>,
     ) -> Result<AcceptedRequest, Error> {
-        self.accept_where(number, address, answering, &|_| true)
+        self.accept_where(number, address, answering, (&LinkMaker::default(), &|_| true))
     }
 
-    /// The same for whoever may have an account made where it was made.
+    /// The same by `maker`, who may have an account made where it was made.
     pub(crate) fn accept_where(
         &self,
         number: u32,
         address: Option<&str>,
         answering: &Answering<'_>,
-        may: &dyn Fn(&str) -> bool,
+        (maker, may): (&LinkMaker<'_>, &dyn Fn(&str) -> bool),
     ) -> Result<AcceptedRequest, Error> {
-        let accepted = self.auth.requests().accept(number, address, self.actor.now)?;
+        let accepted = self.auth.requests().accept_by(number, address, self.actor.now, maker)?;
         if !may(&accepted.address) {
             return Err(Error::refused(tr!(
                 "request {number} was answered by somebody else just now",

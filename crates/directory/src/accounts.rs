@@ -14,6 +14,7 @@ use crate::bounds::{self, Room};
 use crate::domains::must_be_local;
 use crate::error::Error;
 use crate::leaving::Leaving;
+use crate::link_rows;
 use crate::lists::remove_from_lists;
 use crate::password::check_password;
 use crate::record::{self, AccountRecord, Counters, Leads, Unfinished, accounts_value, key, name_in, number_in};
@@ -121,7 +122,7 @@ impl Directory {
     }
 
     /// Takes or gives back the right to log in, with the main password and with every device. Mail goes on to arrive.
-    /// Sessions end. Durable when it returns.
+    /// Sessions end, and links that they made for others. Durable when it returns.
     ///
     /// # Errors
     /// [`Error::Refused`]: no such account.
@@ -144,6 +145,9 @@ impl Directory {
                 // An earlier version let it in again, and that counts.
                 (true, false) => tx.delete(&number_key(record::LEAVING, id)),
                 (false, _) => {}
+            }
+            if disabled {
+                link_rows::end_links_by(tx, id)?;
             }
             record.disabled = disabled;
             record.write(tx, id);
@@ -189,6 +193,7 @@ impl Directory {
             tx.delete(&number_key(record::LEAVING, id));
             bounds::delete(tx, id);
             tx.delete(&number_key(record::HELP, id));
+            link_rows::end_links_by(tx, id)?;
             let mut counters = Counters::read(tx)?;
             counters.accounts = counters.accounts.saturating_sub(1);
             counters.write(tx);

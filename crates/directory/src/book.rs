@@ -1,6 +1,6 @@
 //! The directory in memory, as of one version of its table; a change of a few rows changes it in place.
 
-use crate::address::{USER_BYTES_MAX, fold, join, normalise_domain, shown_domain, split_detail};
+use crate::address::{USER_BYTES_MAX, domain_of, fold, join, normalise_domain, shown_domain, split_detail};
 use crate::bounds;
 use crate::forwards::ForwardRecord;
 use crate::leaving::Leaving;
@@ -221,7 +221,7 @@ impl Book {
     }
 
     /// The accounts of the configured postmaster, if it is an account, or an alias that leads to one.
-    pub(crate) fn configured(&self, postmaster: Option<&str>) -> Option<Vec<AccountId>> {
+    fn configured(&self, postmaster: Option<&str>) -> Option<Vec<AccountId>> {
         let (local_part, domain) = postmaster?.trim().rsplit_once('@')?;
         let leads = self.exact(&join(&fold(local_part), &normalise_domain(domain)?))?;
         let ids: Vec<AccountId> = leads.accounts.into_iter().filter(|id| self.leaving(*id).is_none()).collect();
@@ -344,6 +344,19 @@ impl Book {
     /// `domain` is normalised.
     pub(crate) fn administrators_of(&self, domain: &str) -> Vec<AccountId> {
         self.roles.iter().filter(|(_, domains)| domains.contains(domain)).map(|(id, _)| *id).collect()
+    }
+
+    /// The accounts that an alias of exactly this address (normalised) leads to by their numbers.
+    pub(crate) fn led_to(&self, alias: &str) -> &[AccountId] {
+        self.aliases.get(alias).map_or(&[], |leads| &leads.accounts)
+    }
+
+    /// The accounts that aliases in other domains than these lead to by their numbers, and owners of lists there.
+    pub(crate) fn reached_from_outside(&self, domains: &BTreeSet<String>) -> BTreeSet<AccountId> {
+        let is_outside = |address: &str| !domains.contains(domain_of(address));
+        let aliases = self.aliases.iter().filter(|(address, _)| is_outside(address)).map(|(_, leads)| &leads.accounts);
+        let lists = self.lists.values().filter(|list| is_outside(&list.address)).map(|list| &list.owners);
+        aliases.chain(lists).flatten().copied().collect()
     }
 
     pub(crate) fn forward(&self, id: AccountId) -> Option<Forward> {

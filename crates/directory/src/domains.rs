@@ -4,7 +4,7 @@ use crate::Directory;
 use crate::address::{domain_of, normalise_domain, shown_domain};
 use crate::error::Error;
 use crate::record::{self, Counters, domain_value, key, name_in};
-use crate::{bounds, signing};
+use crate::{bounds, link_rows, signing};
 use store::TableTx;
 use wording::tr;
 
@@ -37,6 +37,9 @@ impl Directory {
             counters.domains += 1;
             counters.write(tx);
             tx.put(&key(record::DOMAIN, &name), domain_value());
+            // An earlier version that knows nothing of these may have removed one of that name.
+            bounds::delete_domain(tx, &name)?;
+            link_rows::end_invitations_into(tx, &name)?;
             Ok(())
         })
     }
@@ -66,6 +69,7 @@ impl Directory {
             tx.delete(&key(record::DOMAIN, &name));
             signing::delete(tx, &name);
             bounds::delete_domain(tx, &name)?;
+            link_rows::end_invitations_into(tx, &name)?;
             Ok(())
         })
     }

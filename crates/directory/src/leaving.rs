@@ -6,6 +6,7 @@
 use crate::Directory;
 use crate::accounts::{must_be_account, own_address};
 use crate::error::Error;
+use crate::link_rows;
 use crate::record::{self, AccountRecord, FORMAT, Unfinished, number_in, number_key};
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Row, TableTx, Timestamp};
@@ -47,6 +48,7 @@ impl Directory {
             }
             let leaving = Leaving { goes_at, was_disabled: record.disabled };
             tx.put(&number_key(record::LEAVING, id), leaving.encode());
+            link_rows::end_links_by(tx, id)?;
             record.disabled = true;
             Ok(())
         })?;

@@ -5,7 +5,9 @@
 //! too late, and after a crash both are done or neither.
 //!
 //! Invariant: a link is used at most once, for its purpose, before its end.
-//! Invariant: a link for a password is bound to the password that it replaces: whoever sets another one ends it.
+//! Invariant: a link for a password is bound to the password that it replaces: whoever sets another one ends it. It is over, too, when
+//! its account goes to another domain, whose administrators did not make it, and when its owner may do more.
+//! Invariant: what an administrator made is over once they may do less.
 
 #[cfg(test)]
 mod tests;
@@ -17,10 +19,10 @@ use crate::bounds::Room;
 use crate::domains::any_of;
 use crate::domains::must_be_local;
 use crate::error::Error;
+use crate::link_rows::{self, DOMAIN_LINKS_MAX, Kept, LinkMaker, LinkRecord, hash_in, link_key, put, read};
 use crate::password::check_password;
-use crate::record::{self, AccountRecord, key, number_key};
+use crate::record::{self, AccountRecord, number_key};
 use crate::secret::Token;
-use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, TableTx, Timestamp};
 use wording::tr;
 
@@ -33,7 +35,6 @@ pub(crate) const LINK_DAYS_MAX: u16 = 90;
 /// How long a link for a password is good.
 pub(crate) const PASSWORD_LINK_DAYS: u16 = 7;
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
-const FORMAT: u8 = 1;
 /// Digits of a hash that name a link in lists.
 const ID_CHARS: usize = 16;
 
@@ -76,28 +77,6 @@ pub enum LinkPurpose {
     },
 }
 
-/// What is kept of a link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct LinkRecord {
-    purpose: Kept,
-    made_at: Timestamp,
-    expires_at: Timestamp,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kept {
-    Invitation {
-        /// Or nothing.
-        address: String,
-        /// Normalised; empty for all.
-        domains: Vec<String>,
-    },
-    Password {
-        account: AccountId,
-        stamp: [u8; 32],
-    },
-}
-
 impl Directory {
     /// A link with which somebody makes an account for themselves, once. `address`: which; without it the choice is theirs,
     /// in `domains` or, when there are none, in any local domain. Durable when it returns.
@@ -106,6 +85,21 @@ impl Directory {
     /// [`Error::Refused`]: not an address, not in a local domain, in use already; not a local domain, or too many; `days`
     /// is 0 or more than 90; too many links.
     pub fn invite(&self, address: Option<&str>, domains: &[&str], days: u16, now: Timestamp) -> Result<NewLink, Error> {
+        self.invite_by(address, domains, days, now, &LinkMaker::default())
+    }
+
+    /// The same for an administrator, for as long as they may do what they may now.
+    ///
+    /// # Errors
+    /// The same; too many links into their domains; they may not any more.
+    pub fn invite_by(
+        &self,
+        address: Option<&str>,
+        domains: &[&str],
+        days: u16,
+        now: Timestamp,
+        maker: &LinkMaker<'_>,
+    ) -> Result<NewLink, Error> {
         if days == 0 || days > LINK_DAYS_MAX {
             return Err(Error::refused(tr!(
                 "an invitation is good for 1 to {most} days; choose among these",
@@ -125,8 +119,9 @@ impl Directory {
                 self.must_be_possible(tx, address, &mut Room::default())?;
             }
             domains.iter().try_for_each(|domain| must_be_local(tx, domain))?;
-            self.make_room(tx, now)?;
+            self.make_room(tx, now, maker)?;
             put(tx, &hash, &record);
+            maker.note(tx, &hash);
             Ok::<_, Error>(())
         })?;
         let address = address.as_ref().map(Address::text);
@@ -141,16 +136,25 @@ impl Directory {
     /// # Errors
     /// [`Error::Refused`]: no such account, too many links.
     pub fn password_link(&self, address: &str, now: Timestamp) -> Result<NewLink, Error> {
+        self.password_link_by(address, now, &LinkMaker::default())
+    }
+
+    /// The same for an administrator, for as long as they may do what they may now.
+    ///
+    /// # Errors
+    /// The same; too many links into their domains; they may not any more.
+    pub fn password_link_by(&self, address: &str, now: Timestamp, maker: &LinkMaker<'_>) -> Result<NewLink, Error> {
         let address = own_address(address)?.text();
         let token = Token::generate()?;
         let hash = token.hash(&self.0.link_key);
         let expires_at = self.0.table.change(|tx| {
-            self.make_room(tx, now)?;
+            self.make_room(tx, now, maker)?;
             let id = must_be_account(tx, &address)?;
             let record =
                 AccountRecord::read(tx, id)?.ok_or_else(|| record::damaged(&number_key(record::ACCOUNT, id)))?;
             let link = self.to_password(id, &record, now);
             put(tx, &hash, &link);
+            maker.note(tx, &hash);
             Ok::<_, Error>(link.expires_at)
         })?;
         let info = LinkInfo { id: id(&hash), purpose: LinkPurpose::Password { address }, made_at: now, expires_at };
@@ -189,8 +193,9 @@ impl Directory {
     pub fn take_link_back(&self, wanted: &str) -> Result<(), Error> {
         self.0.table.change(|tx| {
             for (key, _) in tx.scan_before(record::LINK, record::LINK, usize::MAX)? {
-                if id(&hash_in(&key)?) == wanted {
-                    tx.delete(&key);
+                let hash = hash_in(&key)?;
+                if id(&hash) == wanted {
+                    link_rows::delete(tx, &hash);
                     return Ok(());
                 }
             }
@@ -216,7 +221,7 @@ impl Directory {
             let Some(mut record) = record else { return Err(not_good()) };
             record.password.clone_from(&phc);
             record.write(tx, account);
-            tx.delete(&link_key(&hash));
+            link_rows::delete(tx, &hash);
             Ok(record.address)
         })
     }
@@ -247,7 +252,7 @@ impl Directory {
         let record = self.new_record(&address, password, display, now)?;
         self.make_account(&address, &record, |tx, _| match read(tx, &hash, now)? {
             Some(Kept::Invitation { .. }) => {
-                tx.delete(&link_key(&hash));
+                link_rows::delete(tx, &hash);
                 Ok(())
             }
             Some(Kept::Password { .. }) | None => Err(not_good()),
@@ -304,14 +309,24 @@ impl Directory {
     }
 
     /// Takes away what is over, and refuses when too many are left.
-    fn make_room(&self, tx: &mut TableTx<'_>, now: Timestamp) -> Result<(), Error> {
-        let mut open = 0;
+    fn make_room(&self, tx: &mut TableTx<'_>, now: Timestamp, maker: &LinkMaker<'_>) -> Result<(), Error> {
+        maker.may_still(tx)?;
+        let (mut open, mut limited) = (0, 0);
         for (key, value) in tx.scan_before(record::LINK, record::LINK, usize::MAX)? {
-            if LinkRecord::of_value(&value)?.is_good(now) {
+            let link = LinkRecord::of_value(&value)?;
+            if link.is_good(now) {
                 open += 1;
+                limited += usize::from(maker.is_counted(tx, &link)?);
             } else {
-                tx.delete(&key);
+                link_rows::delete(tx, &hash_in(&key)?);
             }
+        }
+        link_rows::tidy(tx)?;
+        if limited >= DOMAIN_LINKS_MAX {
+            return Err(Error::refused(tr!(
+                "{most} links for your domains are open, the most there can be; take some back",
+                most = DOMAIN_LINKS_MAX
+            )));
         }
         if open >= LINKS_MAX {
             return Err(Error::refused(tr!(
@@ -339,16 +354,6 @@ impl Directory {
         };
         Ok(Some(LinkInfo { id: id(hash), purpose, made_at, expires_at }))
     }
-}
-
-/// Ends the links for the password of an account: whoever made them is not to have what it may do from now on.
-pub(crate) fn end_password_links(tx: &mut TableTx<'_>, id: AccountId) -> Result<(), store::Error> {
-    for (key, value) in tx.scan_before(record::LINK, record::LINK, usize::MAX)? {
-        if matches!(LinkRecord::of_value(&value)?.purpose, Kept::Password { account, .. } if account == id) {
-            tx.delete(&key);
-        }
-    }
-    Ok(())
 }
 
 fn checked_domains(domains: &[&str]) -> Result<Vec<String>, Error> {
@@ -388,71 +393,8 @@ fn not_good() -> Error {
     ))
 }
 
-fn link_key(hash: &[u8; 32]) -> Vec<u8> {
-    [record::LINK, hash].concat()
-}
-
-fn hash_in(key: &[u8]) -> Result<[u8; 32], store::Error> {
-    key.last_chunk().copied().ok_or_else(|| record::damaged(key))
-}
-
 fn id(hash: &[u8; 32]) -> String {
     let mut id = blake3::Hash::from_bytes(*hash).to_hex().to_string();
     id.truncate(ID_CHARS);
     id
-}
-
-fn put(tx: &mut TableTx<'_>, hash: &[u8; 32], link: &LinkRecord) {
-    tx.put(&link_key(hash), link.encode());
-}
-
-/// What a link that is good is for.
-fn read(tx: &TableTx<'_>, hash: &[u8; 32], now: Timestamp) -> Result<Option<Kept>, store::Error> {
-    let link = tx.get(&link_key(hash))?.map(|value| LinkRecord::of_value(&value)).transpose()?;
-    Ok(link.filter(|link| link.is_good(now)).map(|link| link.purpose))
-}
-
-impl LinkRecord {
-    fn is_good(&self, now: Timestamp) -> bool {
-        now < self.expires_at
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let mut value = Writer::of_format(FORMAT);
-        value.raw(&self.made_at.0.to_be_bytes()).raw(&self.expires_at.0.to_be_bytes());
-        match &self.purpose {
-            // What an earlier version reads too, where it can.
-            Kept::Invitation { address, domains } if domains.is_empty() => {
-                value.byte(0).wide_text(address);
-            }
-            Kept::Invitation { address, domains } => {
-                value.byte(2).wide_text(address).wide_text(&domains.join(" "));
-            }
-            Kept::Password { account, stamp } => {
-                value.byte(1).raw(&account.0.to_be_bytes()).raw(stamp);
-            }
-        }
-        value.0
-    }
-
-    fn decode(value: &[u8]) -> Result<Self, Corrupt> {
-        let mut fields = Reader::of_format(value, FORMAT)?;
-        let mut time = || fields.array().map(|bytes| Timestamp(i64::from_be_bytes(bytes)));
-        let (made_at, expires_at) = (time()?, time()?);
-        let purpose = match fields.byte()? {
-            0 => Kept::Invitation { address: fields.wide_text()?, domains: Vec::new() },
-            1 => Kept::Password { account: AccountId(u32::from_be_bytes(fields.array()?)), stamp: fields.array()? },
-            2 => {
-                let (address, domains) = (fields.wide_text()?, fields.wide_text()?);
-                Kept::Invitation { address, domains: domains.split(' ').map(str::to_owned).collect() }
-            }
-            3.. => return Err(Corrupt),
-        };
-        fields.end()?;
-        Ok(Self { purpose, made_at, expires_at })
-    }
-
-    fn of_value(value: &[u8]) -> Result<Self, store::Error> {
-        Self::decode(value).map_err(|Corrupt| record::damaged(&key(record::LINK, "")))
-    }
 }

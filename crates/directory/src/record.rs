@@ -15,6 +15,7 @@
 //! Q number           the owner of an account has asked for help (see `help`)
 //! B domain           how far administrators of a domain go (see `roles`)
 //! K hash             a one-time link (see `links`)
+//! Y hash             who made it (see `link_rows`)
 //! S domain           the keys with which a domain signs its mail (see `signing`)
 //! T                  the certificate of this host, with its keys (see `host_certificate`)
 //! T url              the account with the authority that gives it
@@ -49,6 +50,7 @@ pub(crate) const ROLE: &[u8] = b"R";
 pub(crate) const BOUNDS: &[u8] = b"B";
 pub(crate) const HELP: &[u8] = b"Q";
 pub(crate) const LINK: &[u8] = b"K";
+pub(crate) const LINK_MAKER: &[u8] = b"Y";
 pub(crate) const TOKENS: &[u8] = b"O";
 pub(crate) const UNFINISHED: &[u8] = b"P";
 const COUNTERS: &[u8] = b"C";

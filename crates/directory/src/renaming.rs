@@ -1,6 +1,7 @@
 //! An account gets another address.
 //!
-//! Mail, devices, flags, UIDs, aliases, lists, shares, forwards, links and sessions hang on its number and stay as they are. What
+//! Mail, devices, flags, UIDs, aliases, lists, shares, forwards and sessions hang on its number and stay as they are; links for its
+//! password, too, unless it goes to another domain, whose administrators did not make them. What
 //! hangs on the address: who logs in (by the new one from here on), where mail for the old one goes, keys for SCRAM, whose salt
 //! is made of the name, and how mailboxes are named to others. What those have subscribed follows: the new names are there before the
 //! change, and the old ones go after it, so that a crash leaves both.
@@ -12,6 +13,7 @@ use crate::aliases::{delete_alias, must_be_free};
 use crate::bounds::Room;
 use crate::domains::must_be_local;
 use crate::error::Error;
+use crate::link_rows;
 use crate::record::{self, AccountRecord, Counters, Leads, accounts_value, key, number_key};
 use store::{AccountId, Actor, Former, TableTx};
 use wording::tr;
@@ -62,6 +64,7 @@ impl Directory {
         must_be_free(tx, now)?;
         if domain_of(before) != now.domain {
             Room::default().take(tx, &now.domain)?;
+            link_rows::end_password_links(tx, id)?;
         }
         let damaged = || record::damaged(&number_key(record::ACCOUNT, id));
         let mut record = AccountRecord::read(tx, id)?.ok_or_else(damaged)?;
@@ -132,7 +135,6 @@ mod tests {
     fn everything_stays_with_the_account_and_the_old_address_leads_to_it() {
         let (engine, directory, [alice, bob]) = testing::server();
         directory.add_alias("sales@example.org", &["alice@example.org", "bob@example.org"]).unwrap();
-        let link = directory.password_link("alice@example.org", NOW).unwrap();
         directory.rename_account("Alice@example.org", "Anna@bücher.example", OldAddress::Stays, ACTOR).unwrap();
         for directory in [directory.clone(), testing::start(&engine)] {
             let info = directory.account("anna@bücher.example").unwrap().unwrap();
@@ -142,13 +144,26 @@ mod tests {
             assert_eq!(leads_to(&directory, "alice+x@example.org"), [alice]);
             assert_eq!(leads_to(&directory, "sales@example.org"), [alice, bob]);
             assert!(directory.may_send_as(alice, "alice@example.org").unwrap());
-            assert!(directory.link(&link.token, NOW).unwrap().is_some());
             assert_eq!(directory.check(), Ok(vec![]));
         }
         directory.rename_account("anna@bücher.example", "alice@example.org", OldAddress::Goes, ACTOR).unwrap();
         assert!(is_password(&directory, "alice@example.org", testing::PASSWORD), "back: its own alias gave way");
         assert!(leads_to(&directory, "anna@bücher.example").is_empty());
         assert_eq!((directory.aliases().unwrap().len(), directory.check()), (1, Ok(vec![])));
+    }
+
+    #[test]
+    fn a_link_for_a_password_stays_in_its_domain() {
+        let (engine, directory, _) = testing::server();
+        let link = directory.password_link("alice@example.org", NOW).unwrap().token;
+        let is_good = |directory: &Directory| directory.link(&link, NOW).unwrap().is_some();
+        directory.rename_account("alice@example.org", "anna@example.org", OldAddress::Goes, ACTOR).unwrap();
+        assert!(is_good(&directory));
+        directory.rename_account("anna@example.org", "anna@bücher.example", OldAddress::Goes, ACTOR).unwrap();
+        assert!(!is_good(&directory) && !is_good(&testing::start(&engine)), "others administer her there");
+        assert!(directory.use_password_link(&link, "somebody else's", NOW).is_err());
+        directory.rename_account("anna@bücher.example", "anna@example.org", OldAddress::Goes, ACTOR).unwrap();
+        assert!(!is_good(&directory), "nor is it good again");
     }
 
     /// Bob's list, of what Alice shares with him.

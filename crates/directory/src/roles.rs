@@ -7,7 +7,7 @@
 //!
 //! A role counts from the next request on. It goes with the account, and with the domain: one that is local again later has no
 //! administrators. Whoever is given more rights than before has a password that nobody else can set: links that were made
-//! before are not good any more.
+//! before are not good any more. Nor are, once they have less, the links that they made for others.
 //!
 //! Invariant: a role names local domains only.
 
@@ -17,8 +17,9 @@ use crate::address::{Address, normalise_domain};
 use crate::bounds::{DomainLimits, read, write};
 use crate::domains::must_be_local;
 use crate::error::Error;
-use crate::links;
+use crate::link_rows;
 use crate::record::{self, AccountRecord, damaged, key, number_key};
+use crate::{AccountInfo, Resolution};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use store::AccountId;
@@ -29,23 +30,24 @@ use wording::tr;
 pub(crate) const ROLE_DOMAINS_MAX: usize = 100;
 impl Directory {
     /// Makes an account's owner an administrator, or no longer. An administrator does on the pages what an operator does
-    /// on the command line. Counts from the next request on. Links for the password of whoever becomes one are over. Durable when
-    /// it returns.
+    /// on the command line. Counts from the next request on. Links for the password of whoever becomes one are over, and those that whoever
+    /// is none any more made for others: gives how many of these there were. Durable when it returns.
     ///
     /// # Errors
     /// [`Error::Refused`]: no such account.
-    pub fn set_admin(&self, address: &str, admin: bool) -> Result<(), Error> {
+    pub fn set_admin(&self, address: &str, admin: bool) -> Result<usize, Error> {
         let address = own_address(address)?.text();
         self.0.table.change(|tx| {
             let id = must_be_account(tx, &address)?;
             let damaged = || damaged(&number_key(record::ACCOUNT, id));
             let mut record = AccountRecord::read(tx, id)?.ok_or_else(damaged)?;
             if admin && !record.admin {
-                links::end_password_links(tx, id)?;
+                link_rows::end_password_links(tx, id)?;
             }
+            let has_less = record.admin && !admin;
             record.admin = admin;
             record.write(tx, id);
-            Ok(())
+            Ok(if has_less { link_rows::end_links_by(tx, id)? } else { 0 })
         })
     }
 
@@ -65,12 +67,12 @@ impl Directory {
         Ok(self.book()?.administrators_of(domain))
     }
 
-    /// Says which domains the owner of an account administers from now on; without any they administer none. Durable when it
-    /// returns.
+    /// Says which domains the owner of an account administers from now on; without any they administer none. If these are less
+    /// than before, links that they made for others are over: gives how many there were. Durable when it returns.
     ///
     /// # Errors
     /// [`Error::Refused`]: no such account, not a local domain, too many.
-    pub fn set_administers(&self, address: &str, domains: &[impl AsRef<str>]) -> Result<(), Error> {
+    pub fn set_administers(&self, address: &str, domains: &[impl AsRef<str>]) -> Result<usize, Error> {
         let address = own_address(address)?.text();
         if domains.len() > ROLE_DOMAINS_MAX {
             return Err(Error::refused(tr!("an account administers {most} domains at most", most = ROLE_DOMAINS_MAX)));
@@ -82,10 +84,10 @@ impl Directory {
             domains.iter().try_for_each(|domain| must_be_local(tx, domain))?;
             let before = read(tx, id)?;
             if !domains.is_subset(&before) {
-                links::end_password_links(tx, id)?;
+                link_rows::end_password_links(tx, id)?;
             }
             write(tx, id, &domains);
-            Ok(())
+            Ok(if before.is_subset(&domains) { 0 } else { link_rows::end_links_by(tx, id)? })
         })
     }
 
@@ -118,16 +120,41 @@ impl Directory {
         })
     }
 
-    /// Whether mail to the postmaster of all domains comes to an account, or to an address, because the configuration says so.
+    /// Whether an account reads mail to the postmaster of the server (the configured one, else all administrators who may log in, else
+    /// whoever was there first), or an address is the configured one.
     ///
     /// # Errors
     /// Faults.
     pub fn is_postmaster(&self, account: Option<AccountId>, address: &str) -> Result<bool, store::Error> {
-        let Some(configured) = self.0.options.postmaster.as_deref() else { return Ok(false) };
         let same = |one: &str| Address::parse(one).ok().map(|address| address.text());
-        let is_the_address = same(configured).is_some() && same(configured) == same(address);
-        let readers = self.book()?.configured(Some(configured)).unwrap_or_default();
-        Ok(is_the_address || account.is_some_and(|account| readers.contains(&account)))
+        let configured = self.0.options.postmaster.as_deref().and_then(same);
+        if configured.is_some() && configured == same(address) {
+            return Ok(true);
+        }
+        let Some(account) = account else { return Ok(false) };
+        Ok(match self.resolve("postmaster", "")? {
+            Resolution::Local { accounts, .. } => accounts.iter().any(|delivery| delivery.account == account),
+            Resolution::List(..) | Resolution::NoSuchUser | Resolution::NotLocal => false,
+        })
+    }
+
+    /// The accounts that an alias of exactly this address leads to by their numbers; none where there is no such alias.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn led_to(&self, alias: &str) -> Result<Vec<AccountInfo>, store::Error> {
+        let Ok(alias) = Address::parse(alias) else { return Ok(Vec::new()) };
+        let book = self.book()?;
+        Ok(book.led_to(&alias.text()).iter().filter_map(|id| book.info(*id)).collect())
+    }
+
+    /// The accounts that have something of domains other than these (normalised), as somebody gave it to them who administers both: an
+    /// alias there leads to them by their number, or they own a list there. Looks at all aliases and lists.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn reached_from_outside(&self, domains: &BTreeSet<String>) -> Result<BTreeSet<AccountId>, store::Error> {
+        Ok(self.book()?.reached_from_outside(domains))
     }
 }
 
@@ -140,7 +167,7 @@ fn checked(domain: &str) -> Result<String, Error> {
 mod tests {
     use super::*;
     use crate::testing::{NOW, options, server, server_with, start};
-    use crate::{DirectoryOptions, OldAddress};
+    use crate::{DOMAIN_LINKS_MAX, DirectoryOptions, LinkMaker, LinkPurpose, OldAddress, Posting};
     use store::{Actor, DeviceId, Protocol};
 
     const BOB: &str = "bob@example.org";
@@ -242,8 +269,142 @@ mod tests {
         assert!(is(None, "POST@example.org") && !is(Some(bob), BOB) && !is(None, "post@bücher.example"));
         directory.add_alias("post@example.org", &[BOB]).unwrap();
         assert!(is(Some(bob), BOB) && !is(Some(alice), "alice@example.org"));
-        let (_, other, [_, bob]) = server();
-        assert!(!other.is_postmaster(Some(bob), BOB).unwrap());
+    }
+
+    #[test]
+    fn without_a_configured_one_the_postmaster_is_who_reads_its_mail() {
+        let (_, directory, [alice, bob]) = server();
+        let read = || [alice, bob].map(|account| directory.is_postmaster(Some(account), "x@example.org").unwrap());
+        assert_eq!(read(), [true, false], "who was there first");
+        directory.set_admin(BOB, true).unwrap();
+        assert_eq!(read(), [false, true]);
+        directory.set_disabled(BOB, true).unwrap();
+        assert_eq!(read(), [true, false], "nobody else may log in");
+        directory.set_disabled("alice@example.org", true).unwrap();
+        directory.leave("alice@example.org", NOW).unwrap();
+        assert_eq!(read(), [false, true], "mail for who leaves is refused");
+    }
+
+    #[test]
+    fn what_an_account_has_of_other_domains_is_known() {
+        let (_, directory, [alice, bob]) = server();
+        let own = BTreeSet::from(["example.org".to_owned()]);
+        let reached = |domains: &BTreeSet<String>| Vec::from_iter(directory.reached_from_outside(domains).unwrap());
+        directory.add_alias("sales@example.org", &[BOB]).unwrap();
+        directory.add_list("choir@example.org", "", Posting::Members, &[BOB]).unwrap();
+        // Whoever administers the other domain alone reaches nobody by that.
+        directory.add_alias_within("y@bücher.example", &[BOB], &BTreeSet::from([BOOKS.to_owned()])).unwrap();
+        assert_eq!(reached(&own), []);
+        directory.add_alias("@bücher.example", &[BOB]).unwrap();
+        assert_eq!(reached(&own), [bob]);
+        directory.add_list("tribe@bücher.example", "", Posting::Members, &["alice@example.org"]).unwrap();
+        assert_eq!(reached(&own), [alice, bob]);
+        assert_eq!(reached(&BTreeSet::from(["example.org".to_owned(), BOOKS.to_owned()])), []);
+        let led_to = |alias: &str| directory.led_to(alias).unwrap().into_iter().map(|info| info.id).collect::<Vec<_>>();
+        assert_eq!((led_to("Sales@example.org"), led_to("@BÜCHER.example")), (vec![bob], vec![bob]));
+        assert_eq!((led_to(BOB), led_to("x"), led_to("y@bücher.example")), (vec![], vec![], vec![]));
+    }
+
+    #[test]
+    fn links_do_not_outlive_what_whoever_made_them_may_do() {
+        type End = fn(&Directory);
+        const ALICE: &str = "alice@example.org";
+        let ends: [(&str, End); 6] = [
+            ("has one domain less", |directory| {
+                assert_eq!(directory.set_administers(ALICE, &["example.org"]), Ok(2));
+            }),
+            ("has none any more", |directory| assert_eq!(directory.set_administers(ALICE, &[""; 0]), Ok(2))),
+            ("is no administrator any more", |directory| {
+                directory.set_admin(ALICE, true).unwrap();
+                assert_eq!(directory.set_admin(ALICE, false), Ok(2));
+                assert_eq!(directory.set_administers(ALICE, &[""; 0]), Ok(0));
+            }),
+            ("may not log in", |directory| directory.set_disabled(ALICE, true).unwrap()),
+            ("leaves", |directory| directory.leave(ALICE, NOW).map(drop).unwrap()),
+            ("is gone", |directory| directory.remove_account(ALICE).unwrap()),
+        ];
+        for (what, end) in ends {
+            let (engine, directory, [alice, _]) = server();
+            directory.set_administers(ALICE, &["example.org", BOOKS]).unwrap();
+            let domains = directory.administers(alice).unwrap();
+            let maker = LinkMaker { account: Some(alice), domains: Some(&domains) };
+            let made = [
+                directory.invite_by(None, &["example.org"], 90, NOW, &maker).unwrap().token,
+                directory.password_link_by(BOB, NOW, &maker).unwrap().token,
+            ];
+            let by_others = directory.invite(None, &["example.org"], 90, NOW).unwrap().token;
+            let taken_back = directory.invite_by(None, &["example.org"], 90, NOW, &maker).unwrap();
+            directory.take_link_back(&taken_back.info.id).unwrap();
+            let good =
+                |directory: &Directory| made.iter().filter(|t| directory.link(t, NOW).unwrap().is_some()).count();
+            directory.set_administers(ALICE, &["example.org", BOOKS]).unwrap();
+            assert_eq!(good(&start(&engine)), 2, "nothing less than before");
+            end(&directory);
+            assert_eq!((good(&directory), good(&start(&engine))), (0, 0), "who made them {what}");
+            assert!(directory.use_invitation(&made[0], ("eve@example.org", ""), "somebody else's", NOW).is_err());
+            assert!(directory.link(&by_others, NOW).unwrap().is_some(), "{what}");
+            for made in [
+                directory.invite_by(None, &["example.org"], 90, NOW, &maker),
+                directory.password_link_by(BOB, NOW, &maker),
+            ] {
+                assert!(matches!(made, Err(Error::Refused(_))), "who {what} makes no more: {made:?}");
+            }
+            assert_eq!(directory.0.table.scan(record::LINK_MAKER, record::LINK_MAKER, 9).unwrap(), [], "{what}");
+        }
+    }
+
+    #[test]
+    fn so_many_links_into_domains_are_open_whoever_asks_at_the_same_time() {
+        let (_, directory, [alice, _]) = server();
+        directory.set_administers("alice@example.org", &["example.org"]).unwrap();
+        let domains = directory.administers(alice).unwrap();
+        let maker = LinkMaker { account: Some(alice), domains: Some(&domains) };
+        let invite = || directory.invite_by(None, &["example.org"], 7, NOW, &maker).is_ok();
+        let made = std::thread::scope(|scope| {
+            let racers: Vec<_> = (0..4).map(|_| scope.spawn(|| (0..40).filter(|_| invite()).count())).collect();
+            racers.into_iter().map(|racer| racer.join().unwrap()).sum::<usize>()
+        });
+        assert_eq!(made, DOMAIN_LINKS_MAX);
+        assert!(directory.password_link_by(BOB, NOW, &maker).is_err());
+        // They are not in the way of others.
+        directory.invite(None, &["example.org"], 7, NOW).unwrap();
+        directory.set_administers("alice@example.org", &[BOOKS]).unwrap();
+        let domains = directory.administers(alice).unwrap();
+        let maker = LinkMaker { account: Some(alice), domains: Some(&domains) };
+        directory.invite_by(None, &[BOOKS], 7, NOW, &maker).unwrap();
+    }
+
+    #[test]
+    fn a_domain_that_is_added_again_is_another_one() {
+        let (engine, directory, [_, bob]) = server();
+        let invite =
+            |address: Option<&str>, domains: &[&str]| directory.invite(address, domains, 90, NOW).unwrap().token;
+        let over = [invite(Some("eve@bücher.example"), &[]), invite(None, &[BOOKS])];
+        let (both, any) = (invite(None, &["example.org", BOOKS]), invite(None, &[]));
+        directory.remove_domain("bücher.example").unwrap();
+        // As an earlier version leaves it, which knows of no roles and nothing of this.
+        directory
+            .0
+            .table
+            .change::<_, store::Error>(|tx| {
+                tx.put(&number_key(record::ROLE, bob), crate::bounds::encode(&BTreeSet::from([BOOKS.to_owned()])));
+                Ok(())
+            })
+            .unwrap();
+        let directory = start(&engine);
+        directory.add_domain("bücher.example").unwrap();
+        assert!(roles(&directory, bob).is_empty() && roles(&start(&engine), bob).is_empty());
+        for token in &over {
+            assert_eq!(directory.link(token, NOW).unwrap(), None);
+        }
+        let domains_of = |token: &str| match directory.link(token, NOW).unwrap().unwrap().purpose {
+            LinkPurpose::Invitation { domains, .. } => domains,
+            LinkPurpose::Password { .. } => panic!("no invitation"),
+        };
+        assert_eq!((domains_of(&both), domains_of(&any)), (vec!["example.org".to_owned()], vec![]));
+        let use_it = |token: &str| directory.use_invitation(token, ("eve@bücher.example", ""), "somebody else's", NOW);
+        assert!(use_it(&both).is_err());
+        use_it(&any).unwrap();
     }
 
     fn actor() -> Actor {

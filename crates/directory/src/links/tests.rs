@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::{NOW, PASSWORD, SECRET, is_password, server, start};
+use store::codec::Corrupt;
 use store::sim::Fault;
 
 const ALICE: &str = "alice@example.org";

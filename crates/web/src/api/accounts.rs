@@ -94,11 +94,11 @@ pub(crate) fn set_admin(caller: &Caller, fields: &Fields) -> Result<Done, Proble
     if !admin {
         caller.may(Act::TakeFrom(account.id))?;
     }
-    caller.site.auth().directory().set_admin(&account.address, admin)?;
+    let ended = caller.site.auth().directory().set_admin(&account.address, admin)?;
     let address = &account.address;
     let text = match admin {
         true => tr!("{address} is an administrator now.", address),
-        false => tr!("{address} is no administrator any more.", address),
+        false => tr!("{address} is no administrator any more.", address) + &ended_links(ended),
     };
     about(caller, account, text)
 }
@@ -108,7 +108,7 @@ pub(crate) fn set_domains(caller: &Caller, fields: &Fields) -> Result<Done, Prob
     caller.administration()?;
     let account = named(caller)?;
     let domains: Vec<&str> = fields.text("domains").split([',', ' ', ';']).filter(|name| !name.is_empty()).collect();
-    caller.site.auth().directory().set_administers(&account.address, &domains)?;
+    let ended = caller.site.auth().directory().set_administers(&account.address, &domains)?;
     let now = caller.site.auth().directory().administers(account.id)?;
     let now: Vec<&str> = now.iter().map(String::as_str).collect();
     let text = match now.is_empty() {
@@ -119,13 +119,22 @@ pub(crate) fn set_domains(caller: &Caller, fields: &Fields) -> Result<Done, Prob
             now = now.join(", ")
         ),
     };
-    about(caller, account, text)
+    about(caller, account, text + &ended_links(ended))
+}
+
+/// Of links that somebody had made who may do less now.
+fn ended_links(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => format!(" {}", tr!("A link that they had made is not good any more.")),
+        _ => format!(" {}", tr!("{count} links that they had made are not good any more.", count)),
+    }
 }
 
 /// Gives an account another address. The old one stays as an alias unless it is said that it goes.
 pub(crate) fn rename(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let (account, new) = (named(caller)?, fields.address("address", "domain"));
-    caller.domain_administration()?.may_hold(&new)?;
+    caller.domain_administration()?.may_rename(&account, &new)?;
     let old = if fields.switch("keep_old").unwrap_or(true) { OldAddress::Stays } else { OldAddress::Goes };
     caller.site.auth().directory().rename_account(&account.address, &new, old, caller.actor())?;
     let renamed = caller.domain_administration()?.find(&account.id.to_string())?;
@@ -198,6 +207,7 @@ pub(crate) fn set_quota(caller: &Caller, fields: &Fields) -> Result<Done, Proble
 
 pub(crate) fn make_link(caller: &Caller) -> Result<Done, Problem> {
     let account = named(caller)?;
+    caller.may(Act::Open(account.id))?;
     let address = account.address.clone();
     let text = tr!(
         "With this link the owner of {address} chooses a new password, once, within 7 days. It is shown only now:",
@@ -220,6 +230,7 @@ fn password_link(caller: &Caller, account: &AccountInfo, text: String) -> Result
 
 pub(crate) fn second_factor_off(caller: &Caller) -> Result<Done, Problem> {
     let account = named(caller)?;
+    caller.may(Act::Open(account.id))?;
     if !caller.site.auth().web().reset_second_factor(account.id)? {
         return Err(Problem::refused(tr!("{address} has no second factor.", address = account.address)));
     }

@@ -8,7 +8,7 @@ use console::{
     Act, Done, InvitedLine, ListLine, MemberLine, MembershipLine, PostLine, Scope, answer_post, invitation, shown,
     waiting_posts,
 };
-use directory::{Approval, By, List, Member, Posting, Whose};
+use directory::{Address, Approval, By, List, Member, Posting, Whose};
 use letter::language_to;
 use posts::Posts;
 use std::collections::BTreeMap;
@@ -141,17 +141,29 @@ pub(crate) fn join(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let directory = caller.site.auth().directory();
     let known_list = directory.list(list)?;
     // Whoever administers the domain of the list, and not the server, answers for accounts in their domains, and is not told which
-    // there are in others.
+    // there are in others; whoever only owns it, for those in its domain.
     let administration = caller.domain_administration().ok();
     let of_domain = administration.filter(|of| known_list.as_ref().is_some_and(|list| of.has_list(list)));
-    let is_theirs = of_domain.as_ref().is_none_or(|of| of.scope().has_address(member));
+    let is_in_its_domain =
+        |list: &Arc<List>| Address::parse(member).is_ok_and(|address| address.domain == list.domain());
+    let is_theirs = match &of_domain {
+        Some(of) => of.scope().has_address(member),
+        None => known_list.as_ref().is_some_and(is_in_its_domain),
+    };
     // Nobody elsewhere is made a member by somebody who does not answer for the server; who is one may have mail again.
     let is_here = is_theirs && directory.account(member)?.is_some();
     let members = known_list.map(|list| directory.members(&list)).transpose()?.unwrap_or_default();
     if !is_here && !members.iter().any(|known| known.address.eq_ignore_ascii_case(member)) {
         match of_domain {
             Some(of) => of.may_name(&[member])?,
-            None => drop(caller.administration()?),
+            None => {
+                let detail = tr!(
+                    "{member} is no account in the domain of the list: invite them, and they say themselves whether they want to be \
+                     a member.",
+                    member
+                );
+                return Err(Problem::new(Kind::Forbidden, detail));
+            }
         }
     }
     directory.join_list(list, member, turn(caller, member)?)?;

@@ -76,7 +76,6 @@ pub(crate) fn links(caller: &Caller) -> Result<Vec<LinkLine>, Problem> {
 pub(crate) fn invite(caller: &Caller, fields: &Fields) -> Result<Done, Problem> {
     let administration = caller.domain_administration()?;
     let days = fields.number("days")?.unwrap_or(DAYS);
-    let directory = caller.site.auth().directory();
     // Unless it is said otherwise, administrators invite into the domain that they are in themselves, if it is theirs.
     let own = own_domain(caller)?;
     let wanted: Vec<&str> = match fields.optional("domain").unwrap_or(&own) {
@@ -85,11 +84,7 @@ pub(crate) fn invite(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     };
     let domains = administration.inviting(&wanted)?;
     let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
-    if let Some(address) = fields.optional("address") {
-        administration.may_hold(address)?;
-    }
-    administration.may_link(caller.now)?;
-    let link = directory.invite(fields.optional("address"), &domains, days, caller.now)?;
+    let link = administration.invite(fields.optional("address"), &domains, days, caller.now)?;
     let text = tr!("Whoever gets this link makes an account, once, within {days} days. It is shown only now:", days);
     Ok(Done::linking(text, caller.url(&format!("/invitation/{}", link.token)), &link.info.into()))
 }

@@ -900,3 +900,185 @@ fn links_for_passwords_do_not_outlive_a_role() {
     assert!(!answer.status.is_success() || answer.text.contains("not good any more"), "{}", answer.text);
     assert_eq!(alice.call("/api/v1/admin/accounts/ursula@example.org/link", "{}").status, StatusCode::FORBIDDEN);
 }
+
+#[test]
+fn links_that_somebody_made_end_with_their_role_and_the_answer_says_so() {
+    let (world, own, _) = world();
+    let (mut alice, mut root) = (session(&world, ALICE), session(&world, ROOT));
+    let made: Vec<String> = [
+        ("/api/v1/admin/accounts/ursula@example.org/link".to_owned(), "{}"),
+        ("/api/v1/admin/invitations".to_owned(), r#"{"domain": "example.org", "days": 90}"#),
+        (format!("/api/v1/admin/requests/{}/accept", own.get("request")), "{}"),
+    ]
+    .into_iter()
+    .map(|(path, body)| {
+        let answer = alice.call(&path, body).json();
+        let url = answer["url"].as_str().or(answer["password_url"].as_str()).unwrap_or_else(|| panic!("{answer}"));
+        url.rsplit_once('/').unwrap().1.to_owned()
+    })
+    .collect();
+    let good =
+        || made.iter().filter(|token| world.auth.directory().link(token, world.now()).unwrap().is_some()).count();
+    assert_eq!(good(), 3);
+    let path = format!("/api/v1/admin/accounts/{ALICE}/domains");
+    let taken = root.call(&path, r#"{"domains": ""}"#).json();
+    let text = taken["text"].as_str().unwrap();
+    assert!(
+        text.ends_with("administers no domain any more. 3 links that they had made are not good any more."),
+        "{text}"
+    );
+    assert_eq!(good(), 0);
+}
+
+#[test]
+fn mail_for_somebody_who_may_do_more_is_led_nowhere_else() {
+    let (world, ..) = world();
+    let directory = world.auth.directory();
+    directory.add_account("boss@example.org", PASSWORD, "", world.now()).unwrap();
+    directory.set_admin("boss@example.org", true).unwrap();
+    for alias in ["chef@example.org", "@example.org"] {
+        directory.add_alias(alias, &["boss@example.org", "ursula@example.org"]).unwrap();
+    }
+    directory.add_alias("plain@example.org", &["ursula@example.org"]).unwrap();
+    let mut alice = session(&world, ALICE);
+    let before = kept(&world);
+    let csv = "address,password,aliases\nspy@example.org,correct horse,chef+bank@example.org\n";
+    for (path, body) in [
+        ("aliases/remove", json!({ "alias": "Chef@example.org" })),
+        ("aliases/remove", json!({ "alias": "@example.org" })),
+        ("aliases", json!({ "alias": "chef+bank@example.org", "targets": ALICE })),
+        ("lists", json!({ "list": "chef+bank@example.org", "owners": ALICE, "posting": "members" })),
+        ("accounts/import", json!({ "csv": csv })),
+    ] {
+        let answer = alice.call(&format!("/api/v1/admin/{path}"), &body.to_string());
+        let is_refused = answer.status == StatusCode::FORBIDDEN || answer.json()["refused"] == 1;
+        assert!(is_refused && answer.text.contains("may do more"), "{path} {body}: {}", answer.text);
+        assert!(kept(&world) == before, "{path} {body}");
+    }
+    let detail = json!({ "alias": "plain+x@example.org", "targets": ALICE }).to_string();
+    assert_eq!(alice.call("/api/v1/admin/aliases", &detail).status, StatusCode::OK, "of somebody who may not");
+    assert_eq!(alice.call("/api/v1/admin/aliases/remove", r#"{"alias": "plain@example.org"}"#).status, StatusCode::OK);
+}
+
+#[test]
+fn an_account_that_has_something_of_another_domain_is_changed_by_the_server_only() {
+    type Give = fn(&directory::Directory);
+    let ursula = "ursula@example.org";
+    let gives: [(&str, Give, StatusCode); 4] = [
+        ("nothing", |_| {}, StatusCode::OK),
+        (
+            "its catch-all",
+            |directory| directory.add_alias("@other.example", &["ursula@example.org"]).unwrap(),
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            "a list",
+            |directory| {
+                let owners = ["vera@other.example", "ursula@example.org"];
+                directory.add_list("news@other.example", "", Posting::Owners, &owners).unwrap();
+            },
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            "an alias that only its own administrator made",
+            |directory| {
+                let domains = BTreeSet::from([OTHER.to_owned()]);
+                directory.add_alias_within("x@other.example", &["ursula@example.org"], &domains).unwrap();
+            },
+            StatusCode::OK,
+        ),
+    ];
+    for (what, give, expected) in gives {
+        let (world, ..) = world();
+        give(world.auth.directory());
+        let (mut alice, mut root) = (session(&world, ALICE), session(&world, ROOT));
+        let path = format!("/api/v1/admin/accounts/{ursula}/link");
+        let answer = alice.call(&path, "{}");
+        assert_eq!(answer.status, expected, "{what}: {}", answer.text);
+        assert_eq!(gives_away(&answer, &[]), None, "{what}: {}", answer.text);
+        let links = alice.get("/api/v1/admin/links").text;
+        assert_eq!(links.contains(ursula), expected == StatusCode::OK, "{what}: {links}");
+        assert_eq!(root.call(&path, "{}").status, StatusCode::OK, "{what}");
+    }
+}
+
+#[test]
+fn an_account_takes_no_more_room_along_than_its_new_domain_lets_it() {
+    let (world, ..) = world();
+    world.auth.directory().set_administers(ALICE, &[OWN, OTHER]).unwrap();
+    let limits = DomainLimits { accounts: None, quota_bytes: Some(10 << 20) };
+    world.auth.directory().set_domain_limits(OTHER, limits).unwrap();
+    let mut alice = session(&world, ALICE);
+    let mut call = |address: &str, what: &str, body: Value| {
+        alice.call(&format!("/api/v1/admin/accounts/{address}/{what}"), &body.to_string()).status
+    };
+    let rename = |to: &str| json!({ "address": to, "keep_old": false });
+    let full = StatusCode::UNPROCESSABLE_ENTITY;
+    assert_eq!(call("ursula@example.org", "quota", json!({ "quota_mib": 11 })), StatusCode::OK);
+    assert_eq!(call("ursula@example.org", "rename", rename("ursula@other.example")), full);
+    assert_eq!(call("ursula@example.org", "rename", rename("ulla@example.org")), StatusCode::OK, "in its domain");
+    assert_eq!(call("ulla@example.org", "quota", json!({ "quota_mib": 10 })), StatusCode::OK);
+    assert_eq!(call("ulla@example.org", "rename", rename("ulla@other.example")), StatusCode::OK);
+}
+
+#[test]
+fn whoever_finds_an_administrator_logged_in_gets_no_password_of_theirs() {
+    let (world, ..) = world();
+    for address in [ALICE, ROOT] {
+        let mut browser = session(&world, address);
+        for what in ["link", "second-factor-off"] {
+            let answer = browser.call(&format!("/api/v1/admin/accounts/{address}/{what}"), "{}");
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}: {}", answer.text);
+            assert!(answer.text.contains("your own account"), "{what}: {}", answer.text);
+        }
+        let links = browser.get("/api/v1/admin/links").text;
+        assert!(!links.contains(address), "{links}");
+    }
+}
+
+#[test]
+fn an_owner_of_a_list_makes_members_of_accounts_in_its_domain_only() {
+    let (world, ..) = world();
+    // Whoever administers the domain may not join others either, and gains nothing by owning the list as somebody else.
+    let mut ursula = session(&world, "ursula@example.org");
+    let mut join = |member: &str| {
+        ursula.call("/api/v1/lists/join", &json!({ "list": "choir@example.org", "member": member }).to_string())
+    };
+    let (there, missing) = (join("vera@other.example"), join("nobody@other.example"));
+    assert_eq!((there.status, missing.status), (StatusCode::FORBIDDEN, StatusCode::FORBIDDEN));
+    assert_eq!(there.text.replace("vera", "…"), missing.text.replace("nobody", "…"));
+    assert!(there.text.contains("invite them"), "{}", there.text);
+    assert_eq!(join(ALICE).status, StatusCode::OK);
+    let list = world.auth.directory().list("choir@example.org").unwrap().unwrap();
+    assert_eq!(list.members.len(), 2);
+}
+
+#[test]
+fn what_takes_long_ends_with_the_role() {
+    let (world, own, _) = world();
+    let party = console::Party::Person {
+        account: world.account(ALICE).id(),
+        role: console::Role::of(false, &Arc::new(BTreeSet::from([OWN.to_owned()]))),
+    };
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Web, now: world.now() };
+    let administration = console::DomainAdministration::of(&party, world.auth.clone(), actor).unwrap();
+    let ask = console::BulkAsk {
+        csv: "address,password\none@example.org,correct horse\ntwo@example.org,correct horse\n",
+        first_line: None,
+        dry_run: false,
+    };
+    // Between the first password and the second.
+    let in_turn = |password: directory::ToHash| {
+        world.auth.directory().set_administers(ALICE, &["third.example"]).unwrap();
+        password.hash()
+    };
+    let answer = administration.import(&ask, &in_turn).unwrap();
+    let lines: Vec<&str> = answer.lines.iter().map(|line| line.outcome.as_str()).collect();
+    assert_eq!(lines, ["added", "refused"], "{answer:?}");
+    let number = own.get("request").parse().unwrap();
+    let (password_url, send) = (|_: &str| String::new(), |_: &str, _: &[u8]| true);
+    let (hostname, language) = ("mail.example.org", wording::Language::default());
+    let answering = console::Answering { hostname, language, password_url: &password_url, send: &send };
+    assert!(matches!(administration.accept(number, None, &answering), Err(console::Error::Forbidden(_))));
+    assert_eq!(world.auth.directory().account("wendy@example.org").unwrap(), None);
+}
