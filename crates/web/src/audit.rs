@@ -6,10 +6,19 @@ use serde_json::Value;
 
 /// Administration over HTTP.
 const ADMIN: &str = "/api/v1/admin/";
+/// What owners of a list do, and administrators.
+const LISTS: &str = "/api/v1/lists/";
+/// What members do.
+const OWN_LISTS: &str = "/api/v1/lists/mine";
 
 /// Whether a call is one of an administrator.
 pub(crate) fn is_administration(path: &str) -> bool {
     path.starts_with(ADMIN)
+}
+
+/// Whether a call is about a list, for its owners and for administrators.
+pub(crate) fn is_of_a_list(path: &str) -> bool {
+    path.starts_with(LISTS) && path != OWN_LISTS
 }
 
 /// Writes down that a call of the API was answered, unless it only tells what would happen.

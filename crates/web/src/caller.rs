@@ -7,6 +7,7 @@ use console::{
     AccountConsole, Act, Administration, DomainAdministration, Operations, Party, QueueConsole, QueueView, Role, Scope,
     domains_in,
 };
+use directory::normalise_domain;
 use posts::Posts;
 use reports::{Looks, OwnComplaints};
 use session::{Full, Job, Lost, Owner};
@@ -140,12 +141,17 @@ impl Caller {
         }
     }
 
-    /// The domains here that an act concerns; of whoever administers some, these where nothing else is said.
+    /// The domains here that an act concerns: those of addresses in its words, and those that are named themselves, as where somebody is
+    /// given some to administer; of whoever administers some, these where nothing else is said.
     fn concerned(&self, what: &str) -> Vec<String> {
         let directory = self.site.auth().directory();
         let scope = self.party().scope().unwrap_or(Scope::Server);
         let is_here = |domain: &String| directory.is_local_domain(domain).unwrap_or(true) && scope.has_domain(domain);
-        let named: Vec<String> = domains_in(what).into_iter().filter(is_here).collect();
+        let words = what.split(|c: char| c.is_whitespace() || ",:;“”()".contains(c)).filter(|word| !word.contains('@'));
+        let alone = words.filter_map(|word| normalise_domain(word.trim_end_matches('.')));
+        let mut named: Vec<String> = domains_in(what).into_iter().chain(alone).filter(is_here).collect();
+        named.sort();
+        named.dedup();
         match scope {
             Scope::Domains(own) if named.is_empty() => own.iter().cloned().collect(),
             Scope::Domains(_) | Scope::Server => named,

@@ -247,6 +247,10 @@ fn called(visit: Visit, handler: impl Fn(&Caller, &Fields) -> Result<Value, Prob
     if caller.visit.method == Method::POST && audit::is_administration(caller.visit.uri.path()) {
         audit::note(&caller, caller.visit.uri.path(), &answer);
     }
+    if caller.visit.method == Method::POST && audit::is_of_a_list(caller.visit.uri.path()) {
+        let done = answer.get("text").and_then(Value::as_str).unwrap_or_default();
+        api::lists::note(&caller, fields.text("list"), done);
+    }
     Answer::json(&answer)
 }
 

@@ -327,6 +327,14 @@ fn keeps(caller: &Caller, address: &str) -> Result<(), Problem> {
     administers(caller, address)
 }
 
+/// Writes down what somebody did with a list that is not their own, as an administrator.
+pub(crate) fn note(caller: &Caller, address: &str, done: &str) {
+    let list = caller.site.auth().directory().list(address).ok().flatten();
+    if !list.is_some_and(|list| is_owner(caller, &list)) {
+        caller.did(done);
+    }
+}
+
 /// Whether they administer the domain of a list. One that is not theirs is told as one that is not there.
 fn administers(caller: &Caller, address: &str) -> Result<(), Problem> {
     let administration = caller.domain_administration()?;

@@ -72,6 +72,9 @@ fn say(owner: &Owner, outcome: Result<Done, Problem>) -> Result<(), Problem> {
 }
 
 fn told(owner: &Owner, outcome: Result<Done, Problem>) -> Outcome {
+    if let Ok(done) = &outcome {
+        lists::note(owner, owner.parameter("list"), &done.text);
+    }
     say(owner, outcome)?;
     Ok(Answer::see_other(&OwnPath::new(format!("/lists/{}", owner.parameter("list")))))
 }

@@ -1082,3 +1082,31 @@ fn what_takes_long_ends_with_the_role() {
     assert!(matches!(administration.accept(number, None, &answering), Err(console::Error::Forbidden(_))));
     assert_eq!(world.auth.directory().account("wendy@example.org").unwrap(), None);
 }
+
+#[test]
+fn the_audit_tells_of_no_other_domain_and_has_what_administrators_did_with_lists() {
+    let (world, ..) = world();
+    let (mut alice, mut root, mut ursula) =
+        (session(&world, ALICE), session(&world, ROOT), session(&world, "ursula@example.org"));
+    let texts = |browser: &mut Browser<'_>| browser.get("/api/v1/admin/audit").text;
+    for domains in ["example.org, other.example", "third.example", "example.org"] {
+        let body = json!({ "domains": domains }).to_string();
+        assert_eq!(root.call("/api/v1/admin/accounts/ursula@example.org/domains", &body).status, StatusCode::OK);
+    }
+    let told = texts(&mut alice);
+    assert!(told.contains("administers example.org now") && !told.contains(OTHER), "{told}");
+    assert!(!told.contains("third.example"), "{told}");
+    assert_eq!(texts(&mut root).matches("ursula@example.org administers").count(), 3);
+
+    let list = "choir@example.org";
+    let path = |what: &str| format!("/api/v1/lists/{what}");
+    let join = |member: &str| json!({ "list": list, "member": member }).to_string();
+    assert_eq!(ursula.call(&path("join"), &join("bob@example.org")).status, StatusCode::OK);
+    assert!(!texts(&mut alice).contains("bob@example.org"), "its owner");
+    assert_eq!(alice.call(&path("join"), &join("bob@example.org")).status, StatusCode::OK);
+    alice.post(&format!("/lists/{list}/leave"), &[("list", list), ("member", "bob@example.org")]);
+    let told = texts(&mut alice);
+    assert!(told.contains("bob@example.org gets what is written to choir@example.org"), "{told}");
+    assert!(told.contains("bob@example.org gets nothing of choir@example.org any more"), "{told}");
+    assert_eq!(told.matches("bob@example.org gets").count(), 2, "{told}");
+}
