@@ -130,6 +130,8 @@ impl Caller {
     /// Writes down what they did as an administrator or as the operator. It is done: that it cannot be written down is told in the
     /// log, and nobody is told that it failed.
     pub(crate) fn did(&self, what: &str) {
+        // Who reads it may speak another language.
+        let what = &wording::english(what);
         let who = match (&self.proof, &self.own) {
             (Proof::Session(_) | Proof::Password, Some(own)) => own.address.clone(),
             (_, _) => "operator".to_owned(),

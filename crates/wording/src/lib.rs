@@ -26,4 +26,4 @@ pub use language::Language;
 pub use sentence::{Count, Escaped, check, check_some, counted, counted_html, filled, filled_html, said, said_in};
 #[cfg(any(test, feature = "pseudo"))]
 pub use voice::pseudo;
-pub use voice::{language, speaking};
+pub use voice::{english, language, speaking};

@@ -1,6 +1,6 @@
 //! From a sentence to what is said. The macros call what is here; nobody else has to.
 
-use crate::voice::{Voice, voice};
+use crate::voice::{Voice, note, voice};
 use crate::{Language, catalogue};
 use std::fmt::{self, Display, Write};
 
@@ -9,17 +9,23 @@ type Values<'v> = [(&'v str, &'v dyn Display)];
 
 /// The sentence in the language of this thread.
 pub fn said(text: &'static str) -> &'static str {
-    sentence(None, text, false)
+    let said = sentence(None, text, false);
+    note(said, || text.to_owned());
+    said
 }
 
 /// The sentence as it is meant in a context.
 pub fn said_in(context: &'static str, text: &'static str) -> &'static str {
-    sentence(Some(context), text, false)
+    let said = sentence(Some(context), text, false);
+    note(said, || text.to_owned());
+    said
 }
 
 /// The sentence with its places filled in.
 pub fn filled(context: Option<&'static str>, text: &'static str, values: &Values<'_>) -> String {
-    fill(sentence(context, text, false), values)
+    let said = fill(sentence(context, text, false), values);
+    note(&said, || fill(text, values));
+    said
 }
 
 /// HTML with its places filled in by HTML.
@@ -29,7 +35,9 @@ pub fn filled_html(text: &'static str, values: &Values<'_>) -> String {
 
 /// The sentence in the form for a number.
 pub fn counted(count: u64, one: &'static str, many: &'static str, values: &Values<'_>) -> String {
-    fill_counted(count, form(count, one, many, false), values)
+    let said = fill_counted(count, form(count, one, many, false), values);
+    note(&said, || fill_counted(count, if Language::English.form(count) == 0 { one } else { many }, values));
+    said
 }
 
 /// HTML in the form for a number, with its places filled in by HTML.
@@ -270,6 +278,22 @@ mod tests {
             assert_eq!(counted(1, "one of none", "{n} of none", &[]), "one of none");
             assert_eq!(trc!("a test", "no catalogue has {this}", this = 1), "no catalogue has 1");
         });
+    }
+
+    #[test]
+    fn what_was_said_is_known_in_english() {
+        let english = |what: &dyn Fn() -> String| {
+            speaking(Language::German, || {
+                let said = what();
+                (crate::english(&said), said)
+            })
+        };
+        let (known, german) = english(&|| said("Undo").to_owned());
+        assert!(known == "Undo" && german != known, "{german}");
+        // Sentences in the places of others, and what is none.
+        let both = || format!("{}, {}: {}", said("Undo"), said("Timeline"), "Zeit");
+        let (known, german) = english(&both);
+        assert!(known == "Undo, Timeline: Zeit" && german != known, "{german}");
     }
 
     #[test]

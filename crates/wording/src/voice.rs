@@ -1,10 +1,18 @@
 //! In which language this thread speaks.
 
 use crate::Language;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+/// So many sentences are known in English, the last ones.
+const KNOWN_MAX: usize = 64;
+/// What is shorter, characters, may stand in a name.
+const PART_CHARS_MIN: usize = 4;
 
 thread_local! {
     static VOICE: Cell<Voice> = const { Cell::new(Voice::Of(Language::English)) };
+    /// What was said lately in another language, and the same in English.
+    static KNOWN: RefCell<VecDeque<(String, String)>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// What is spoken.
@@ -23,6 +31,9 @@ struct Until(Voice);
 impl Drop for Until {
     fn drop(&mut self) {
         VOICE.set(self.0);
+        if self.0 == Voice::Of(Language::English) {
+            KNOWN.take();
+        }
     }
 }
 
@@ -36,6 +47,34 @@ pub fn language() -> Language {
     match VOICE.get() {
         Voice::Of(language) => language,
         Voice::Pseudo => Language::English,
+    }
+}
+
+/// What this thread has just said, in English: for what is written down for others. A sentence is known by its words, also where it stands
+/// in the place of another one.
+pub fn english(text: &str) -> String {
+    let mut text = text.to_owned();
+    // What stands in the place of a sentence was said before it.
+    KNOWN.with_borrow(|known| {
+        for (said, english) in known.iter().rev() {
+            if text == *said || said.chars().count() >= PART_CHARS_MIN && text.contains(said.as_str()) {
+                text = text.replace(said.as_str(), english);
+            }
+        }
+    });
+    text
+}
+
+/// Notes what was said, where that is not English.
+pub(crate) fn note(said: &str, english: impl FnOnce() -> String) {
+    if matches!(VOICE.get(), Voice::Of(language) if language != Language::English) {
+        let pair = (said.to_owned(), english());
+        KNOWN.with_borrow_mut(|known| {
+            if known.len() == KNOWN_MAX {
+                known.pop_front();
+            }
+            known.push_back(pair);
+        });
     }
 }
 
@@ -68,6 +107,7 @@ mod tests {
             assert_eq!(language(), Language::German);
             assert!(catch_unwind(|| speaking(Language::Japanese, || panic!("mid-sentence"))).is_err());
             assert_eq!(language(), Language::German);
+            assert_eq!(english("Niemand"), "Niemand");
             std::thread::spawn(|| assert_eq!(language(), Language::English)).join().unwrap();
         });
         assert_eq!(language(), Language::English);

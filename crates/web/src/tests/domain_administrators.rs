@@ -858,6 +858,33 @@ fn what_is_done_is_in_the_audit_of_those_whom_it_concerns() {
     assert!(!has(&texts(&mut alice, "192.0.2"), "can log in again"), "nor is it found by where root was");
 }
 
+/// Who reads it may speak another language than who did it.
+#[test]
+fn the_audit_is_in_english_whatever_was_said_to_whom() {
+    let (world, ..) = world();
+    let (mut root, mut german) = (session(&world, ROOT), session(&world, ROOT));
+    german.extra.push(("accept-language", "de".to_owned()));
+    let calls = [
+        ("accounts/ursula@example.org/quota", r#"{"quota_mib": 7}"#),
+        ("domains/limits", r#"{"domain": "example.org", "accounts": 5, "quota_mib": 10}"#),
+        ("domains/limits", r#"{"domain": "example.org"}"#),
+    ];
+    for (path, body) in calls {
+        let said = |browser: &mut Browser<'_>| {
+            let answer = browser.call(&format!("/api/v1/admin/{path}"), body);
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+            answer.json()["text"].as_str().unwrap().to_owned()
+        };
+        let (english, other) = (said(&mut root), said(&mut german));
+        assert_ne!(english, other, "{path}");
+        let acts = root.get("/api/v1/admin/audit").json();
+        // Numbers stay as they were said.
+        let text = |act: &Value| act["text"].as_str().unwrap().replace(",0 MiB", ".0 MiB");
+        let last: Vec<String> = acts["acts"].as_array().unwrap().iter().map(text).take(2).collect();
+        assert_eq!(last, [english.as_str(); 2], "{path}: {other}");
+    }
+}
+
 #[test]
 fn the_limits_of_a_domain_hold_for_whoever_administers_it() {
     let (world, ..) = world();
