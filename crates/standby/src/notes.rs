@@ -78,17 +78,23 @@ impl Notes {
     /// Notes how it stands, and what it was told if that is new.
     pub(crate) fn write(&mut self, standing: &mut Standing, told: Option<&[u8]>) -> Result<(), Error> {
         let mut writes = Vec::new();
+        // Counts once it is durable: a number of pieces that are not there would be damage.
+        let mut noted = standing.clone();
         if let Some(told) = told {
-            standing.pieces = told.chunks(PIECE_BYTES).len() as u64;
+            noted.pieces = told.chunks(PIECE_BYTES).len() as u64;
             for (number, piece) in (0..).zip(told.chunks(PIECE_BYTES)) {
                 writes.push(Write::Put { key: key(number), value: piece.to_vec() });
             }
         }
-        writes.push(Write::Put { key: STATE.to_vec(), value: standing.encode() });
+        writes.push(Write::Put { key: STATE.to_vec(), value: noted.encode() });
         let next = ModSeq(self.head.0 + 1);
         let committed = self.engine.commit(Commit { account: NOTES, expected: self.head, next, writes });
         // One of which nobody knows whether it happened may have.
         self.head = if committed.is_ok() { next } else { self.engine.head(NOTES)? };
+        let is_there = self.head == next;
+        if is_there {
+            standing.pieces = noted.pieces;
+        }
         Ok(committed?)
     }
 }
