@@ -141,7 +141,7 @@ enum Verb {
         #[arg(long, conflicts_with = "domains")]
         none: bool,
     },
-    /// Let an administrator look for mail of an account that is lost, as its owner does on the page `My account`; shows whether they may
+    /// Let an administrator look for an account's lost mail, as `My account` does; or show whether they may
     AskHelp {
         /// Whose
         address: String,

@@ -17,19 +17,18 @@ pub(super) struct Promote {
 
 const EXAMPLES: &str = "\
 The standby must be stopped. What the server acknowledged in its last moments may be lost, and it is said until when
-everything is there; none of the numbers that were given since is used again. Mail programs read their mailboxes anew
+everything is there; no UID, MODSEQ or UIDL that was given since is used again. Mail programs read their mailboxes anew
 once (the mailboxes get another UIDVALIDITY), POP devices download nothing twice, and whoever was logged in on the pages
 logs in again. Mail that waited for other servers is sent, and what the old server sent in its last moments may be sent
 a second time.
 
-The old server is told to stop, if it can be reached, and then does not start again: a drill stops the live server, unless
---without-telling is given. If it cannot, see that nobody
-starts it: two servers would each take mail that the other one never has.
+The old server is told to stop, if it can be reached, and then does not start again: a drill stops the live server,
+unless --without-telling is given. If it cannot be reached, see that nobody starts it: two servers would each take
+mail that the other one never has.
 
 Examples:
-  systemctl stop pillarbox-standby
   pillarbox promote --config /etc/pillarbox.toml
-  systemctl start pillarbox";
+  pillarbox promote --data-dir /srv/drill --without-telling";
 
 impl Promote {
     pub(super) fn run(self, place: &Place) -> Outcome {

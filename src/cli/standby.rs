@@ -18,7 +18,7 @@ pub(super) struct Standby {
     /// A file of which the first line is the token of that server's `standby.token_file`
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// The certificates that vouch for that server, such as a copy of its `tls/ca.pem` [default: those of the system]
+    /// Certificates that vouch for that server, such as its `tls/ca.pem` [default: those of the system]
     #[arg(long, value_name = "FILE")]
     authority: Option<PathBuf>,
     /// Write a new token into a file instead, for its owner only; both machines have the same file
