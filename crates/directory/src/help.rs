@@ -36,7 +36,7 @@ impl Directory {
     /// Asks for it, in place of what was asked before; `None`: not any more. Durable when it returns.
     ///
     /// # Errors
-    /// [`Error::Refused`]: for longer than [`HELP_MAX_MILLIS`]; no such account.
+    /// [`Error::Refused`]: for longer than a week; no such account.
     pub fn ask_help(&self, account: AccountId, help: Option<Help>, now: Timestamp) -> Result<(), Error> {
         if help.is_some_and(|help| !(1..=HELP_MAX_MILLIS).contains(&help.until.0.saturating_sub(now.0))) {
             return Err(Error::refused("help is asked for a week at most"));

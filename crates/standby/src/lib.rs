@@ -10,7 +10,7 @@
 //!
 //! Deliberately not here: connections, files beside the store, and which machine is the server.
 //!
-//! Invariant: a keyspace without [`copy::UNFINISHED`] is as it was on the server after one of its commits.
+//! Invariant: a keyspace without the mark `UNFINISHED` (`copy.rs`) is as it was on the server after one of its commits.
 //! Invariant: a head never goes back. A server that is behind its standby has lost something, and nothing is changed any more.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
