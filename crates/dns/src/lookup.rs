@@ -78,7 +78,9 @@ impl Dns {
             if let Some(anchors) = anchors {
                 builder = builder.with_trust_anchor(Arc::new(anchors));
             }
-            builder.build().map_err(|error| format!("no resolver can be made: {error}"))
+            // It reads certificates of authorities whether it needs them or not.
+            let advice = "certificates of authorities come with the package ca-certificates";
+            builder.build().map_err(|error| format!("no resolver can be made: {error}; {advice}"))
         };
         Ok(Self(Arc::new(Inner {
             plain: build(None)?,
