@@ -9,7 +9,7 @@ use crate::moment::shown as moment;
 use crate::names::{MessageLine, Names, shown};
 use crate::words;
 use message::transfer::{Decoder, Encoding};
-use message::{Address, Content, Part, Structure, date, encoded_word, parameter, section, text};
+use message::{Address, Content, Part, Structure, Summary, date, encoded_word, parameter, section, text};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use store::{Body, EmailId, Timestamp};
@@ -87,7 +87,6 @@ impl AccountConsole {
     /// [`Error::Refused`] when nothing is known of it, [`store::Error::NoSuchMessage`] when it has left retention, faults.
     pub fn read(&self, id: &str) -> Result<MessageText, Error> {
         let email = email(id)?;
-        let names = Names::of(&self.account)?;
         let reader = self.account.reader()?;
         let summary = reader.summary(email)?;
         let sorted = Sorted::of(&summary.structure);
@@ -96,20 +95,13 @@ impl AccountConsole {
         // Who wrote what about when is kept apart from it.
         let is_damaged = matches!(read, Err(Error::Store(store::Error::Damaged(_))));
         let (texts, is_cut) = if is_damaged { (Vec::new(), false) } else { read? };
-        let envelope = &summary.envelope;
-        let sent = envelope.date.as_deref().and_then(date::parse);
         Ok(MessageText {
-            message: names.message(email)?,
-            sent_at: sent.map(|at| moment(Timestamp(at.unix_seconds.saturating_mul(1000)))),
-            from: addresses(&envelope.from),
-            to: addresses(&envelope.to),
-            cc: addresses(&envelope.cc),
             texts,
             is_damaged,
             is_cut,
             files: sorted.files.iter().take(FILES_MAX).map(|(path, part)| file(path, part)).collect(),
             more_files: sorted.files.len().saturating_sub(FILES_MAX),
-            size: size(summary.structure.size()),
+            ..self.head(email, &summary)?
         })
     }
 
@@ -120,8 +112,11 @@ impl AccountConsole {
     /// As [`AccountConsole::read`].
     pub(crate) fn letterhead(&self, id: &str) -> Result<MessageText, Error> {
         let email = email(id)?;
+        self.head(email, &self.account.reader()?.summary(email)?)
+    }
+
+    fn head(&self, email: EmailId, summary: &Summary) -> Result<MessageText, Error> {
         let names = Names::of(&self.account)?;
-        let summary = self.account.reader()?.summary(email)?;
         let envelope = &summary.envelope;
         let sent = envelope.date.as_deref().and_then(date::parse);
         Ok(MessageText {
