@@ -43,10 +43,22 @@ struct Bringing<'b> {
     is_complete: bool,
 }
 
+/// What became of a keyspace that was to be brought.
+pub(crate) enum Brought {
+    /// It is as it is on the server.
+    Whole {
+        /// It was another one under the same head.
+        differed: bool,
+    },
+    /// Whatever was there counts still: the server does not have a large body that a row of it names.
+    Lacks(String),
+}
+
 /// Why a keyspace was not brought in this way.
 enum Not {
     /// It has to be brought beside.
     Beside,
+    Lacks(String),
     Error(Error),
 }
 
@@ -57,24 +69,32 @@ impl<E: Into<Error>> From<E> for Not {
 }
 
 impl Copy {
-    /// Brings a keyspace. Whether it was another one under the same head.
+    /// Brings a keyspace. One whose large bodies are not all to be had is brought `without_bodies` only.
     ///
     /// # Errors
-    /// The server is behind; a body is gone meanwhile, unless `without_bodies`; faults. Whatever was there counts still.
-    pub(crate) fn bring(&self, primary: &dyn Primary, account: AccountId, without_bodies: bool) -> Result<bool, Error> {
+    /// The server is behind; faults. Whatever was there counts still.
+    pub(crate) fn bring(
+        &self,
+        primary: &dyn Primary,
+        account: AccountId,
+        without_bodies: bool,
+    ) -> Result<Brought, Error> {
         match self.bring_into((account, account), primary, without_bodies) {
-            Ok(_) => Ok(false),
+            Ok(_) => Ok(Brought::Whole { differed: false }),
+            Err(Not::Lacks(what)) => Ok(Brought::Lacks(what)),
             Err(Not::Error(error)) => Err(error),
             Err(Not::Beside) => {
                 let differed = self.head(account)?;
                 self.remove(beside(account))?;
                 let head = self.bring_into((account, beside(account)), primary, without_bodies);
-                let head = head.map_err(|not| match not {
-                    Not::Beside => fault("what was brought beside an account has changed meanwhile"),
-                    Not::Error(error) => error,
-                })?;
+                let head = match head {
+                    Ok(head) => head,
+                    Err(Not::Beside) => return Err(fault("what was brought beside an account has changed meanwhile")),
+                    Err(Not::Lacks(what)) => return Ok(Brought::Lacks(what)),
+                    Err(Not::Error(error)) => return Err(error),
+                };
                 self.adopt(account)?;
-                Ok(differed == head)
+                Ok(Brought::Whole { differed: differed == head })
             }
         }
     }
@@ -251,7 +271,7 @@ impl Bringing<'_> {
         if let Some(name) = lacking.first() {
             let what = format!("the large message {name} of account {} is gone on the server", self.account);
             if !self.without_bodies {
-                return Err(fault(what).into());
+                return Err(Not::Lacks(what));
             }
             tracing::warn!(lacking = lacking.len(), "{what}");
         }

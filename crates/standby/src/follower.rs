@@ -1,6 +1,6 @@
 //! The standby's side: it looks, listens, applies, and brings what differs.
 
-use crate::bring::behind;
+use crate::bring::{Brought, behind};
 use crate::copy::{Copy, is_whole};
 use crate::notes::{NOTES, Notes, Standing};
 use crate::wire::{Heads, Message, UNREADABLE};
@@ -37,6 +37,8 @@ pub struct Follower {
 #[derive(Clone, Copy, Default)]
 struct Tries {
     count: u32,
+    /// How often the server did not have a large message of it.
+    lacked: u32,
     again: u64,
 }
 
@@ -229,25 +231,26 @@ impl Follower {
         tries.count += 1;
         tries.again = self.turn + (1 << tries.count.min(PAUSE_TURNS_MAX));
         let count = tries.count;
-        match self.bring(primary, account, count > TRIES_MAX) {
-            Err(Error::Fault(what)) => {
-                tracing::warn!(keyspace = %account, count, error = what, "it cannot be brought for now; the others go on");
-                Ok(())
+        let why = match self.copy.bring(primary, account, tries.lacked >= TRIES_MAX) {
+            Ok(Brought::Whole { differed }) => {
+                if differed {
+                    tracing::error!(
+                        keyspace = %account,
+                        "what was here was not what the server has, at the same commit; it was brought anew, and is the same now"
+                    );
+                }
+                self.tries.remove(&account);
+                self.stale.remove(&account);
+                return Ok(());
             }
-            brought => brought,
-        }
-    }
-
-    fn bring(&mut self, primary: &dyn Primary, account: AccountId, without_bodies: bool) -> Result<(), Error> {
-        let differed = self.copy.bring(primary, account, without_bodies)?;
-        if differed {
-            tracing::error!(
-                keyspace = %account,
-                "what was here was not what the server has, at the same commit; it was brought anew, and is the same now"
-            );
-        }
-        self.tries.remove(&account);
-        self.stale.remove(&account);
+            Ok(Brought::Lacks(what)) => {
+                tries.lacked += 1;
+                what
+            }
+            Err(Error::Fault(what)) => what,
+            Err(refused @ Error::Refused(_)) => return Err(refused),
+        };
+        tracing::warn!(keyspace = %account, count, error = why, "it cannot be brought for now; the others go on");
         Ok(())
     }
 

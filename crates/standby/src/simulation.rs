@@ -3,6 +3,8 @@
 //! Whatever happens, each keyspace of the standby is at each moment what the server had after one of its commits; and once nothing
 //! fails any more, both are the same, row by row. `PILLARBOX_SIM_SEEDS=from..to` runs other seeds.
 
+mod lacking;
+
 use crate::ranges::each_row;
 use crate::wire::Message;
 use crate::*;

@@ -102,6 +102,9 @@ pub(crate) fn unknown() -> Error {
 /// The head of a keyspace that the server cannot read: it says nothing, least of all that it is gone.
 pub(crate) const UNREADABLE: ModSeq = ModSeq(u64::MAX);
 
+/// Rows are copied as they are, so that both have to know the same ones.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// The heads of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Heads {
@@ -113,7 +116,7 @@ pub(crate) struct Heads {
 impl Heads {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Out::default();
-        out.0.extend_from_slice(&self.lineage);
+        out.octets(VERSION.as_bytes()).0.extend_from_slice(&self.lineage);
         out.number(self.place.epoch).number(self.place.position).count(self.heads.len());
         for (account, head) in &self.heads {
             out.account(*account).number(head.0);
@@ -123,6 +126,13 @@ impl Heads {
 
     pub(crate) fn decode(octets: &[u8]) -> Result<Self, Error> {
         let mut r = In(octets);
+        let version = r.octets()?;
+        if version != VERSION.as_bytes() {
+            return Err(fault(format!(
+                "the server is of version {}, this standby of {VERSION}: update the one that is older",
+                version.escape_ascii()
+            )));
+        }
         let lineage = r.hash()?;
         let place = Place { epoch: r.number()?, position: r.number()? };
         let heads = r.list(|r| Ok((r.account()?, ModSeq(r.number()?))))?;
@@ -281,6 +291,10 @@ mod tests {
         let heads = heads.encode();
         (0..heads.len()).for_each(|cut| drop(Heads::decode(&heads[..cut]).unwrap_err()));
         Heads::decode(&[&heads[..], &[0]].concat()).unwrap_err();
+        let mut other = Out::default();
+        other.octets(b"9.9").0.extend_from_slice(&heads[4 + VERSION.len()..]);
+        let error = Heads::decode(&other.0).unwrap_err().to_string();
+        assert!(error.contains("9.9") && error.contains(VERSION), "{error}");
         let mut octets = Vec::new();
         row(&mut octets, b"a", b"");
         row(&mut octets, b"", b"b");

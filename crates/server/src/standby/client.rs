@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::course::Course;
 use crate::setup::SetupError;
 use crate::standing::{Origin, read_token};
 
@@ -46,7 +46,7 @@ pub(crate) struct Remote {
     tls: TlsConnector,
     token: String,
     kept: Mutex<Option<Sender>>,
-    stops: Arc<AtomicBool>,
+    course: Arc<Course>,
 }
 
 fn fault(what: impl std::fmt::Display) -> Error {
@@ -54,12 +54,12 @@ fn fault(what: impl std::fmt::Display) -> Error {
 }
 
 impl Remote {
-    /// Nobody is connected yet. Answers end once `stops` is true.
-    pub(crate) fn new(runtime: Handle, origin: &Origin, stops: Arc<AtomicBool>) -> Result<Self, SetupError> {
+    /// Nobody is connected yet. Answers end once it is to stop.
+    pub(crate) fn new(runtime: Handle, origin: &Origin, course: Arc<Course>) -> Result<Self, SetupError> {
         let Origin { host, port, token_file, authority } = origin;
         let tls = TlsConnector::from(Arc::new(tls(authority.as_deref())?));
         let token = read_token(token_file)?;
-        Ok(Self { runtime, host: host.clone(), port: *port, tls, token, kept: Mutex::default(), stops })
+        Ok(Self { runtime, host: host.clone(), port: *port, tls, token, kept: Mutex::default(), course })
     }
 
     /// Another connection to the same server.
@@ -71,7 +71,7 @@ impl Remote {
             tls: self.tls.clone(),
             token: self.token.clone(),
             kept: Mutex::default(),
-            stops: Arc::clone(&self.stops),
+            course: Arc::clone(&self.course),
         }
     }
 
@@ -175,7 +175,7 @@ impl Remote {
                 rest = more;
             }
             octets = rest.to_vec();
-            if self.stops.load(Ordering::Relaxed) {
+            if self.course.stops() {
                 return Err(fault("this standby stops"));
             }
         }

@@ -4,7 +4,6 @@ use std::fs;
 use std::mem;
 use std::path::{Component, Path};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use tokio::runtime::Builder;
 use tracing::{info, warn};
 
 use super::client::Remote;
+use super::course::Course;
 use super::verifying::Verifying;
 use crate::clock::Clock;
 use crate::config::{Config, StorageEngine};
@@ -33,8 +33,6 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// How often all heads are compared although there are news, and files beside the store brought.
 const LOOKED_EVERY: Duration = Duration::from_secs(60);
-/// Looks whether it is to stop.
-const NAP: Duration = Duration::from_millis(100);
 
 /// Follows a server, in a data directory that is new or followed the same one before, until SIGTERM or SIGINT.
 ///
@@ -49,16 +47,16 @@ pub fn follow(config: &Config, origin: Origin) -> Result<(), SetupError> {
     let _telling = Telling::start(config)?;
     let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("standby").enable_all().build();
     let runtime = runtime.map_err(|error| SetupError::new(format!("no threads can be started: {error}")))?;
-    let stops = Arc::<AtomicBool>::default();
-    let remote = Remote::new(runtime.handle().clone(), &origin, stops.clone())?;
+    let course = Arc::<Course>::default();
+    let remote = Remote::new(runtime.handle().clone(), &origin, course.clone())?;
     let data_dir = DataDir::open(&config.data_dir)?;
     begin(data_dir.path(), &origin)?;
     let context = runtime.enter();
     let mut signals = Signals::listen()?;
-    let stopping = stops.clone();
+    let stopping = course.clone();
     runtime.spawn(async move {
         while signals.next().await != Request::Stop {}
-        stopping.store(true, Ordering::Relaxed);
+        stopping.stop();
     });
     drop(context);
     let engine = open_engine(data_dir.path(), config)?;
@@ -66,24 +64,16 @@ pub fn follow(config: &Config, origin: Origin) -> Result<(), SetupError> {
     let follower =
         Follower::open(engine, objects, Options::default()).map_err(|error| SetupError::new(error.to_string()))?;
     info!(data_dir = %config.data_dir.display(), of = origin.host, port = origin.port, "this standby begins to follow");
-    let is_whole = Arc::<AtomicBool>::default();
     let (findings, found) = channel();
     let (storage, clock) = (follower.storage(), Clock::start());
-    let verifying = Verifying {
-        storage,
-        remote: remote.another(),
-        is_whole: is_whole.clone(),
-        stops: stops.clone(),
-        clock,
-        found: findings,
-    };
+    let verifying = Verifying { storage, remote: remote.another(), course: course.clone(), clock, found: findings };
     let thread = thread::Builder::new().name("standby-verify".to_owned()).spawn(move || verifying.run());
     let thread = thread.map_err(|error| SetupError::new(format!("no threads can be started: {error}")))?;
     let path = data_dir.path().to_owned();
-    let mut following =
-        Following { follower, remote, clock, path: &path, found, is_whole, stops, looked: None, told: None };
+    let (looked, told) = (None, None);
+    let mut following = Following { follower, remote, clock, path: &path, found, course: course.clone(), looked, told };
     let ended = following.run();
-    following.stops.store(true, Ordering::Relaxed);
+    course.stop();
     // One that panicked has said so.
     let _verified = thread.join();
     info!("stopped");
@@ -114,8 +104,7 @@ struct Following<'a> {
     clock: Clock,
     path: &'a Path,
     found: Receiver<(AccountId, Verified)>,
-    is_whole: Arc<AtomicBool>,
-    stops: Arc<AtomicBool>,
+    course: Arc<Course>,
     looked: Option<Instant>,
     /// When the log said last how far it is, and whether it had everything.
     told: Option<(Instant, bool)>,
@@ -124,7 +113,7 @@ struct Following<'a> {
 impl Following<'_> {
     fn run(&mut self) -> Result<(), SetupError> {
         let (mut pause, mut last) = (PAUSE.0, String::new());
-        while !self.stops.load(Ordering::Relaxed) {
+        while !self.course.stops() {
             match self.step() {
                 Ok(told) => {
                     if !mem::take(&mut last).is_empty() {
@@ -134,14 +123,14 @@ impl Following<'_> {
                     self.tell(told);
                 }
                 Err(Error::Refused(what)) => return Err(SetupError::new(what)),
-                Err(Error::Fault(_)) if self.stops.load(Ordering::Relaxed) => {}
+                Err(Error::Fault(_)) if self.course.stops() => {}
                 Err(Error::Fault(what)) => {
-                    self.is_whole.store(false, Ordering::Relaxed);
+                    self.course.set_whole(false);
                     if what != last {
                         warn!(error = what, "this standby cannot go on for now; it is tried again");
                         last = what;
                     }
-                    self.rest(pause);
+                    self.course.rest(pause);
                     pause = (pause * 2).min(PAUSE.1);
                 }
             }
@@ -165,7 +154,7 @@ impl Following<'_> {
             }
         }
         let told = self.follower.step(&self.remote, WAIT, self.clock.now().unix_millis)?;
-        self.is_whole.store(told.is_whole(), Ordering::Relaxed);
+        self.course.set_whole(told.is_whole());
         Ok(told)
     }
 
@@ -208,13 +197,6 @@ impl Following<'_> {
         match is_whole {
             true => info!(lag_millis, "this standby has everything that its server has"),
             false => info!(behind, to_bring, lag_millis, "this standby catches up"),
-        }
-    }
-
-    fn rest(&self, time: Duration) {
-        let until = Instant::now() + time;
-        while !self.stops.load(Ordering::Relaxed) && Instant::now() < until {
-            thread::sleep(NAP.min(time));
         }
     }
 }

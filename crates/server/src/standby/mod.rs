@@ -2,6 +2,7 @@
 //! directory is says `standing.rs`.
 
 mod client;
+mod course;
 mod door;
 mod following;
 mod promotion;

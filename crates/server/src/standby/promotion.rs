@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use directory::{Directory, DirectoryOptions};
 use standby::{Follower, Options, damaged, succeed};
@@ -106,7 +105,7 @@ pub fn promote(config: &Config, tells: bool, step: &mut dyn FnMut(usize, usize))
 fn tell(origin: &Origin, lineage: [u8; 32]) -> Result<(), SetupError> {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| SetupError::new(format!("no threads can be started: {error}")))?;
-    let remote = Remote::new(runtime.handle().clone(), origin, Arc::<AtomicBool>::default())?;
+    let remote = Remote::new(runtime.handle().clone(), origin, Arc::default())?;
     remote.supersede(lineage).map_err(|error| SetupError::new(error.to_string()))
 }
 

@@ -1,9 +1,7 @@
 //! In the background all that a standby has is compared with the server, one keyspace after another, and begun again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use standby::{Verified, to_verify, verify};
@@ -13,24 +11,23 @@ use store::{AccountId, Timestamp};
 use tracing::{info, warn};
 
 use super::client::Remote;
+use super::course::Course;
 use crate::clock::Clock;
 
 /// Comparing takes about one part of so many of the time, on both sides.
 const PAUSE_SHARE: u32 = 20;
 /// From the beginning of one round to that of the next.
 const ROUND: Duration = Duration::from_secs(6 * 3600);
+/// After a fault it is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
 /// A keyspace that has moved on is tried again so often.
 const TRIES_MAX: u32 = 5;
-/// How long a rest is that may be ended by a stop.
-const NAP: Duration = Duration::from_millis(200);
 
 /// What is compared.
 pub(super) struct Verifying {
     pub(super) storage: (Arc<dyn Engine>, Arc<dyn Objects>),
     pub(super) remote: Remote,
-    /// Whether the standby has everything, so that there is something to compare.
-    pub(super) is_whole: Arc<AtomicBool>,
-    pub(super) stops: Arc<AtomicBool>,
+    pub(super) course: Arc<Course>,
     pub(super) clock: Clock,
     /// What is not as it should be.
     pub(super) found: Sender<(AccountId, Verified)>,
@@ -39,18 +36,27 @@ pub(super) struct Verifying {
 impl Verifying {
     /// Until the standby stops.
     pub(super) fn run(&self) {
-        while self.rest(Duration::ZERO, || self.is_whole.load(Ordering::Relaxed)) {
+        while self.course.until_whole() {
             let begun = Instant::now();
-            let Ok(keyspaces) = to_verify(&*self.storage.0) else { continue };
+            let keyspaces = match to_verify(&*self.storage.0) {
+                Ok(keyspaces) => keyspaces,
+                Err(error) => {
+                    warn!(%error, "nothing can be compared with the server for now");
+                    if !self.course.rest(AGAIN) {
+                        return;
+                    }
+                    continue;
+                }
+            };
             let mut compared = 0;
             for keyspace in keyspaces {
-                if !self.rest(Duration::ZERO, || self.is_whole.load(Ordering::Relaxed)) {
+                if !self.course.until_whole() {
                     return;
                 }
                 compared += usize::from(self.compare(keyspace));
             }
             info!(compared, took_secs = begun.elapsed().as_secs(), "all that is here was compared with the server");
-            if !self.rest(ROUND.saturating_sub(begun.elapsed()), || true) {
+            if !self.course.rest(ROUND.saturating_sub(begun.elapsed())) {
                 return;
             }
         }
@@ -79,25 +85,10 @@ impl Verifying {
                 );
                 drop(self.found.send((keyspace, verified)));
             }
-            if !self.rest(begun.elapsed() * PAUSE_SHARE, || true) || is_compared {
+            if !self.course.rest(begun.elapsed() * PAUSE_SHARE) || is_compared {
                 return is_compared;
             }
         }
         false
-    }
-
-    /// Rests for a time, and until `may`; false if the standby stops.
-    fn rest(&self, time: Duration, may: impl Fn() -> bool) -> bool {
-        let until = Instant::now() + time;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if self.stops.load(Ordering::Relaxed) {
-                return false;
-            }
-            if left.is_zero() && may() {
-                return true;
-            }
-            thread::sleep(if left.is_zero() { NAP } else { left.min(NAP) });
-        }
     }
 }
