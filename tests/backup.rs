@@ -123,7 +123,7 @@ fn a_server_that_lost_its_disk_comes_back_out_of_a_backup() {
     assert!(says(&["backup", backups, "--check"]).contains("all is well"));
     let restored = again(&["restore", backups]);
     let said = String::from_utf8_lossy(&restored.stdout).into_owned();
-    assert!(restored.status.success() && said.contains("1 accounts are back"), "{restored:?}");
+    assert!(restored.status.success() && said.contains("1 account is back"), "{restored:?}");
     assert_eq!(fs::read(home.join("data/restored")).unwrap().len(), 16, "the next backup reads everything");
     let serving = Serving::start(&home, "");
     assert!(serving.says(&["check", "--bodies"]).contains("All is well"));

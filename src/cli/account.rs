@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::invite::made;
 use super::password::NewPassword;
 use super::place::Place;
-use super::show::{Format, bytes, or_dash, table};
+use super::show::{Format, bytes, counted, or_dash, table};
 use super::size::{Quota, parse_quota};
 use super::{Outcome, ask, say};
 
@@ -384,7 +384,10 @@ fn remove(place: &Place, format: Format, address: &str, yes: bool) -> Outcome {
         let details = details(place, address)?;
         let mailboxes = details.iter().flat_map(|details| &details.mailboxes);
         let messages: u64 = mailboxes.map(|mailbox| u64::from(mailbox.messages)).sum();
-        confirm(address, &format!("This removes {address} and its {messages} messages for good"))?;
+        confirm(
+            address,
+            &format!("This removes {address} and its {} for good", counted(messages, "message", "messages")),
+        )?;
     }
     let call = Call::new("POST /api/v1/operator/accounts/{id}/remove").at("id", address);
     format.done(place, &call, &format!("{address} was removed with all its mail.\n"))
@@ -425,7 +428,7 @@ fn has_password(account: &AccountWithPassword, done: &str) -> String {
 fn shown(details: &AccountDetails) -> String {
     let AccountDetails { account, aliases, retained, mailboxes } = details;
     let AccountLine { number, second_factor, devices, .. } = account;
-    let messages = account.quota_messages.map(|messages| format!("{messages} messages"));
+    let messages = account.quota_messages.map(|messages| counted(messages, "message", "messages"));
     let limits: Vec<String> = account.quota_bytes.map(bytes).into_iter().chain(messages).collect();
     let quota = if limits.is_empty() { "none".to_owned() } else { limits.join(", ") };
     let login = match (&account.goes_at, account.disabled, second_factor) {

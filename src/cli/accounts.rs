@@ -10,7 +10,7 @@ use web::Call;
 
 use super::failure::Failure;
 use super::place::Place;
-use super::show::{Format, bytes, or_dash, table};
+use super::show::{Format, bytes, counted, or_dash, table};
 use super::{Outcome, progress, say};
 
 /// So many accounts are asked for at once.
@@ -103,7 +103,10 @@ pub(super) fn import(place: &Place, format: Format, file: &Path, dry_run: bool) 
     say(&told(&answer));
     match answer.refused {
         0 => Ok(()),
-        count => Err(Failure::Refused(format!("{count} lines were refused; mend them and give the list again"))),
+        count => Err(Failure::Refused(format!(
+            "{} refused; mend and give the list again",
+            counted(count, "line was", "lines were")
+        ))),
     }
 }
 

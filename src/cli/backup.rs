@@ -9,7 +9,7 @@ use web::Call;
 
 use super::failure::Failure;
 use super::place::Place;
-use super::show::{Format, bytes as size};
+use super::show::{Format, bytes as size, counted};
 use super::{Outcome, progress};
 
 /// Copy everything to a directory of backups, while the server works; only what has changed is written
@@ -63,7 +63,7 @@ impl Backup {
             }
             BackupStep::Taken { name, accounts, bytes, removed } => self.format.show(&step, |_| {
                 let removed = if *removed > 0 { format!("; {removed} older removed") } else { String::new() };
-                format!("{name}: {accounts} accounts, {} new{removed}\n", size(*bytes))
+                format!("{name}: {}, {} new{removed}\n", counted(*accounts, "account", "accounts"), size(*bytes))
             }),
         };
         place.call(&call, &mut step)
@@ -72,7 +72,8 @@ impl Backup {
     fn list(&self) -> Outcome {
         for taken in Repository::open(&self.directory)?.snapshots()? {
             let line = serde_json::json!({ "name": taken.name, "at": taken.at.0, "accounts": taken.accounts });
-            self.format.show(&line, |_| format!("{}  {} accounts\n", taken.name, taken.accounts))?;
+            self.format
+                .show(&line, |_| format!("{}  {}\n", taken.name, counted(taken.accounts, "account", "accounts")))?;
         }
         Ok(())
     }
@@ -94,7 +95,12 @@ impl Backup {
         }
         let line = serde_json::json!({ "name": checked.name, "accounts": checked.accounts, "bytes": checked.bytes });
         self.format.show(&line, |_| {
-            format!("{}: all is well: {} accounts, {} read\n", checked.name, checked.accounts, size(checked.bytes))
+            format!(
+                "{}: all is well: {}, {} read\n",
+                checked.name,
+                counted(checked.accounts, "account", "accounts"),
+                size(checked.bytes)
+            )
         })
     }
 }

@@ -6,7 +6,7 @@ use web::Call;
 
 use super::Outcome;
 use super::place::Place;
-use super::show::Format;
+use super::show::{Format, counted};
 
 /// Show the TLS certificate that an authority gives by itself (tls.acme), and have it renewed
 #[derive(Debug, Args)]
@@ -57,13 +57,13 @@ fn shown(card: &CertificateCard) -> String {
     };
     let mut rows = vec![("authority", authority.clone())];
     match (expires_at, days_left) {
-        (Some(at), Some(days)) => rows.push(("good until", format!("{at}, {days} days"))),
+        (Some(at), Some(days)) => rows.push(("good until", format!("{at}, {}", counted(*days, "day", "days")))),
         (_, _) => rows.push(("good until", "there is none yet; that of the own authority is in use".to_owned())),
     }
     rows.extend(names.iter().map(|name| ("for", name.clone())));
     rows.push(("asked again", next_at.clone().unwrap_or_else(|| "at once".to_owned())));
     if let Some(error) = last_error {
-        rows.push(("refused", format!("{failures} times, the last time because: {error}")));
+        rows.push(("refused", format!("{}, the last time because: {error}", counted(*failures, "time", "times"))));
     }
     let key =
         |CertificateKey { tlsa, state, made_at }: &CertificateKey| format!("{state}, made {made_at}, TLSA {tlsa}");

@@ -17,6 +17,7 @@ use web::Call;
 
 use super::failure::Failure;
 use super::place::Place;
+use super::show::counted;
 use super::{Outcome, progress, say};
 use eml::Eml;
 use form::{Form, Gathered, Mailbox, Message};
@@ -73,9 +74,9 @@ impl Export {
         place.call(&Call::new("POST /api/v1/operator/export").of(&self.account), &mut take)?;
         let (total, unreadable, done) = (taking.total, taking.unreadable, taking.form.end()?);
         say(&format!(
-            "Wrote {} messages of {} mailboxes into {}.\n{}",
-            done.messages,
-            done.folders,
+            "Wrote {} of {} into {}.\n{}",
+            counted(done.messages, "message", "messages"),
+            counted(done.folders, "mailbox", "mailboxes"),
             self.to.display(),
             done.told.iter().map(|line| format!("  {line}\n")).collect::<String>()
         ));
@@ -83,7 +84,11 @@ impl Export {
             return Ok(());
         }
         let count = unreadable.len();
-        Err(Failure::Fault(format!("{count} of {total} messages cannot be read:\n{}", unreadable.join("\n"))))
+        Err(Failure::Fault(format!(
+            "{count} of {} cannot be read:\n{}",
+            counted(total, "message", "messages"),
+            unreadable.join("\n")
+        )))
     }
 }
 

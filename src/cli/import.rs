@@ -9,7 +9,7 @@ use web::Call;
 
 use super::failure::Failure;
 use super::place::Place;
-use super::show::Format;
+use super::show::{Format, counted};
 use super::{Outcome, password, progress, say};
 
 /// A file with accounts, or with a password, is at most so long.
@@ -128,7 +128,12 @@ impl Import {
         if failed.is_empty() {
             return Ok(());
         }
-        Err(Failure::Refused(format!("{} of {count} accounts are not done:\n{}", failed.len(), failed.join("\n"))))
+        Err(Failure::Refused(format!(
+            "{} of {} not done:\n{}",
+            failed.len(),
+            counted(count, "account is", "accounts are"),
+            failed.join("\n")
+        )))
     }
 
     fn title(&self, account: &str) -> String {
@@ -183,7 +188,11 @@ fn text(step: &ImportStep) -> String {
         ImportStep::Refused { folder, message, why } => format!("  {folder}, {message}: {why}\n"),
         ImportStep::Waiting { why, seconds } => format!("  {why}; once more in {seconds} s\n"),
         ImportStep::Done { device, brought, known, reflagged, vanished, uidls, refused, folders, left_out } => {
-            let mut text = format!("Brought {} of {folders} folders, as the device {device:?}.\n", messages(*brought));
+            let mut text = format!(
+                "Brought {} of {}, as the device {device:?}.\n",
+                messages(*brought),
+                counted(*folders, "folder", "folders")
+            );
             for (count, words) in [
                 (known, "here already"),
                 (reflagged, "of them now with the flags that they have there"),
@@ -196,7 +205,7 @@ fn text(step: &ImportStep) -> String {
                 }
             }
             if *left_out > 0 {
-                text.push_str(&format!("  {left_out} folders left out: see above\n"));
+                text.push_str(&format!("  {} left out: see above\n", counted(*left_out, "folder", "folders")));
             }
             text
         }
@@ -204,7 +213,7 @@ fn text(step: &ImportStep) -> String {
 }
 
 fn messages(count: usize) -> String {
-    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
+    counted(count, "message", "messages")
 }
 
 /// The server has another working directory.

@@ -11,6 +11,7 @@ use web::Call;
 
 use super::failure::Failure;
 use super::place::Place;
+use super::show::counted;
 use super::{Outcome, progress, say};
 
 /// A file of another server is at most this long.
@@ -226,7 +227,7 @@ fn line(words: &str, count: usize, named: &[&str]) -> String {
 }
 
 fn messages(count: usize) -> String {
-    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
+    counted(count, "message", "messages")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use server::config::Config;
 use server::moving::{Moving, move_store};
 
 use super::place::Place;
+use super::show::counted;
 use super::{Outcome, progress, say};
 
 /// Move all mail of a stopped server: from SQLite to PostgreSQL, from files into a bucket, or back
@@ -38,8 +39,8 @@ impl MoveStore {
             Moving::Copying(at) => progress(at.done, at.total, "accounts and tables copied"),
             Moving::Comparing(at) => progress(at.done, at.total, "accounts and tables compared"),
         })?;
-        let rows = (moved.keyspaces > 0).then(|| format!("{} accounts and tables", moved.keyspaces));
-        let bodies = (moved.bodies > 0).then(|| format!("{} large messages", moved.bodies));
+        let rows = (moved.keyspaces > 0).then(|| counted(moved.keyspaces, "account or table", "accounts and tables"));
+        let bodies = (moved.bodies > 0).then(|| counted(moved.bodies, "large message", "large messages"));
         let what: Vec<String> = rows.into_iter().chain(bodies).collect();
         say(&format!(
             "All is moved and compared ({}). {} is the configuration from now on.\nWhat was left behind is in {}; remove it once all is \

@@ -4,6 +4,7 @@ use clap::Args;
 use server::standby::{Promoted, promote};
 
 use super::place::Place;
+use super::show::counted;
 use super::{Failure, Outcome, progress, say};
 
 /// Make a standby go on in place of its server, which is gone for good
@@ -46,12 +47,13 @@ impl Promote {
 fn shown(promoted: &Promoted, place: &str) -> String {
     let Promoted { whole_at, accounts, behind, empty, damaged, origin, not_told } = promoted;
     let old = format!("{}:{}", origin.host, origin.port);
+    let go_on = counted(*accounts, "account goes on", "accounts go on");
     let mut text = match whole_at {
         Some(at) => format!(
-            "{accounts} accounts go on, with everything that {old} had acknowledged until {at}; later mail may be here as well, or \
+            "{go_on}, with everything that {old} had acknowledged until {at}; later mail may be here as well, or \
              lost.\n",
         ),
-        None => format!("{accounts} accounts go on.\n"),
+        None => format!("{go_on}.\n"),
     };
     for (what, names) in [
         ("They have changed earlier in a way that had not arrived yet, and are as they were before that", behind),

@@ -6,7 +6,7 @@ use web::Call;
 
 use super::Outcome;
 use super::place::Place;
-use super::show::{Format, bytes, or_dash, table};
+use super::show::{Format, bytes, counted, or_dash, table};
 
 /// List, show, retry, hold, release and remove mail for outside addresses
 #[derive(Debug, Args)]
@@ -82,7 +82,10 @@ impl Queue {
     fn change(&self, place: &Place, verb: &str, which: &Which) -> Outcome {
         if let Some(domain) = &which.to {
             let call = Call::new(&format!("POST /api/v1/admin/destinations/{verb}")).with("domain", domain.as_str());
-            let text = |changed: &QueueChanged| format!("{} messages wait for {}.\n", changed.messages, changed.domain);
+            let text = |changed: &QueueChanged| {
+                let wait = counted(changed.messages, "message waits", "messages wait");
+                format!("{wait} for {}.\n", changed.domain)
+            };
             return self.format.each(place, &call, text).map(drop);
         }
         let endpoint = format!("POST /api/v1/admin/queue/{{id}}/{verb}");

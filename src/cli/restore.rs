@@ -6,6 +6,7 @@ use clap::Args;
 use server::restoration::{Wanted, restore};
 
 use super::place::Place;
+use super::show::counted;
 use super::{Outcome, progress, say};
 
 /// Bring a server back out of a backup, into a data directory that is empty or not there
@@ -42,8 +43,8 @@ impl Restore {
             false => "",
         };
         say(&format!(
-            "{} accounts are back as they were at {}, in {}.\n{queue}",
-            restored.accounts,
+            "{} at {}, in {}.\n{queue}",
+            counted(restored.accounts, "account is back as it was", "accounts are back as they were"),
             restored.name,
             config.data_dir.display()
         ));

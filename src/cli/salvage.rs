@@ -12,6 +12,7 @@ use server::rebuilding::{Rebuilt, rebuild};
 use super::export::Taking;
 use super::failure::Failure;
 use super::place::Place;
+use super::show::counted;
 use super::{Outcome, progress, say};
 
 /// Write what can be read of damaged data into Maildirs; the data are not touched
@@ -58,13 +59,15 @@ impl Salvage {
         let losses: Vec<String> = losses.into_iter().chain(more).map(|line| on_a_line(&line)).collect();
         report(&to.join("report.txt"), &losses)?;
         removed?;
-        say(&format!("Wrote {messages} messages of {accounts} accounts into {}.\n", to.display()));
+        let (messages, of) = (counted(messages, "message", "messages"), counted(accounts, "account", "accounts"));
+        say(&format!("Wrote {messages} of {of} into {}.\n", to.display()));
         if losses.is_empty() {
             return Ok(());
         }
         let count = losses.len();
         Err(Failure::Fault(format!(
-            "{count} things are lost, as {} says:\n{}",
+            "{}, as {} says:\n{}",
+            counted(count, "thing is lost", "things are lost"),
             to.join("report.txt").display(),
             losses.join("\n")
         )))

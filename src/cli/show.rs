@@ -1,5 +1,7 @@
 //! Answers on the terminal: tables for people, JSON for programs.
 
+use std::fmt::Display;
+
 use clap::Args;
 pub(super) use console::words::bytes;
 use serde::Serialize;
@@ -67,6 +69,12 @@ impl Format {
     }
 }
 
+/// So many of something: `1 account`, `2 accounts`.
+pub(super) fn counted<N: Display + PartialEq + From<u8>>(count: N, one: &str, many: &str) -> String {
+    let noun = if count == N::from(1) { one } else { many };
+    format!("{count} {noun}")
+}
+
 /// Columns under headings; what is told instead when there are no rows.
 pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], none: &str) -> String {
     if rows.is_empty() {
@@ -97,6 +105,13 @@ pub(super) fn or_dash(text: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_of_something_is_no_plural() {
+        let of = |count: usize| counted(count, "account", "accounts");
+        assert_eq!([0, 1, 2].map(of), ["0 accounts", "1 account", "2 accounts"]);
+    }
+
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [["ä".to_owned(), "b".to_owned()], ["ccc".to_owned(), String::new()]];

@@ -5,7 +5,7 @@ use console::{StandbyStatus, Status as Told, duration};
 use web::Call;
 
 use super::place::Place;
-use super::show::{Format, bytes};
+use super::show::{Format, bytes, counted};
 use super::{Failure, Outcome};
 
 /// Show how the server does: who is connected, what waits, backup, certificate, disk, and what needs a person
@@ -65,7 +65,10 @@ fn shown(told: &Told) -> String {
         ("connected", format!("{connected} (at most {})", told.connections_max)),
         ("queue", queue),
         ("last backup", backup),
-        ("certificate", told.certificate_days.map_or_else(unseen, |days| format!("good for {days} days"))),
+        (
+            "certificate",
+            told.certificate_days.map_or_else(unseen, |days| format!("good for {}", counted(days, "day", "days"))),
+        ),
         ("disk", disk),
         ("memory", told.memory_bytes.map_or_else(unseen, bytes)),
         ("open files", files),
