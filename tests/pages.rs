@@ -131,6 +131,13 @@ fn pictures() -> PathBuf {
     directory
 }
 
+/// A page with all that it needs has at most so many octets.
+const PAGE_BYTES_MAX: u64 = 100_000;
+/// It is painted first within so many milliseconds.
+const PAINT_MILLIS_MAX: f64 = 200.0;
+/// On a machine that does much else one of so many looks is quick enough.
+const LOOKS: usize = 20;
+
 /// What must hold of every page.
 fn check_page(browser: &Browser, name: &str) {
     let overhang = browser.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
@@ -147,6 +154,23 @@ fn check_page(browser: &Browser, name: &str) {
     let small = "[...document.querySelectorAll('button, .button, select, input:not([type=hidden], [type=checkbox], [type=radio])')]\
                  .filter(e => e.getClientRects().length && e.getBoundingClientRect().height < 38).map(e => e.outerHTML)";
     assert_eq!(browser.evaluate(small), Value::Array(Vec::new()), "{name} has what is too small for a finger");
+    let weight = browser.weight();
+    assert!((1..=PAGE_BYTES_MAX).contains(&weight), "{name} has {weight} octets");
+    assert_eq!(browser.asked_elsewhere(), Vec::<String>::new(), "{name} asks others");
+    assert_eq!(browser.out_of_reach(), Vec::<String>::new(), "{name} has what the keyboard does not reach");
+}
+
+/// How soon a page is painted, at the quickest.
+fn check_paint(browser: &Browser, url: &str) {
+    let mut quickest = f64::INFINITY;
+    for _ in 0..LOOKS {
+        browser.go(url);
+        quickest = quickest.min(browser.until("first paint", || browser.first_paint()));
+        if quickest < PAINT_MILLIS_MAX {
+            return;
+        }
+    }
+    panic!("{url} is painted after {quickest} ms");
 }
 
 #[test]
@@ -226,6 +250,13 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             "/devices/add",
             "/account",
             "/held",
+            "/account/forward",
+            "/account/scheduled",
+            "/account/shares",
+            "/account/second-factor",
+            "/account/test-mail",
+            "/refused",
+            "/lists",
             "/pop-or-imap",
             "/admin",
             "/admin?search=nobody",
@@ -240,11 +271,14 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             "/admin/audit",
             "/admin/reports",
             "/admin/integrity",
+            "/admin/lists",
+            "/admin/refused",
+            "/admin/test-mail",
         ];
         for path in pages {
             look_at(&browser, &base, path, &mut seen);
         }
-        assert_eq!(seen.len(), 36);
+        assert_eq!(seen.len(), 46);
         browser.go(&format!("{base}/find?text=photos"));
         browser.click_on("Read it");
         says(&browser, "Shown as text");
@@ -370,12 +404,14 @@ fn an_owner_asks_for_help_and_an_administrator_brings_a_lost_mail_back() {
 
 /// Checks a page, and leaves pictures of it.
 fn look_at(browser: &Browser, base: &str, path: &str, seen: &mut Vec<String>) {
-    browser.go(&format!("{base}{path}"));
+    let url = format!("{base}{path}");
+    check_paint(browser, &url);
     let size = if browser.size() == Size::Phone { "phone" } else { "wide" };
     let name = format!("{:02}{}", seen.len(), path.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
     check_page(browser, &name);
     for dark in [false, true] {
         browser.prefer_dark(dark);
+        assert_eq!(browser.axe(), Vec::<String>::new(), "{name}, dark: {dark}");
         let scheme = if dark { "dark" } else { "light" };
         browser.picture(&pictures().join(format!("{name}.{size}.{scheme}.png")));
     }
@@ -406,6 +442,29 @@ fn https_serves_the_pages_and_asks_for_tls_from_then_on() {
     let mut link = server.addresses().https().unwrap();
     link.send(b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").unwrap();
     assert!(link.line().unwrap().starts_with(b"HTTP/1.1 421 "));
+}
+
+#[test]
+fn what_judges_pages_finds_what_is_wrong() {
+    let Some(browser) = Browser::open(Size::Wide) else { return };
+    let mut server = Server::new();
+    server.start();
+    browser.allow_everything();
+    browser.go(&format!("http://localhost:{}/login", server.addresses().of("http").port()));
+    check_page(&browser, "login");
+    let spoil = "(() => { document.querySelector('main').insertAdjacentHTML('beforeend', \
+                 '<p style=\"color:#ccc;background:#fff\">pale</p><button tabindex=-1 id=away>a</button>\
+                 <button style=\"outline:none;box-shadow:none\" id=bare>b</button>\
+                 <img alt=\"\" src=\"http://127.0.0.1:9/\" id=foreign>'); \
+                 return 1; })()";
+    browser.evaluate(spoil);
+    browser.until("request to another host", || (!browser.asked_elsewhere().is_empty()).then_some(()));
+    let missed = browser.out_of_reach();
+    assert!(
+        missed.len() == 2 && missed[0].contains("not reached: <button tabindex") && missed[1].starts_with("unseen")
+    );
+    let found = browser.axe();
+    assert!(!browser::has_axe() || found.iter().any(|found| found.starts_with("color-contrast")), "{found:?}");
 }
 
 #[test]
