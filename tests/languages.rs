@@ -72,6 +72,53 @@ fn each_catalogue_says_which_language_and_which_forms_it_has() {
     }
 }
 
+/// Latin letters, digits, places and code stand beside letters of Japanese without a space, here and in what POP3 says.
+#[test]
+fn japanese_has_no_spaces_beside_latin_letters() {
+    let mut problems = Vec::new();
+    for file in FILES.into_iter().filter(|file| file.language == Language::Japanese) {
+        let parsed = polib::po_file::parse_from_reader(file.text.as_bytes()).unwrap();
+        for message in parsed.messages() {
+            let forms = message.msgstr_plural().cloned().unwrap_or_else(|_| vec![message.msgstr().unwrap().to_owned()]);
+            problems.extend(forms.iter().filter(|form| is_spaced(form)).map(|form| format!("{}: {form}", file.name)));
+        }
+    }
+    let pop = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/pop3d/src/words.rs")).unwrap();
+    assert!(pop.contains("ません"));
+    problems.extend(pop.lines().filter(|line| is_spaced(line)).map(|line| format!("pop3d/src/words.rs: {line}")));
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// Whether a space stands between a letter of Japanese and something that is neither that nor a bracket. `1. ` begins a line of a list.
+fn is_spaced(text: &str) -> bool {
+    let is_japanese =
+        |c: char| matches!(c, '\u{3005}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ff66}'..='\u{ff9f}');
+    let is_other = |c: char| !c.is_whitespace() && !matches!(c, '(' | ')' | '/' | '→');
+    text.match_indices(' ').any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + 1..]);
+        let is_listed = before.strip_suffix('.').is_some_and(|before| before.parse::<u8>().is_ok());
+        let (Some(left), Some(right)) = (before.chars().next_back(), after.chars().next()) else { return false };
+        !is_listed && (is_japanese(left) && is_other(right) || is_other(left) && is_japanese(right))
+    })
+}
+
+#[test]
+fn spaces_of_japanese_are_found() {
+    for (text, expected) in [
+        ("TLSを", false),
+        ("TLS を", true),
+        ("{n} 通", true),
+        ("は `a` で", true),
+        ("メール {id}", true),
+        ("1. 認証", false),
+        ("{at} UTC", false),
+        ("送信サーバー (SMTP) は", false),
+        ("中 国", true),
+    ] {
+        assert_eq!(is_spaced(text), expected, "{text}");
+    }
+}
+
 /// What is wrong with a translation.
 fn wrong(sentence: &Sentence, entry: &Entry, language: Language) -> impl Iterator<Item = String> {
     let mut found = Vec::new();
@@ -222,8 +269,8 @@ fn found(name: &str, code: &str) -> Vec<Sentence> {
             .rfind(|c: char| !c.is_alphanumeric() && c != '_')
             .map_or(0, |before| before + code[before..].chars().next().unwrap().len_utf8());
         let (has_context, has_count, is_html) = match &code[start..at] {
-            "tr" => (false, false, false),
-            "trn" => (false, true, false),
+            "tr" | "tr_later" => (false, false, false),
+            "trn" | "trn_later" => (false, true, false),
             "trc" => (true, false, false),
             "tr_html" => (false, false, true),
             "trn_html" => (false, true, true),

@@ -131,7 +131,7 @@ fn records(place: &Place, format: Format, domain: String, form: bool) -> Outcome
     let below = known.map_or_else(|| domain.clone(), |known| known.domain);
     let call = Call::new("GET /api/v1/admin/records").with("domain", domain);
     let line = |record: &DnsRecord| {
-        let DnsRecord { name, kind, value, purpose } = record;
+        let DnsRecord { name, kind, value, purpose, .. } = record;
         match form {
             false => format!("; {purpose}\n{name} 3600 IN {kind} {value}\n"),
             true => {

@@ -73,13 +73,13 @@ impl AccountConsole {
         devices.get(&id).cloned().ok_or(Error::Store(store::Error::NoSuchDevice))
     }
 
-    /// The device that a name or a number means; a name means the one that is not revoked, if there is one.
+    /// The device that a name (as it is kept, or as it is shown to whoever asks) or a number means; a name means the one that is not revoked, if there is one.
     ///
     /// # Errors
     /// There is none, in words.
     pub fn find_device(&self, wanted: &str) -> Result<DeviceId, Error> {
         let devices = self.account.devices()?;
-        let mut named: Vec<&Device> = devices.values().filter(|device| device.name == wanted).collect();
+        let mut named: Vec<&Device> = devices.values().filter(|device| is_called(device, wanted)).collect();
         named.sort_by_key(|device| device.revoked_at.is_some());
         let numbered = || wanted.parse().ok().and_then(|number| devices.get(&DeviceId(number)));
         let found = named.first().copied().or_else(numbered);
@@ -90,4 +90,8 @@ impl AccountConsole {
             ))
         })
     }
+}
+
+fn is_called(device: &Device, wanted: &str) -> bool {
+    device.name == wanted || device.shown_name() == wanted
 }

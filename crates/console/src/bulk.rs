@@ -153,13 +153,13 @@ impl BulkAnswer {
         let [added, there, refused] = ["added", "there", "refused"].map(count);
         let text = match dry_run {
             true => tr!(
-                "Nothing was done yet. {added} would be added, {there} are there already, {refused} would be refused.",
+                "Nothing was done yet. {added} to be added, {there} there already, {refused} to be refused.",
                 added = added,
                 there = there,
                 refused = refused
             ),
             false => tr!(
-                "{added} were added, {there} are there already, {refused} were refused.",
+                "{added} added, {there} there already, {refused} refused.",
                 added = added,
                 there = there,
                 refused = refused

@@ -185,7 +185,7 @@ impl AccountConsole {
             }
             let is_shared = devices.values().any(|other| other.id != id && other.reads_mail());
             if is_shared && !device.has_used(Protocol::Imap) && device.offer_declined_at.is_none() {
-                offers.push(Offer { device_id: id.0, device: device.name.clone(), messages, bytes });
+                offers.push(Offer { device_id: id.0, device: device.shown_name().to_string(), messages, bytes });
             }
         }
         Ok(offers)
@@ -278,7 +278,7 @@ fn card(device: &Device, others: &Others, did: &Did<'_>) -> DeviceCard {
     let used = Protocol::ALL.into_iter().filter(|protocol| device.has_used(*protocol));
     DeviceCard {
         id: device.id.0,
-        name: device.name.clone(),
+        name: device.shown_name().to_string(),
         own_password: matches!(device.credential, Credential::ApplicationPassword { .. }),
         token_until: device.token.filter(|token| token.counts_at(others.now)).map(|token| shown(token.expires_at)),
         is_import: matches!(device.credential, Credential::Import { .. }),

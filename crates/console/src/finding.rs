@@ -1,6 +1,7 @@
 //! What the doctor finds: what keeps mail from coming and going.
 
 use serde::{Deserialize, Serialize};
+use wording::Later;
 
 /// How it stands with what was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,21 +17,21 @@ pub enum State {
     Wrong,
 }
 
-/// What was looked at, and how it stands.
+/// What was looked at, and how it stands; worded when somebody reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// `MX of example.org`.
-    pub check: String,
+    pub check: Later,
     /// How it stands.
     pub state: State,
     /// What was found; empty: nothing.
-    pub found: String,
+    pub found: Later,
     /// What should be there.
-    pub expected: String,
+    pub expected: Later,
     /// What it is for.
-    pub why: String,
+    pub why: Later,
     /// What to do; empty where there is nothing to do.
-    pub advice: String,
+    pub advice: Later,
 }
 
 /// What was found the last time that a server looked.
@@ -47,26 +48,26 @@ pub struct Examination {
 impl Finding {
     /// That all is fine with `check`, unless more is said.
     #[must_use]
-    pub fn new(check: impl Into<String>, why: &str) -> Self {
-        let (found, expected, advice) = (String::new(), String::new(), String::new());
-        Self { check: check.into(), state: State::Fine, found, expected, why: why.to_owned(), advice }
+    pub fn new(check: impl Into<Later>, why: impl Into<Later>) -> Self {
+        let (found, expected, advice) = Default::default();
+        Self { check: check.into(), state: State::Fine, found, expected, why: why.into(), advice }
     }
 
     /// With what was found.
     #[must_use]
-    pub fn found(self, found: impl Into<String>) -> Self {
+    pub fn found(self, found: impl Into<Later>) -> Self {
         Self { found: found.into(), ..self }
     }
 
     /// With what should be there.
     #[must_use]
-    pub fn expecting(self, expected: impl Into<String>) -> Self {
+    pub fn expecting(self, expected: impl Into<Later>) -> Self {
         Self { expected: expected.into(), ..self }
     }
 
     /// With what is not as it should be, and what to do.
     #[must_use]
-    pub fn but(self, state: State, advice: impl Into<String>) -> Self {
+    pub fn but(self, state: State, advice: impl Into<Later>) -> Self {
         Self { state, advice: advice.into(), ..self }
     }
 }
@@ -97,7 +98,7 @@ mod tests {
         let findings =
             vec![of("a", State::Warning), Finding::new("b", "x"), of("c", State::Unknown), of("d", State::Wrong)];
         let examination = Examination { findings, ..Examination::default() };
-        let order: Vec<&str> = examination.to_do().iter().map(|finding| finding.check.as_str()).collect();
-        assert_eq!((order, examination.count(State::Fine)), (vec!["d", "a", "c"], 1));
+        let order: Vec<String> = examination.to_do().iter().map(|finding| finding.check.to_string()).collect();
+        assert_eq!((order, examination.count(State::Fine)), (["d", "a", "c"].map(String::from).to_vec(), 1));
     }
 }

@@ -9,6 +9,7 @@ use import::{
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use store::Timestamp;
+use store::device::import_name;
 use wording::tr;
 
 /// What is to be brought, and from where.
@@ -149,12 +150,11 @@ impl AccountConsole {
         if let Some((kind, path)) = FileKind::parse(&ask.from) {
             let options = FileOptions { into: ask.into, uidl_format: ask.uidl_format, message_bytes_max };
             let mut source = kind.open(Path::new(path), &options).map_err(refused)?;
-            let name = tr!("Import from {source}", source = ask.from);
+            let name = import_name(&ask.from);
             return self.bring((&ask.from, &name), &mut *source, (now, message_bytes_max, &folders), step);
         }
         let server = ask.server()?;
-        let (origin, name) =
-            (server.source(), tr!("Import from {host} ({user})", host = server.host, user = server.login.user));
+        let (origin, name) = (server.source(), import_name(&format!("{} ({})", server.host, server.login.user)));
         let mut source = ImapSource::begin(server, message_bytes_max).map_err(refused)?;
         self.bring((&origin, &name), &mut source, (now, message_bytes_max, &folders), step)
     }
@@ -171,7 +171,7 @@ impl AccountConsole {
         let import = Import { account: &self.account, device, now, message_bytes_max, only };
         let report = import.run(source, &mut |event| step(event.into()).map_err(|_| Failure::Unheard));
         let Report { brought, known, reflagged, vanished, uidls, refused, folders, left_out } = report?;
-        let device = self.device(device)?.name;
+        let device = self.device(device)?.shown_name().to_string();
         step(ImportStep::Done { device, brought, known, reflagged, vanished, uidls, refused, folders, left_out })
     }
 }

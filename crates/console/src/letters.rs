@@ -8,7 +8,7 @@ use auth::{Accepted, Declined};
 use letter::{Head, moment, spoken, wrapped};
 use store::hold::{AsksOwner, Hold};
 use store::{Account, LanguageTag, Protocol, Timestamp, Usage};
-use wording::{Language, speaking, tr, trn};
+use wording::{Language, Later, speaking, tr, trn};
 
 /// Lines of a letter have at most so many columns, unless a word is longer.
 const COLUMNS_MAX: usize = 78;
@@ -47,13 +47,13 @@ impl Letterhead {
 
 impl AsksOwner for Letterhead {
     /// What was wanted, by whom, and where the answer is given.
-    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str, language: Option<LanguageTag>) -> Vec<u8> {
+    fn letter(&self, hold: &Hold, device: &Later, held_mailbox: &str, language: Option<LanguageTag>) -> Vec<u8> {
         speaking(spoken(language).unwrap_or(self.language), || self.question(hold, device, held_mailbox))
     }
 }
 
 impl Letterhead {
-    fn question(&self, hold: &Hold, device: &str, held_mailbox: &str) -> Vec<u8> {
+    fn question(&self, hold: &Hold, device: &Later, held_mailbox: &str) -> Vec<u8> {
         let (id, count, pages) = (hold.id, hold.messages, &self.pages);
         let (over, place) = match hold.protocol {
             Protocol::Imap => (
@@ -330,14 +330,14 @@ mod tests {
         for (tag, subject, part) in [
             (None, "Dürfen 320 Nachrichten gelöscht werden?", "21.9.2026, 14:13 UTC"),
             (Some("x-later"), "Dürfen 320 Nachrichten gelöscht werden?", "Ihr Gerät „pc“"),
-            (Some("ja"), "320 通のメールを削除してよいですか？", "2026年9月21日"),
+            (Some("ja"), "320通のメールを削除してよいですか？", "2026年9月21日"),
             (
                 Some("en"),
                 "May it delete 320 messages?",
                 "Your device \"pc\" wanted to delete 320 messages, over IMAP, on",
             ),
         ] {
-            let letter = head.letter(&hold, "pc", "Held", tag.and_then(LanguageTag::new));
+            let letter = head.letter(&hold, &"pc".into(), "Held", tag.and_then(LanguageTag::new));
             let found = Summary::parse(&letter).envelope.subject.unwrap();
             assert_eq!(message::encoded_word::decode(&found), subject);
             let text = String::from_utf8(letter).unwrap();
@@ -369,8 +369,8 @@ mod tests {
         wording::pseudo(|| {
             let clearable = Clearable { messages: 2, bytes: 800, oldest_at: None, text: words::clearable(2, 800) };
             for (letter, left) in [
-                (head.question(&held(), "pc", "Held"), "https://h.example/held"),
-                (head.question(&pop, "pc", "Held"), "https://h.example/held"),
+                (head.question(&held(), &"pc".into(), "Held"), "https://h.example/held"),
+                (head.question(&pop, &"pc".into(), "Held"), "https://h.example/held"),
                 (declined_letter(&declined("Carol", ""), &SENDER), ""),
                 (filling_letter(&full, Some(&clearable), &head, now), "https://h.example/"),
                 (filling_letter(&full, None, &head, now), "https://h.example/"),

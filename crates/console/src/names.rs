@@ -6,7 +6,7 @@ use message::{Envelope, Structure, refers};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::device::Device;
+use store::device::{Device, shown_name};
 use store::{Account, DeviceId, EmailId, MailboxId, Mailboxes, Reader};
 
 /// A subject or a sender is cut to so many characters.
@@ -39,11 +39,16 @@ impl<'a> Names<'a> {
 
     pub(crate) fn device(&self, id: DeviceId) -> String {
         match (self.devices.get(&id), self.forgotten.get(&id)) {
-            (Some(device), _) => device.name.clone(),
-            (None, Some(name)) => name.clone(),
+            (Some(device), _) => device.shown_name().to_string(),
+            (None, Some(name)) => shown_name(name).to_string(),
             (None, None) if id == DeviceId(0) => words::THE_SERVER.to_owned(),
             (None, None) => words::a_device_that_is_gone().to_owned(),
         }
+    }
+
+    /// A device that was added as `name`.
+    pub(crate) fn added(&self, id: DeviceId, name: &str) -> String {
+        self.devices.get(&id).map_or_else(|| shown_name(name), Device::shown_name).to_string()
     }
 
     pub(crate) fn mailbox(&self, id: MailboxId) -> String {

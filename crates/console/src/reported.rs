@@ -210,16 +210,19 @@ fn mail_reports(seen: MailSeen) -> MailReports {
     let sources = seen.sources.into_iter().map(line).collect();
     let text = match (messages, passing) {
         (0, _) => tr!("Nobody saw mail of {domain}.", domain = domain),
-        (messages, passing) if messages == passing => tr!(
-            "All {messages} messages of {domain} that others saw are signed or come from hosts in its SPF.",
-            messages = messages,
+        (messages, passing) if messages == passing => trn!(
+            messages,
+            "The one message of {domain} that others saw is signed or comes from a host in its SPF.",
+            "All {n} messages of {domain} that others saw are signed or come from hosts in its SPF.",
             domain = domain
         ),
-        _ => tr!(
-            "{passing} of {messages} messages of {domain} that others saw are signed or come from hosts in its SPF; it asks for \
+        _ => trn!(
+            messages,
+            "{passing} of {n} message of {domain} that others saw is signed or comes from a host in its SPF; it asks for \
+             p={policy} for the rest.",
+            "{passing} of {n} messages of {domain} that others saw are signed or come from hosts in its SPF; it asks for \
              p={policy} for the rest.",
             passing = passing,
-            messages = messages,
             domain = domain,
             policy = policy
         ),
@@ -267,21 +270,27 @@ fn told(source: &Source, domain: &str, policy: &str) -> String {
             }
             (false, _) if *signed == 0 => tr!("{sent}: the host is in your SPF; none is signed.", sent = sent),
             (false, _) => {
-                tr!("{sent}: the host is in your SPF; {signed} are signed.", sent = sent, signed = signed)
+                trn!(
+                    *signed,
+                    "{sent}: the host is in your SPF; {n} is signed.",
+                    "{sent}: the host is in your SPF; {n} are signed.",
+                    sent = sent
+                )
             }
         };
     }
     let kept = match (kept_out, policy) {
         (0, "none" | "") => tr!("They were delivered, because you ask for nothing else (p=none).").to_owned(),
         (0, _) => tr!("They were delivered all the same.").to_owned(),
-        (kept, _) => tr!("{count} were refused or put into Junk.", count = kept),
+        (kept, _) => trn!(*kept, "{n} was refused or put into Junk.", "{n} were refused or put into Junk."),
     };
     if *passing > 0 {
         let rest = messages.saturating_sub(*passing);
-        let told = tr!(
-            "{sent}; {rest} of them are neither signed nor from a host in your SPF: look at what it changes.",
-            sent = sent,
-            rest = rest
+        let told = trn!(
+            rest,
+            "{sent}; {n} of them is neither signed nor from a host in your SPF: look at what it changes.",
+            "{sent}; {n} of them are neither signed nor from a host in your SPF: look at what it changes.",
+            sent = sent
         );
         return words::sentences(&[&told, &kept]);
     }

@@ -383,7 +383,10 @@ mod tests {
             let card = found(&test(vec![said(Verdict::Taken, Protection::Policy)], vec![came]), 0);
             let last = card.findings.last().unwrap();
             assert_eq!((last.state, card.state), (state, state), "{method}={result}");
-            assert!(last.advice.contains(advice) && last.advice.is_empty() == advice.is_empty(), "{last:?}");
+            assert!(
+                last.advice.to_string().contains(advice) && last.advice.is_empty() == advice.is_empty(),
+                "{last:?}"
+            );
         }
     }
 
@@ -402,7 +405,7 @@ mod tests {
         let check = |said: Vec<HostSaid>, after, advice: &str| {
             let card = found(&test(said, Vec::new()), after);
             let to_do = card.findings.iter().find(|finding| finding.state != State::Fine).unwrap();
-            assert!(to_do.advice.contains(advice), "{to_do:?}");
+            assert!(to_do.advice.to_string().contains(advice), "{to_do:?}");
         };
         check(Vec::new(), 0, "wait");
         check(Vec::new(), SOON_MILLIS, "queue show 7");
@@ -413,9 +416,9 @@ mod tests {
         check(vec![said(Verdict::Taken, Protection::Policy)], ANSWER_MILLIS, "junk folder");
         let answer = Came { at: NOW, by: "b@far.test".into(), what: What::Answer, is_tls: None, seen: Vec::new() };
         let card = found(&test(vec![said(Verdict::Taken, Protection::Policy)], vec![answer]), 0);
-        assert!(card.findings.last().unwrap().found.contains("has arrived"), "{card:?}");
+        assert!(card.findings.last().unwrap().found.to_string().contains("has arrived"), "{card:?}");
         let circle = TestMail { is_loop: true, ..test(vec![said(Verdict::Taken, Protection::Policy)], Vec::new()) };
-        assert!(found(&circle, SOON_MILLIS).findings.last().unwrap().advice.contains("MX record"));
+        assert!(found(&circle, SOON_MILLIS).findings.last().unwrap().advice.to_string().contains("MX record"));
     }
 
     #[test]
@@ -431,7 +434,7 @@ mod tests {
         // What a smarthost lacks is not mended here.
         let smarthost = HostSaid { host: THE_SMARTHOST.to_owned(), ..said(Verdict::Taken, Protection::None) };
         let (state, advice) = tls(smarthost, true);
-        assert!(state == State::Warning && !advice.contains("certificate"), "{advice}");
+        assert!(state == State::Warning && !advice.to_string().contains("certificate"), "{advice}");
         assert_eq!(tls(said(Verdict::Taken, Protection::None), true).0, State::Wrong);
     }
 
@@ -443,6 +446,6 @@ mod tests {
             ..said(Verdict::Later, Protection::None)
         };
         let card = found(&test(vec![first, said(Verdict::Taken, Protection::Policy)], Vec::new()), 0);
-        assert!(card.findings[0].found.contains("for 5 minutes (“451 grey”)"), "{:?}", card.findings[0]);
+        assert!(card.findings[0].found.to_string().contains("for 5 minutes (“451 grey”)"), "{:?}", card.findings[0]);
     }
 }

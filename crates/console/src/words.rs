@@ -5,6 +5,7 @@ mod device;
 mod held;
 mod looked;
 mod membership;
+pub mod moment;
 mod passed;
 mod sender;
 mod size;
@@ -212,7 +213,7 @@ fn mailbox_changed(change: &OfMailbox, names: &Names<'_>) -> String {
 
 fn device_changed(change: &OfDevice, names: &Names<'_>) -> String {
     match change {
-        OfDevice::Added { name, .. } => tr!("the device {name} was added", name = name),
+        OfDevice::Added { device, name } => tr!("the device {name} was added", name = names.added(*device, name)),
         OfDevice::Changed { device } => {
             tr!("the settings of {device} were changed", device = names.device(*device))
         }

@@ -56,7 +56,7 @@ impl Directory {
                 [count(tx, record::NAME, &name)?, count(tx, record::ALIAS, &name)?, count(tx, record::LIST, &name)?];
             if accounts + aliases + lists > 0 {
                 return Err(Error::refused(tr!(
-                    "{domain} has {accounts} accounts, {aliases} aliases and {lists} lists; remove them first",
+                    "{domain} is not empty (accounts: {accounts}, aliases: {aliases}, lists: {lists}); remove them first",
                     domain = shown_domain(&name),
                     accounts = accounts,
                     aliases = aliases,

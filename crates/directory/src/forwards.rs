@@ -14,7 +14,7 @@ use crate::record::{self, AccountRecord, number_key};
 use crate::secret;
 use store::codec::{Corrupt, Reader, Writer};
 use store::{AccountId, Row, TableTx, Timestamp};
-use wording::tr;
+use wording::{tr, trn};
 
 const FORMAT: u8 = 1;
 /// A code has so many characters, of 31: nobody guesses it.
@@ -120,9 +120,10 @@ impl Directory {
             let since = now.0.saturating_sub(record.letter_at.0);
             if (0..BETWEEN_LETTERS_MILLIS).contains(&since) {
                 let minutes = (BETWEEN_LETTERS_MILLIS - since) / 60_000 + 1;
-                return Err(Error::refused(tr!(
-                    "a letter with a code went out just now; look for it, or ask again in {minutes} minutes",
-                    minutes = minutes
+                return Err(Error::refused(trn!(
+                    minutes,
+                    "a letter with a code went out just now; look for it, or ask again in {n} minute",
+                    "a letter with a code went out just now; look for it, or ask again in {n} minutes"
                 )));
             }
             let expires_at = Timestamp(now.0.saturating_add(CODE_MILLIS));

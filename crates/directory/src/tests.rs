@@ -228,7 +228,7 @@ fn what_administration_refuses() {
     refused(directory.add_domain("EXAMPLE.org"), "already");
     refused(directory.add_domain("XN--BCHER-KVA.example"), "bücher.example is a local domain already");
     refused(directory.remove_domain("example.net"), "not a local domain");
-    refused(directory.remove_domain("example.org"), "2 accounts, 1 aliases and 0 lists");
+    refused(directory.remove_domain("example.org"), "accounts: 2, aliases: 1, lists: 0");
     let add = |address: &str, password: &str, display: &str| directory.add_account(address, password, display, NOW);
     refused(add("carol", PASSWORD, ""), "not an address");
     refused(add("@example.org", PASSWORD, ""), "catch-all");

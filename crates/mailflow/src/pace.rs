@@ -4,9 +4,10 @@
 use crate::flow::MailFlow;
 use auth::Presence;
 use letter::{Head, wrapped};
+use store::device::Device;
 use store::{AccountId, Handover, Timestamp};
 use tracing::warn;
-use wording::tr;
+use wording::{Later, tr};
 
 /// A line of a letter has at most so many columns, unless one word is longer.
 const COLUMNS_MAX: usize = 78;
@@ -65,7 +66,7 @@ struct First<'a> {
     /// The number in the queue of the oldest message that waits.
     id: u64,
     /// The name of the device that sends.
-    device: &'a str,
+    device: &'a Later,
     /// Only what that sends waits.
     is_alone: bool,
     /// The device's; 0: all of the account waits.
@@ -82,10 +83,10 @@ impl First<'_> {
     }
 }
 
-/// The name of the device that sends.
-fn device_name(presence: &Presence) -> String {
+/// The name of the device that sends, for people.
+fn device_name(presence: &Presence) -> Later {
     let devices = presence.account().devices().unwrap_or_default();
-    devices.get(&presence.login().device).map(|device| device.name.clone()).unwrap_or_default()
+    devices.get(&presence.login().device).map(Device::shown_name).unwrap_or_default()
 }
 
 fn to_owner(address: &str, first: &First<'_>) -> String {

@@ -172,8 +172,9 @@ impl Pot {
         let too_many = recent.saturating_add(recipients).saturating_sub(max).min(recent);
         if too_many > 0 {
             let minutes = too_many.saturating_mul(period_millis).div_ceil(max.max(1)).div_ceil(MINUTE_MILLIS);
+            let unit = if minutes == 1 { "minute" } else { "minutes" };
             return Err(Error::Rate(format!(
-                "You may send to {max} outside recipients {words}, and have; send it again in {minutes} minutes"
+                "You may send to {max} outside recipients {words}, and have; send it again in {minutes} {unit}"
             )));
         }
         Ok(recent.saturating_add(recipients))
@@ -205,7 +206,7 @@ mod tests {
     fn a_rate_is_told_with_the_time_to_wait_and_forgotten_by_and_by() {
         let share = with(Share::default(), 60, 1, 0).unwrap();
         assert!(matches!(with(share, 10, 1, 0), Err(Error::Rate(why)) if why.contains("in 10 minutes")));
-        assert!(matches!(with(share, 10, 1, 9), Err(Error::Rate(why)) if why.contains("in 1 minutes")));
+        assert!(matches!(with(share, 10, 1, 9), Err(Error::Rate(why)) if why.ends_with("in 1 minute")));
         assert_eq!(with(share, 10, 1, 10).unwrap().recent, 60);
         assert_eq!(with(share, 10, 1, 60).unwrap().recent, 10);
         assert!(with(share, 1, 1, -5).is_err(), "a clock that was set back");

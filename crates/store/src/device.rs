@@ -9,6 +9,8 @@ use crate::record::{grown, open, open_grown, versioned};
 use crate::removal::RemovalPolicy;
 use crate::settings::AccountSettings;
 
+pub use crate::device_name::{import_name, main_password_name, shown_name};
+
 /// An account has at most this many devices. One that was revoked, or not seen for [`UNSEEN_DAYS`], gives way to a new one.
 pub const DEVICES_MAX: usize = 1000;
 /// So many more may stand for the main password: whoever has the account full of devices still gets in.
@@ -312,20 +314,6 @@ fn read_credential(r: &mut Reader<'_>) -> Result<Credential, Corrupt> {
         3 => Ok(Credential::Import { source: r.text()? }),
         4.. => Err(Corrupt),
     }
-}
-
-/// What a device of the main password is called, by its fingerprint: `imap:Thunderbird`, or `imap` where the program says nothing.
-#[must_use]
-pub fn main_password_name(fingerprint: &str) -> String {
-    let (protocol, program) = fingerprint.split_once(':').unwrap_or((fingerprint, "Mail program"));
-    let way = match protocol {
-        "imap" => "over IMAP",
-        "pop3" => "over POP",
-        "submission" => "for sending",
-        "web" => return "Browser with your main password".to_owned(),
-        other => return format!("{program} with your main password over {other}"),
-    };
-    format!("{program} with your main password {way}")
 }
 
 #[cfg(test)]

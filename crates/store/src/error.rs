@@ -5,7 +5,7 @@ use crate::engine::EngineError;
 use crate::objects::ObjectError;
 use crate::quota::Resource;
 use std::fmt;
-use wording::tr;
+use wording::{tr, trn};
 
 /// Why the store did not do what was asked. Nothing was changed, except after [`Error::Fault`]: there it is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +107,12 @@ impl fmt::Display for Error {
                 f.write_str(&said)
             }
             Self::OverQuota { resource: Resource::Message, used, quota } => {
-                let said = tr!("the mailbox is full: it holds {used} of {quota} messages", used = used, quota = quota);
+                let said = trn!(
+                    *quota,
+                    "the mailbox is full: it holds {used} of {n} message",
+                    "the mailbox is full: it holds {used} of {n} messages",
+                    used = used
+                );
                 f.write_str(&said)
             }
             Self::NoSpace(what) => f.write_str(&tr!("no space: {what}", what = what)),

@@ -14,6 +14,7 @@ use crate::settings::LanguageTag;
 
 #[cfg(doc)]
 use crate::role::Role;
+use wording::Later;
 
 /// Removals of a device that are held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +42,9 @@ pub struct Hold {
 /// Words the letter in which the owner of an account is asked about a hold. It is written in the commit that holds: so it
 /// must be quick, and the same for the same hold, because a commit that met another one is made anew.
 pub trait AsksOwner: Send + Sync {
-    /// The message (RFC 5322), with CRLF line ends. `device`: its name. `held_mailbox`: the name of the mailbox in which what was
+    /// The message (RFC 5322), with CRLF line ends. `device`: its name, for people. `held_mailbox`: the name of the mailbox in which what was
     /// expunged over IMAP lies. `language`: what the owner has chosen.
-    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str, language: Option<LanguageTag>) -> Vec<u8>;
+    fn letter(&self, hold: &Hold, device: &Later, held_mailbox: &str, language: Option<LanguageTag>) -> Vec<u8>;
 }
 
 /// What the owner of an account says to a hold.

@@ -20,6 +20,7 @@ pub mod codec;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod device;
+mod device_name;
 pub mod engine;
 mod error;
 pub mod feed;

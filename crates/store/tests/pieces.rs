@@ -15,6 +15,7 @@ use store::{
     LanguageTag, MailboxId, MaildropOptions, ModSeq, NewMessage, OfAccount, PIECE_MESSAGES_MAX, Progress, Protocol,
     Role, Store, StoreOptions, SystemFlag, Target, Timestamp, Uid, UndoRequest, UndoWhat,
 };
+use wording::Later;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 const ACTOR: Actor = Actor { device: DeviceId(0), protocol: Protocol::Imap, now: NOW };
@@ -34,7 +35,7 @@ struct World {
 struct Letters;
 
 impl AsksOwner for Letters {
-    fn letter(&self, hold: &Hold, _device: &str, _held_mailbox: &str, _: Option<LanguageTag>) -> Vec<u8> {
+    fn letter(&self, hold: &Hold, _device: &Later, _held_mailbox: &str, _: Option<LanguageTag>) -> Vec<u8> {
         format!("Subject: hold {}\r\n\r\nSomebody wanted to delete {} messages.\r\n", hold.id, hold.messages)
             .into_bytes()
     }

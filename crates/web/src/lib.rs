@@ -22,7 +22,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
-#[macro_use(tr, trc, trn)]
+#[macro_use(tr, tr_later, trc, trn)]
 extern crate wording;
 #[macro_use]
 mod said;

@@ -4,15 +4,14 @@
 //! in the time zone of whoever reads (`assets/time.js`). Without that it is UTC, and says so.
 
 use askama::filters::{Escaper, Html, HtmlSafe};
+use console::words::moment::{self, date, short_date};
 use jiff::Timestamp as Jiff;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use std::fmt;
 use store::Timestamp;
 
-const MINUTE_SECONDS: i64 = 60;
-const HOUR_SECONDS: i64 = 60 * MINUTE_SECONDS;
-const DAY_SECONDS: i64 = 24 * HOUR_SECONDS;
+const DAY_SECONDS: i64 = 24 * 3600;
 
 /// A moment, ready to stand in a page.
 #[derive(Debug)]
@@ -100,12 +99,12 @@ impl<'t> Moment<'t> {
         let at = at.to_zoned(TimeZone::UTC).datetime();
         let time = at.strftime("%H:%M").to_string();
         match self.form {
-            Form::Full => tr!("{day}, {time} UTC", day = date(at, month), time),
-            Form::Day => date(at, month),
-            Form::ShortDay => date(at, short_month),
-            Form::Line => format!("{}<br>{time} UTC", date(at, short_month)),
+            Form::Full => tr!("{day}, {time} UTC", day = day_in(at), time),
+            Form::Day => day_in(at),
+            Form::ShortDay => short_date(at.day(), at.month(), at.year()),
+            Form::Line => format!("{}<br>{time} UTC", short_date(at.day(), at.month(), at.year())),
             Form::Time => time,
-            Form::Ago(seconds) => long_ago(seconds),
+            Form::Ago(seconds) => moment::ago(seconds),
         }
     }
 }
@@ -123,54 +122,8 @@ impl Form {
     }
 }
 
-/// `22 November 2026`, with the month as one of two functions names it.
-fn date(at: DateTime, month: fn(i8) -> &'static str) -> String {
-    tr!("{day} {month} {year}", day = at.day(), month = month(at.month()), year = at.year())
-}
-
-/// A month from 1 to 12, in a date. Where months have numbers its translation is one.
-fn month(month: i8) -> &'static str {
-    match month {
-        1 => trc!("month", "January"),
-        2 => trc!("month", "February"),
-        3 => trc!("month", "March"),
-        4 => trc!("month", "April"),
-        5 => trc!("month", "May"),
-        6 => trc!("month", "June"),
-        7 => trc!("month", "July"),
-        8 => trc!("month", "August"),
-        9 => trc!("month", "September"),
-        10 => trc!("month", "October"),
-        11 => trc!("month", "November"),
-        _ => trc!("month", "December"),
-    }
-}
-
-/// The same, for a narrow column.
-fn short_month(month: i8) -> &'static str {
-    match month {
-        1 => trc!("short month", "Jan"),
-        2 => trc!("short month", "Feb"),
-        3 => trc!("short month", "Mar"),
-        4 => trc!("short month", "Apr"),
-        5 => trc!("short month", "May"),
-        6 => trc!("short month", "Jun"),
-        7 => trc!("short month", "Jul"),
-        8 => trc!("short month", "Aug"),
-        9 => trc!("short month", "Sep"),
-        10 => trc!("short month", "Oct"),
-        11 => trc!("short month", "Nov"),
-        _ => trc!("short month", "Dec"),
-    }
-}
-
-fn long_ago(seconds: i64) -> String {
-    match seconds {
-        ..MINUTE_SECONDS => tr!("just now").to_owned(),
-        MINUTE_SECONDS..HOUR_SECONDS => trn!(seconds / MINUTE_SECONDS, "{n} minute ago", "{n} minutes ago"),
-        HOUR_SECONDS..DAY_SECONDS => trn!(seconds / HOUR_SECONDS, "{n} hour ago", "{n} hours ago"),
-        _ => trn!(seconds / DAY_SECONDS, "{n} day ago", "{n} days ago"),
-    }
+fn day_in(at: DateTime) -> String {
+    date(at.day(), at.month(), at.year())
 }
 
 impl fmt::Display for Moment<'_> {

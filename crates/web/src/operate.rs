@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::io;
 use store::DeviceId;
+use wording::Language;
 
 /// A call of an endpoint, as docs/api.md has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub struct Call {
     pub endpoint: String,
     /// Whose mail it is about: an address, or its part before the `@` where there is one only.
     pub account: Option<String>,
+    /// The tag of the language that the answer is wanted in; none: English.
+    pub language: Option<String>,
     /// What stands in the path for `{name}`.
     pub path: Map<String, Value>,
     /// What stands in the body, or in the query.
@@ -52,6 +55,13 @@ impl Call {
         self
     }
 
+    /// The same, answered in a language.
+    #[must_use]
+    pub fn speaking(mut self, language: Language) -> Self {
+        self.language = Some(language.tag().to_owned());
+        self
+    }
+
     /// The same, with what stands in the path for `{name}`.
     #[must_use]
     pub fn at(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -74,7 +84,8 @@ impl Site {
     /// # Errors
     /// What the person at the command line is told.
     pub fn operate(&self, call: &Call, part: Parts<'_>) -> Result<(), Failure> {
-        Ok(self.answer(call, part)?)
+        let language = call.language.as_deref().and_then(Language::of_tag).unwrap_or_default();
+        Ok(wording::speaking(language, || self.answer(call, part))?)
     }
 
     fn answer(&self, call: &Call, part: Parts<'_>) -> Result<(), Problem> {

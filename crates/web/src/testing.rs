@@ -128,10 +128,13 @@ impl World {
             at: (!look).then(|| "2026-11-28T17:00:00Z".to_owned()),
             is_running: look,
             findings: vec![
-                console::Finding::new("clock", "time"),
-                console::Finding::new("MX of example.org", "mail")
-                    .found("<b>10</b>")
-                    .but(console::State::Wrong, "publish it"),
+                console::Finding::new(tr_later!("clock"), tr_later!("mail for the domain comes here")),
+                console::Finding::new(
+                    tr_later!("{kind} of {name}", kind = "MX", name = "example.org"),
+                    tr_later!("mail for the domain comes here"),
+                )
+                .found("<b>10</b>")
+                .but(console::State::Wrong, tr_later!("ask again later")),
             ],
         });
         let tests = reports::TestMails::of(auth.store());

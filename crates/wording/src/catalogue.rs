@@ -16,13 +16,15 @@ pub struct File {
 }
 
 /// All parts of all catalogues. A sentence stands in one part of each language.
-pub const FILES: [File; 6] = [
+pub const FILES: [File; 8] = [
     File { name: "web.de.po", language: Language::German, text: include_str!("../po/web.de.po") },
     File { name: "console.de.po", language: Language::German, text: include_str!("../po/console.de.po") },
     File { name: "admin.de.po", language: Language::German, text: include_str!("../po/admin.de.po") },
+    File { name: "doctor.de.po", language: Language::German, text: include_str!("../po/doctor.de.po") },
     File { name: "web.ja.po", language: Language::Japanese, text: include_str!("../po/web.ja.po") },
     File { name: "console.ja.po", language: Language::Japanese, text: include_str!("../po/console.ja.po") },
     File { name: "admin.ja.po", language: Language::Japanese, text: include_str!("../po/admin.ja.po") },
+    File { name: "doctor.ja.po", language: Language::Japanese, text: include_str!("../po/doctor.ja.po") },
 ];
 
 /// What separates a context from its sentence, as in gettext's compiled catalogues.

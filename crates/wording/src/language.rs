@@ -39,6 +39,15 @@ impl Language {
         Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(tag))
     }
 
+    /// That of a locale, as `LANG` names it: `de_DE.UTF-8`. English where it is none of them, or its letters are not UTF-8.
+    pub fn of_locale(locale: &str) -> Self {
+        let (name, letters) = locale.split_once('.').unwrap_or((locale, ""));
+        let letters = letters.split('@').next().unwrap_or_default();
+        let is_readable = ["utf-8", "utf8"].iter().any(|known| letters.eq_ignore_ascii_case(known));
+        let tag = name.split(['_', '@']).next().unwrap_or_default();
+        Self::of_tag(tag).filter(|_| is_readable).unwrap_or_default()
+    }
+
     /// Which of its forms a sentence with a number has.
     pub(crate) fn form(self, count: u64) -> usize {
         match self {
@@ -59,6 +68,24 @@ impl Language {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_locale_has_a_language_and_letters() {
+        for (locale, expected) in [
+            ("de_DE.UTF-8", Language::German),
+            ("de.utf8@euro", Language::German),
+            ("ja_JP.UTF-8", Language::Japanese),
+            ("ja_JP.eucJP", Language::English),
+            ("de_DE", Language::English),
+            ("de@euro", Language::English),
+            ("fr_FR.UTF-8", Language::English),
+            ("C.UTF-8", Language::English),
+            ("C", Language::English),
+            ("", Language::English),
+        ] {
+            assert_eq!(Language::of_locale(locale), expected, "{locale}");
+        }
+    }
 
     #[test]
     fn a_language_is_found_by_its_tag() {

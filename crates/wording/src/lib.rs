@@ -1,7 +1,8 @@
 //! What is said to people, in their language: English, German, Japanese.
 //!
 //! The English sentence stands in the code, in a macro: [`tr!`], [`trn!`] where a number decides on the form, [`trc!`] where the same
-//! English means two things, [`tr_html!`] and [`trn_html!`] where it is HTML. It is the key of its translations in the catalogues
+//! English means two things, [`tr_html!`] and [`trn_html!`] where it is HTML, [`tr_later!`] and [`trn_later!`] where it is kept until
+//! somebody reads it. It is the key of its translations in the catalogues
 //! (`crates/wording/po`, GNU gettext's format), which are part of the program. What a thread says meanwhile is in the language that
 //! [`speaking`] was called with, English without.
 //!
@@ -15,6 +16,7 @@
 mod accepted;
 mod catalogue;
 mod language;
+mod later;
 mod macros;
 #[cfg(any(test, feature = "pseudo"))]
 mod pseudo;
@@ -23,7 +25,8 @@ mod voice;
 
 pub use catalogue::{FILES, File};
 pub use language::Language;
+pub use later::Later;
 pub use sentence::{Count, Escaped, check, check_some, counted, counted_html, filled, filled_html, said, said_in};
 #[cfg(any(test, feature = "pseudo"))]
 pub use voice::pseudo;
-pub use voice::{english, language, speaking};
+pub use voice::{aside, english, language, speaking};

@@ -72,6 +72,37 @@ macro_rules! trn_html {
     }};
 }
 
+/// As [`tr!`], worded when it is shown, in the language of whoever reads it then: a [`Later`](crate::Later). What stands in its places is
+/// anything that becomes one: a text stays as it is.
+#[macro_export]
+macro_rules! tr_later {
+    ($text:literal $(,)?) => {{
+        const { $crate::check($text, &[]) };
+        $crate::Later::sentence($text)
+    }};
+    ($text:literal, $($name:ident $(= $value:expr)?),+ $(,)?) => {{
+        const { $crate::check($text, &[$(stringify!($name)),+]) };
+        $crate::Later::filled($text, ::std::vec![$((stringify!($name), $crate::Later::from($crate::value!($name $(= $value)?)))),+])
+    }};
+}
+
+/// As [`trn!`], worded when it is shown.
+#[macro_export]
+macro_rules! trn_later {
+    ($count:expr, $one:literal, $many:literal $(, $name:ident $(= $value:expr)?)* $(,)?) => {{
+        const {
+            $crate::check_some($one, &[$(stringify!($name),)* "n"]);
+            $crate::check_some($many, &[$(stringify!($name),)* "n"]);
+        };
+        $crate::Later::counted(
+            $crate::Count::count(&$count),
+            $one,
+            $many,
+            ::std::vec![$((stringify!($name), $crate::Later::from($crate::value!($name $(= $value)?)))),*],
+        )
+    }};
+}
+
 /// What is filled in for a name.
 #[doc(hidden)]
 #[macro_export]

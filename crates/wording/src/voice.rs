@@ -42,6 +42,14 @@ pub fn speaking<R>(language: Language, speaker: impl FnOnce() -> R) -> R {
     with(Voice::Of(language), speaker)
 }
 
+/// What `speaker` says on this thread is only compared with something, and said to nobody: [`english`] does not know it.
+pub fn aside<R>(speaker: impl FnOnce() -> R) -> R {
+    let known = KNOWN.take();
+    let result = speaker();
+    KNOWN.replace(known);
+    result
+}
+
 /// The language that this thread speaks.
 pub fn language() -> Language {
     match VOICE.get() {
@@ -108,6 +116,9 @@ mod tests {
             assert!(catch_unwind(|| speaking(Language::Japanese, || panic!("mid-sentence"))).is_err());
             assert_eq!(language(), Language::German);
             assert_eq!(english("Niemand"), "Niemand");
+            let undo = crate::said("Undo");
+            aside(|| (0..=KNOWN_MAX).for_each(|_| assert!(!crate::said("Timeline").is_empty())));
+            assert_eq!(english(undo), "Undo");
             std::thread::spawn(|| assert_eq!(language(), Language::English)).join().unwrap();
         });
         assert_eq!(language(), Language::English);

@@ -23,7 +23,11 @@ pub fn policy(policy: RemovalPolicy, shared: bool) -> String {
             tr!("what it deletes is deleted for all devices once each POP device has it")
         }
         (RemovalPolicy::ExpungeAfterDays(days), _) => {
-            return tr!("what it deletes is deleted for all devices {days} days later", days = days);
+            return trn!(
+                days,
+                "what it deletes is deleted for all devices {n} day later",
+                "what it deletes is deleted for all devices {n} days later"
+            );
         }
         (RemovalPolicy::Expunge, _) => tr!("what it deletes is deleted for all devices at once"),
     };

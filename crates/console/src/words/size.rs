@@ -29,14 +29,21 @@ pub(crate) fn usage(usage: &Usage) -> String {
         (None, None) => size,
         (Some(quota), None) => tr!("{size} of {quota}", size = size, quota = bytes(quota)),
         (None, Some(messages)) => {
-            tr!("{size}, {count} of {messages} messages", size = size, count = count, messages = messages)
+            trn!(
+                messages,
+                "{size}, {count} of {n} message",
+                "{size}, {count} of {n} messages",
+                size = size,
+                count = count
+            )
         }
-        (Some(quota), Some(messages)) => tr!(
-            "{size} of {quota}, {count} of {messages} messages",
+        (Some(quota), Some(messages)) => trn!(
+            messages,
+            "{size} of {quota}, {count} of {n} message",
+            "{size} of {quota}, {count} of {n} messages",
             size = size,
             quota = bytes(quota),
-            count = count,
-            messages = messages
+            count = count
         ),
     };
     match usage.percent() {
@@ -111,10 +118,15 @@ pub fn domain_limits(limits: DomainLimits) -> String {
     let DomainLimits { accounts, quota_bytes } = limits;
     match (accounts, quota_bytes.map(bytes)) {
         (None, None) => tr!("no limits of its own").to_owned(),
-        (Some(accounts), None) => tr!("{accounts} accounts at most", accounts = accounts),
+        (Some(accounts), None) => trn!(accounts, "{n} account at most", "{n} accounts at most"),
         (None, Some(bytes)) => tr!("{bytes} for each account at most", bytes = bytes),
         (Some(accounts), Some(bytes)) => {
-            tr!("{accounts} accounts at most, {bytes} for each at most", accounts = accounts, bytes = bytes)
+            trn!(
+                accounts,
+                "{n} account at most, {bytes} for it at most",
+                "{n} accounts at most, {bytes} for each at most",
+                bytes = bytes
+            )
         }
     }
 }

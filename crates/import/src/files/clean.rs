@@ -104,7 +104,7 @@ impl Learned {
         let why = format!(
             "they come without some of their keywords: an import takes {LEARNED_MAX} from headers, and a mailbox keeps them for good"
         );
-        (self.messages > 0).then(|| (format!("{} messages", self.messages), why))
+        (self.messages > 0).then(|| (messages(self.messages), why))
     }
 }
 
@@ -304,4 +304,9 @@ impl<T: Takes> Cleaner<T> {
 
 fn moment(value: &[u8]) -> Option<Timestamp> {
     date::parse(value).map(|read| Timestamp::from_unix_seconds(read.unix_seconds))
+}
+
+/// So many messages, in words.
+pub(super) fn messages(count: usize) -> String {
+    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }

@@ -191,7 +191,7 @@ impl Source for Mbox {
 
     fn left_behind(&mut self) -> Vec<(String, String)> {
         let removed = self.open.as_ref().map(|open| open.removed).filter(|removed| *removed > 0);
-        let removed = removed.map(|removed| (format!("{removed} messages"), REMOVED.to_owned()));
+        let removed = removed.map(|removed| (clean::messages(removed), REMOVED.to_owned()));
         removed.into_iter().chain(self.learned.told()).collect()
     }
 

@@ -41,10 +41,10 @@ pub(crate) fn let_in(known: &Introduction, first: Timestamp, now: Timestamp) -> 
     if left <= 0 {
         return Admission::Admit;
     }
-    let domain = shown(&known.mail_from.domain);
+    let (domain, seconds) = (shown(&known.mail_from.domain), (left + 999) / 1000);
+    let unit = if seconds == 1 { "second" } else { "seconds" };
     Admission::ComeAgain(Reason(format!(
-        "No mail of {domain} from {} is known here yet: try again in {} seconds, then it is taken (greylisting)",
-        known.address,
-        (left + 999) / 1000
+        "No mail of {domain} from {} is known here yet: try again in {seconds} {unit}, then it is taken (greylisting)",
+        known.address
     )))
 }

@@ -5,6 +5,7 @@
 use mailflow::{Consequence, Enforcement, Greylist, SpfFail};
 use scan::Down;
 use session::Network;
+use wording::{Later, tr_later};
 
 use super::{Finding, State};
 use crate::config::{Config, Security};
@@ -27,18 +28,18 @@ struct Danger {
     is_so: fn(&Config) -> bool,
     state: State,
     /// What comes of it.
-    why: &'static str,
+    why: Later,
     /// What to do.
-    advice: &'static str,
+    advice: Later,
 }
 
 /// Dangers of what is configured.
 pub(super) fn options(config: &Config) -> Vec<Finding> {
     let dangers = DANGERS.iter().filter(|danger| (danger.is_so)(config));
     let finding = |danger: &Danger| {
-        Finding::new(format!("option {}", danger.option), danger.why)
-            .found("it is set to what is dangerous")
-            .but(danger.state, danger.advice)
+        Finding::new(tr_later!("option {option}", option = danger.option), danger.why.clone())
+            .found(tr_later!("it is set to what is dangerous"))
+            .but(danger.state, danger.advice.clone())
     };
     dangers.map(finding).collect()
 }
@@ -48,71 +49,89 @@ const DANGERS: &[Danger] = &[
         option: "sender.trusted_relays",
         is_so: |config| is_wide(&config.sender.trusted_relays),
         state: State::Wrong,
-        why: "whoever is in that network says who a message comes from, is held to no limit, and nothing of it is refused",
-        advice: "name the addresses of your relays, not a network that others are in",
+        why: tr_later!(
+            "whoever is in that network says who a message comes from, is held to no limit, and nothing of it is refused"
+        ),
+        advice: tr_later!("name the addresses of your relays, not a network that others are in"),
     },
     Danger {
         option: "listen.proxy_from",
         is_so: |config| is_wide(&config.proxies),
         state: State::Wrong,
-        why: "whoever is in that network connects as whatever address they like: no limit and no list holds for them",
-        advice: "name the addresses of your balancers, not a network that others are in",
+        why: tr_later!(
+            "whoever is in that network connects as whatever address they like: no limit and no list holds for them"
+        ),
+        advice: tr_later!("name the addresses of your balancers, not a network that others are in"),
     },
     Danger {
         option: "sender.check",
         is_so: |config| !config.sender.check,
         state: State::Warning,
-        why: "nobody looks at who mail comes from: what is forged arrives as if it were true, and nothing of it is reported",
-        advice: "take the option out, unless something in front of this server looks",
+        why: tr_later!(
+            "nobody looks at who mail comes from: what is forged arrives as if it were true, and nothing of it is reported"
+        ),
+        advice: tr_later!("take the option out, unless something in front of this server looks"),
     },
     Danger {
         option: "sender.dmarc",
         is_so: |config| config.sender.dmarc == Enforcement::Off,
         state: State::Warning,
-        why: "mail in the names of banks and of your own domain arrives, though those domains ask to have it refused",
-        advice: "set it to \"follow\", or to \"junk\" where you fear for good mail",
+        why: tr_later!(
+            "mail in the names of banks and of your own domain arrives, though those domains ask to have it refused"
+        ),
+        advice: tr_later!("set it to \"follow\", or to \"junk\" where you fear for good mail"),
     },
     Danger {
         option: "sender.spf_fail",
         is_so: |config| config.sender.spf_fail == SpfFail::Reject,
         state: State::Warning,
-        why: "mail that somebody has forwarded here is refused: it comes from a host that its domain does not know",
-        advice: "set it to \"dmarc\": then a signature still helps",
+        why: tr_later!(
+            "mail that somebody has forwarded here is refused: it comes from a host that its domain does not know"
+        ),
+        advice: tr_later!("set it to \"dmarc\": then a signature still helps"),
     },
     Danger {
         option: "sender.bad_helo",
         is_so: |config| config.sender.doubts.bad_helo == Consequence::Reject,
         state: State::Warning,
-        why: "good hosts with an odd name are refused, which RFC 5321 §4.1.4 forbids",
-        advice: "set it to \"hint\": the junk filters learn what it says",
+        why: tr_later!("good hosts with an odd name are refused, which RFC 5321 §4.1.4 forbids"),
+        advice: tr_later!("set it to \"hint\": the junk filters learn what it says"),
     },
     Danger {
         option: "sender.no_reverse_name",
         is_so: |config| config.sender.doubts.no_reverse_name == Consequence::Reject,
         state: State::Warning,
-        why: "small hosts that cannot have a name are refused, and mail of all while their name servers say nothing of it",
-        advice: "set it to \"hint\" or \"junk\"",
+        why: tr_later!(
+            "small hosts that cannot have a name are refused, and mail of all while their name servers say nothing of it"
+        ),
+        advice: tr_later!("set it to \"hint\" or \"junk\""),
     },
     Danger {
         option: "sender.greylist",
         is_so: |config| config.sender.greylist == Greylist::All,
         state: State::Warning,
-        why: "every first mail is late, codes to log in elsewhere among them; some large hosts come again from other addresses for hours",
-        advice: "set it to \"suspicious\"",
+        why: tr_later!(
+            "every first mail is late, codes to log in elsewhere among them; some large hosts come again from other addresses for hours"
+        ),
+        advice: tr_later!("set it to \"suspicious\""),
     },
     Danger {
         option: "sender.wait_for_dns",
         is_so: |config| config.sender.wait_for_dns,
         state: State::Warning,
-        why: "while the name servers of a domain are down its mail does not arrive, and comes back after some days",
-        advice: "take the option out: then such mail is taken, and says that its sender is not known",
+        why: tr_later!(
+            "while the name servers of a domain are down its mail does not arrive, and comes back after some days"
+        ),
+        advice: tr_later!("take the option out: then such mail is taken, and says that its sender is not known"),
     },
     Danger {
         option: "junk.filters_down",
         is_so: |config| config.junk.filters_down == Down::Later && config.junk.filters().is_some(),
         state: State::Warning,
-        why: "while a filter does not answer no mail arrives, and what waits elsewhere comes back after some days",
-        advice: "watch the filter, or set the option to \"accept\"",
+        why: tr_later!(
+            "while a filter does not answer no mail arrives, and what waits elsewhere comes back after some days"
+        ),
+        advice: tr_later!("watch the filter, or set the option to \"accept\""),
     },
     Danger {
         option: "smarthost.security",
@@ -120,78 +139,80 @@ const DANGERS: &[Danger] = &[
             config.smarthost.as_ref().is_some_and(|host| host.security == Security::None && !is_here(&host.host))
         },
         state: State::Wrong,
-        why: "all mail, and the password if there is one, goes to that host in the clear",
-        advice: "set it to \"starttls\" or \"tls\"",
+        why: tr_later!("all mail, and the password if there is one, goes to that host in the clear"),
+        advice: tr_later!("set it to \"starttls\" or \"tls\""),
     },
     Danger {
         option: "delivery.by",
         is_so: |config| config.delivery.by.is_none() && config.smarthost.is_none(),
         state: State::Warning,
-        why: "mail for others is refused: there is no way out",
-        advice: "set it to \"mx\", or name a [smarthost]",
+        why: tr_later!("mail for others is refused: there is no way out"),
+        advice: tr_later!("set it to \"mx\", or name a [smarthost]"),
     },
     Danger {
         option: "delivery.port",
         is_so: |config| config.uses_mx() && config.delivery.port != 25,
         state: State::Wrong,
-        why: "no host of others takes mail on another port than 25",
-        advice: "take the option out",
+        why: tr_later!("no host of others takes mail on another port than 25"),
+        advice: tr_later!("take the option out"),
     },
     Danger {
         option: "delivery.mta_sts",
         is_so: |config| config.uses_mx() && !config.delivery.mta_sts,
         state: State::Warning,
-        why: "whoever is between this server and another one reads mail along, though that domain asks for proof",
-        advice: "take the option out",
+        why: tr_later!(
+            "whoever is between this server and another one reads mail along, though that domain asks for proof"
+        ),
+        advice: tr_later!("take the option out"),
     },
     Danger {
         option: "queue.hold_strangers",
         is_so: |config| config.hold_strangers == 0,
         state: State::Warning,
-        why: "who steals a password sends junk in your name until your address is on lists: nobody is asked",
-        advice: "take the option out; owners let their own mail go with one click",
+        why: tr_later!("who steals a password sends junk in your name until your address is on lists: nobody is asked"),
+        advice: tr_later!("take the option out; owners let their own mail go with one click"),
     },
     Danger {
         option: "queue.recipients_per_day",
         is_so: |config| config.recipients_per_day > RECIPIENTS_PER_DAY_MAX,
         state: State::Warning,
-        why: "who steals a password sends as much before anything stops it",
-        advice: "set it to what your largest sender needs",
+        why: tr_later!("who steals a password sends as much before anything stops it"),
+        advice: tr_later!("set it to what your largest sender needs"),
     },
     Danger {
         option: "queue.lifetime_hours",
         is_so: |config| config.queue_lifetime_hours < LIFETIME_HOURS_MIN,
         state: State::Warning,
-        why: "mail for a host that is down for a weekend comes back",
-        advice: "set it to 120",
+        why: tr_later!("mail for a host that is down for a weekend comes back"),
+        advice: tr_later!("set it to 120"),
     },
     Danger {
         option: "retention_days",
         is_so: |config| config.retention_days == 0,
         state: State::Warning,
-        why: "what a device removes by a slip, or with a stolen password, is gone for good within the hour",
-        advice: "set it to 30",
+        why: tr_later!("what a device removes by a slip, or with a stolen password, is gone for good within the hour"),
+        advice: tr_later!("set it to 30"),
     },
     Danger {
         option: "limits.message_bytes_max",
         is_so: |config| config.message_bytes_max < MESSAGE_BYTES_MIN,
         state: State::Warning,
-        why: "mail with the attachments that people send each other is refused",
-        advice: "set it to 52428800",
+        why: tr_later!("mail with the attachments that people send each other is refused"),
+        advice: tr_later!("set it to 52428800"),
     },
     Danger {
         option: "limits.mx_connections_per_network_max",
         is_so: |config| config.networks.connections_per_network_max < SHARE_MIN,
         state: State::Warning,
-        why: "large senders, whose hosts are near each other, are put off, and their mail is late",
-        advice: "set it to 100",
+        why: tr_later!("large senders, whose hosts are near each other, are put off, and their mail is late"),
+        advice: tr_later!("set it to 100"),
     },
     Danger {
         option: "limits.tarpit_millis_max",
         is_so: |config| config.tarpit_millis_max == 0,
         state: State::Warning,
-        why: "who tries names and passwords tries as many as the line carries",
-        advice: "take the option out",
+        why: tr_later!("who tries names and passwords tries as many as the line carries"),
+        advice: tr_later!("take the option out"),
     },
     Danger {
         option: "listen.smtp",
@@ -200,8 +221,8 @@ const DANGERS: &[Danger] = &[
             is_off(Service::Smtp) && is_off(Service::Lmtp)
         },
         state: State::Wrong,
-        why: "no mail comes in from others: neither port 25 nor LMTP is open",
-        advice: "take the option out, or let a mail system in front of this server use listen.lmtp",
+        why: tr_later!("no mail comes in from others: neither port 25 nor LMTP is open"),
+        advice: tr_later!("take the option out, or let a mail system in front of this server use listen.lmtp"),
     },
 ];
 
@@ -230,7 +251,7 @@ mod tests {
         };
         let found = |more: &str| {
             let config = read(&format!("{USUAL}{more}\n"));
-            options(&config).into_iter().map(|finding| finding.check).collect::<Vec<_>>()
+            options(&config).into_iter().map(|finding| finding.check.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(found(""), Vec::<String>::new());
         let harmless = "sender.trusted_relays = [\"10.0.0.0/24\", \"2001:db8::1\"]\nlisten.proxy_from = [\"10.0.0.5\"]\n\

@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use dns::{Dns, Error, Tlsa};
-use web::setup::{DnsRecord, KEY_IN_USE, SIGNS};
+use web::setup::DnsRecord;
+use wording::{Later, tr_later};
 
-use super::{Finding, State};
+use super::{Finding, State, unanswered};
 
-const PUBLISH: &str = "publish it (`pillarbox domain records --form` shows it as the form of a provider wants it)";
+const PUBLISH: Later =
+    tr_later!("publish it (`pillarbox domain records --form` shows it as the form of a provider wants it)");
 
 /// Whether a record is published; `addresses`: those of this server.
 pub(super) async fn published(dns: &Dns, addresses: &[IpAddr], record: &DnsRecord) -> Finding {
     let name = record.name.trim_end_matches('.');
-    let finding = Finding::new(format!("{} of {name}", record.kind), &record.purpose).expecting(record.plain_value());
+    let finding = Finding::new(record.check(), record.purpose.clone()).expecting(record.plain_value());
     let compared = match record.kind.as_str() {
         "MX" => exchanger(dns, name, record, &finding).await,
         "SRV" => service(dns, name, record, &finding).await,
@@ -21,10 +23,10 @@ pub(super) async fn published(dns: &Dns, addresses: &[IpAddr], record: &DnsRecor
         "TLSA" => key(dns, name, record, &finding).await,
         _ => dns.txt(name).await.map(|answer| {
             let texts = answer.records.iter().map(|text| String::from_utf8_lossy(text).into_owned());
-            text(finding.clone(), texts.collect())
+            text(finding.clone(), record, texts.collect())
         }),
     };
-    compared.unwrap_or_else(|error| finding.found(error.to_string()).but(State::Unknown, "ask again later"))
+    compared.unwrap_or_else(|error| unanswered(finding, &error))
 }
 
 async fn exchanger(dns: &Dns, name: &str, record: &DnsRecord, finding: &Finding) -> Result<Finding, Error> {
@@ -33,7 +35,11 @@ async fn exchanger(dns: &Dns, name: &str, record: &DnsRecord, finding: &Finding)
     let found: Vec<String> = records.iter().map(|mx| format!("{} {}.", mx.preference, mx.exchange)).collect();
     let is_there = records.iter().any(|mx| mx.exchange.eq_ignore_ascii_case(host));
     let finding = finding.clone().found(found.join(", "));
-    Ok(if is_there { finding } else { finding.but(State::Wrong, format!("no mail comes here: {PUBLISH}")) })
+    Ok(if is_there {
+        finding
+    } else {
+        finding.but(State::Wrong, tr_later!("no mail comes here: {publish}", publish = PUBLISH))
+    })
 }
 
 async fn service(dns: &Dns, name: &str, record: &DnsRecord, finding: &Finding) -> Result<Finding, Error> {
@@ -65,33 +71,38 @@ async fn key(dns: &Dns, name: &str, record: &DnsRecord, finding: &Finding) -> Re
     let finding = finding.clone().found(found.join(", "));
     Ok(match found.contains(&record.value) {
         true => finding,
-        false if found.is_empty() => finding.found("none, so DANE is not used"),
-        false if record.purpose == KEY_IN_USE => finding
-            .but(State::Wrong, format!("servers that look at it send no mail here: {PUBLISH}, or remove the others")),
+        false if found.is_empty() => finding.found(tr_later!("none, so DANE is not used")),
+        false if record.in_use => finding.but(
+            State::Wrong,
+            tr_later!("servers that look at it send no mail here: {publish}, or remove the others", publish = PUBLISH),
+        ),
         false => finding.but(State::Warning, PUBLISH),
     })
 }
 
 /// What the texts of a name say about the one that is expected.
-pub(super) fn text(finding: Finding, texts: Vec<String>) -> Finding {
+fn text(finding: Finding, record: &DnsRecord, texts: Vec<String>) -> Finding {
+    let expected = record.plain_value();
     let version = |text: &str| text.split([';', ' ']).next().unwrap_or_default().to_ascii_lowercase();
-    let wanted = version(&finding.expected);
+    let wanted = version(&expected);
     let of_kind: Vec<String> = texts.into_iter().filter(|text| version(text) == wanted).collect();
     let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
-    let is_same = of_kind.iter().any(|text| without_blanks(text) == without_blanks(&finding.expected));
+    let is_same = of_kind.iter().any(|text| without_blanks(text) == without_blanks(&expected));
     let finding = finding.found(of_kind.join(", "));
     match (of_kind.len(), wanted.as_str()) {
         // RFC 7208 §4.5, RFC 7489 §6.6.3: two of them are none.
-        (2.., "v=spf1" | "v=dmarc1") => finding.but(State::Wrong, "there are several, which counts as none: leave one"),
+        (2.., "v=spf1" | "v=dmarc1") => {
+            finding.but(State::Wrong, tr_later!("there are several, which counts as none: leave one"))
+        }
         _ if is_same => finding,
         // The next key is not used yet, and the one before not any more.
-        (0, "v=dkim1") if finding.why != SIGNS => finding.but(State::Warning, PUBLISH),
+        (0, "v=dkim1") if !record.in_use => finding.but(State::Warning, PUBLISH),
         (0, "v=spf1" | "v=dmarc1" | "v=dkim1") => {
-            finding.but(State::Wrong, format!("other servers distrust mail: {PUBLISH}"))
+            finding.but(State::Wrong, tr_later!("other servers distrust mail: {publish}", publish = PUBLISH))
         }
         (0, _) => finding.but(State::Warning, PUBLISH),
         // A policy of the operator's own.
         (_, "v=spf1" | "v=dmarc1" | "v=tlsrptv1") => finding,
-        (_, _) => finding.but(State::Wrong, format!("it is another one: {PUBLISH}")),
+        (_, _) => finding.but(State::Wrong, tr_later!("it is another one: {publish}", publish = PUBLISH)),
     }
 }

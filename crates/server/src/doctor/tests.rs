@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 fn record(name: &str, kind: &str, value: &str) -> DnsRecord {
-    DnsRecord { name: format!("{name}."), kind: kind.into(), value: value.into(), purpose: "x".into() }
+    DnsRecord { name: format!("{name}."), kind: kind.into(), value: value.into(), purpose: "x".into(), in_use: false }
 }
 
 fn resolver(server: &FakeServer) -> Dns {
@@ -47,10 +47,7 @@ fn wanted() -> Vec<DnsRecord> {
         record("example.org", "MX", "10 mail.example.org."),
         record("example.org", "TXT", "\"v=spf1 mx ~all\""),
         record("_dmarc.example.org", "TXT", "\"v=DMARC1; p=quarantine\""),
-        DnsRecord {
-            purpose: web::setup::SIGNS.to_owned(),
-            ..record("a._domainkey.example.org", "TXT", "\"v=DKIM1; k=rsa; p=AAAA\"")
-        },
+        DnsRecord { in_use: true, ..record("a._domainkey.example.org", "TXT", "\"v=DKIM1; k=rsa; p=AAAA\"") },
         record("autoconfig.example.org", "CNAME", "mail.example.org."),
         record("_imaps._tcp.example.org", "SRV", "0 1 993 mail.example.org."),
         record("_pop3._tcp.example.org", "SRV", "0 0 0 ."),
@@ -97,19 +94,17 @@ fn each_record_that_is_missing_or_another_one_is_found() {
 fn keys_in_the_dns_are_none_or_ours() {
     let server = zone();
     let digest = |octet: &str| format!("3 1 1 {}", octet.repeat(32));
-    let of = |octet: &str, purpose: &str| DnsRecord {
-        purpose: purpose.to_owned(),
-        ..record("_25._tcp.mail.example.org", "TLSA", &digest(octet))
-    };
-    let look = |octet: &str, purpose: &str| {
-        let (dns, record) = (resolver(&server), of(octet, purpose));
+    let of =
+        |octet: &str, in_use: bool| DnsRecord { in_use, ..record("_25._tcp.mail.example.org", "TLSA", &digest(octet)) };
+    let look = |octet: &str, in_use: bool| {
+        let (dns, record) = (resolver(&server), of(octet, in_use));
         runtime().block_on(records::published(&dns, &[], &record)).state
     };
-    assert_eq!(look("ab", web::setup::KEY_IN_USE), State::Fine, "DANE is not for every zone");
+    assert_eq!(look("ab", true), State::Fine, "DANE is not for every zone");
     server.add("_25._tcp.mail.example.org", "TLSA", &digest("AB"));
-    assert_eq!(look("ab", web::setup::KEY_IN_USE), State::Fine);
-    assert_eq!(look("cd", web::setup::KEY_IN_USE), State::Wrong, "who looks at it sends nothing here");
-    assert_eq!(look("cd", "the next one"), State::Warning);
+    assert_eq!(look("ab", true), State::Fine);
+    assert_eq!(look("cd", true), State::Wrong, "who looks at it sends nothing here");
+    assert_eq!(look("cd", false), State::Warning);
 }
 
 #[test]
@@ -164,8 +159,8 @@ fn without_a_dns_that_is_all_that_is_said_about_it() {
     server.treat("mail.example.org", dns::fake::Manner::Failing);
     let findings = runtime().block_on(examine(&config, &resolver(&server), &[("example.org".to_owned(), wanted())]));
     let last = findings.last().unwrap();
-    assert_eq!((last.check.as_str(), last.state), ("address of mail.example.org", State::Wrong));
-    assert!(findings.iter().all(|finding| !finding.check.starts_with("MX")));
+    assert_eq!((last.check.to_string().as_str(), last.state), ("address of mail.example.org", State::Wrong));
+    assert!(findings.iter().all(|finding| !finding.check.to_string().starts_with("MX")));
 }
 
 #[test]
@@ -181,4 +176,56 @@ fn room_and_time_have_bounds() {
     );
     let secs = |secs| off(finding(), secs).state;
     assert_eq!([secs(5), secs(6), secs(60), secs(61)], [State::Fine, State::Warning, State::Warning, State::Wrong]);
+}
+
+/// All that is found in a world where much is wrong.
+fn ill() -> Vec<Finding> {
+    let (server, listener) = (zone(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    for name in ["_dmarc.example.org", "a._domainkey.example.org", "_imaps._tcp.example.org"] {
+        server.clear(name);
+    }
+    server.add("example.org", "TXT", "\"v=spf1 -all\"");
+    server.add("25.2.0.192.zen.spamhaus.org", "A", "127.0.0.4");
+    server.add("25.2.0.192.bl.spamcop.net", "A", "127.255.255.254");
+    server.treat("25.2.0.192.b.barracudacentral.org", dns::fake::Manner::Failing);
+    let mut config = Config {
+        listen: Default::default(),
+        hostname: "mail.example.org".into(),
+        data_dir: "/nowhere".into(),
+        ..Config::default()
+    };
+    config.sender.check = false;
+    config.listen.insert(crate::service::Service::Imaps, vec![([127, 0, 0, 1], port).into()]);
+    let digest = format!("3 1 1 {}", "ab".repeat(32));
+    let key = DnsRecord { in_use: true, ..record("_25._tcp.mail.example.org", "TLSA", &digest) };
+    server.add("_25._tcp.mail.example.org", "TLSA", &format!("3 1 1 {}", "CD".repeat(32)));
+    let domains = [("example.org".to_owned(), [wanted(), vec![key]].concat())];
+    let mut findings = runtime().block_on(examine(&config, &resolver(&server), &domains));
+    let elsewhere = Elsewhere { well_known: "nowhere.example", ..ELSEWHERE };
+    findings.push(runtime().block_on(network::way_out(&config, &resolver(&server), &elsewhere)));
+    findings.push(off(Finding::new("x", "x"), 61));
+    findings.push(room(Finding::new("x", "x"), 1));
+    findings
+}
+
+#[test]
+fn what_is_found_is_worded_in_the_language_of_whoever_reads_it() {
+    let findings = ill();
+    assert!(findings.len() > 20, "{findings:?}");
+    let said = |finding: &Finding| {
+        let Finding { check, found, expected, why, advice, .. } = finding;
+        wording::pseudo(|| [check, found, expected, why, advice].map(ToString::to_string))
+    };
+    for (at, finding) in findings.iter().enumerate() {
+        let [check, found, expected, why, advice] = said(finding);
+        // Of the tests themselves: "x". Records, names of hosts, and what the system says of a file, are the same in each language.
+        let is_said = |text: &str| text.is_empty() || text == "x" || text.starts_with('⟦');
+        let is_value = |text: &str| is_said(text) || text.contains([';', '=', '.', ',', ' ']) && !text.contains("not ");
+        assert!([&check, &why, &advice].iter().all(|text| is_said(text)), "{at}: {check}: {why}; {advice}");
+        assert!(is_value(&found) && is_value(&expected), "{at}: {check}: {found}; {expected}");
+        let german = wording::speaking(wording::Language::German, || finding.advice.to_string());
+        assert!(advice.is_empty() || german != finding.advice.to_string(), "{german}");
+    }
 }

@@ -11,6 +11,7 @@ use super::Account;
 use super::on_behalf::{Guest, OnBehalf};
 use crate::Permit;
 use crate::device::{Credential, Device, LastLogin};
+use crate::device_name::OTHER_DEVICES;
 use crate::error::Error;
 use crate::ids::{AccountId, DeviceId, MailboxId};
 use crate::journal::{Actor, Change, OfMailbox};
@@ -113,7 +114,7 @@ impl Account {
                 Ok(()) | Err(_) => Ok(found),
             };
         }
-        let (whole, mut others) = (format!("{name} (other devices)"), name.to_owned());
+        let (whole, mut others) = (format!("{name}{OTHER_DEVICES}"), name.to_owned());
         cut(&mut others);
         self.transact(move |tx| {
             let of_guest =

@@ -10,7 +10,7 @@ pub(super) use read::origins;
 
 use super::close_maildrop::Places;
 use crate::brake::{Burst, Findings, Of, Pace, Removals, Share, Verdict, decide};
-use crate::device::Credential;
+use crate::device::{Credential, Device};
 use crate::error::Error;
 use crate::flags::{FlagBits, Flags, SystemFlag};
 use crate::hold::{Batch, Hold};
@@ -350,7 +350,7 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         hold.last_at = hold.last_at.max(actor.now);
         self.put(key::hold(hold.id), hold.encode());
-        let device = self.state.devices.get(&actor.device).map(|device| device.name.clone());
+        let device = self.state.devices.get(&actor.device).map(Device::shown_name);
         if let (Some(device), Some(all)) = (device, new)
             && !self.has_asked_before(&hold)?
         {

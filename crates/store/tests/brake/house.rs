@@ -10,6 +10,7 @@ use store::{
     Account, AccountId, Actor, DeviceId, EmailId, Expunge, FlagChange, FlagMode, Flags, LanguageTag, MailboxId,
     MaildropOptions, NewMessage, Protocol, Store, StoreOptions, SystemFlag, Target, Timestamp, Uid,
 };
+use wording::Later;
 
 pub const HOUR: i64 = 3600 * 1000;
 pub const DAY: i64 = 24 * HOUR;
@@ -27,9 +28,9 @@ pub struct House {
 struct Facts;
 
 impl AsksOwner for Facts {
-    fn letter(&self, hold: &Hold, device: &str, held_mailbox: &str, language: Option<LanguageTag>) -> Vec<u8> {
+    fn letter(&self, hold: &Hold, device: &Later, held_mailbox: &str, language: Option<LanguageTag>) -> Vec<u8> {
         let language = language.map(|tag| format!(" in {tag:?}")).unwrap_or_default();
-        let text = format!("{} messages, {device:?}, {held_mailbox:?}{language}", hold.messages);
+        let text = format!("{} messages, {:?}, {held_mailbox:?}{language}", hold.messages, device.to_string());
         format!("Subject: hold {}\r\n\r\n{text}\r\n", hold.id).into_bytes()
     }
 }

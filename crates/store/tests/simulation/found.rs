@@ -10,6 +10,7 @@ use store::{
     Account, AccountId, DeviceId, EmailId, Index, LanguageTag, Mailbox, MailboxId, Maildrop, MaildropOptions, ModSeq,
     Store, StoreOptions, Timestamp, Uid,
 };
+use wording::Later;
 
 pub struct FoundMailbox {
     pub mailbox: Mailbox,
@@ -33,7 +34,7 @@ pub struct Found {
 struct Letters;
 
 impl AsksOwner for Letters {
-    fn letter(&self, hold: &Hold, _device: &str, _held_mailbox: &str, _: Option<LanguageTag>) -> Vec<u8> {
+    fn letter(&self, hold: &Hold, _device: &Later, _held_mailbox: &str, _: Option<LanguageTag>) -> Vec<u8> {
         format!(
             "From: Pillarbox\r\nSubject: hold {}\r\n\r\nSomebody wanted to delete {} messages.\r\n",
             hold.id, hold.messages

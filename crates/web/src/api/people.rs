@@ -85,7 +85,11 @@ pub(crate) fn invite(caller: &Caller, fields: &Fields) -> Result<Done, Problem> 
     let domains = administration.inviting(&wanted)?;
     let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
     let link = administration.invite(fields.optional("address"), &domains, days, caller.now)?;
-    let text = tr!("Whoever gets this link makes an account, once, within {days} days. It is shown only now:", days);
+    let text = trn!(
+        days,
+        "Whoever gets this link makes an account, once, within {n} day. It is shown only now:",
+        "Whoever gets this link makes an account, once, within {n} days. It is shown only now:"
+    );
     Ok(Done::linking(text, caller.url(&format!("/invitation/{}", link.token)), &link.info.into()))
 }
 

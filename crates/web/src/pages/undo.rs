@@ -11,6 +11,7 @@ use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
+use console::words::moment::choices;
 use console::{DeviceCard, RemovalLine, UndoAnswer, parse_moment, shown};
 use store::DeviceId;
 
@@ -19,9 +20,6 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/undo", Handler::Owner(undo)),
     Route::post("/removals/{id}", Handler::Owner(answer)),
 ];
-
-/// What people choose from, in words that `console` understands.
-const MOMENTS: [&str; 5] = ["1 hour ago", "1 day ago", "2 days ago", "1 week ago", "30 days ago"];
 
 #[derive(Template)]
 #[template(path = "undo.html")]
@@ -34,7 +32,8 @@ struct UndoPage<'a> {
     /// What it would do, once it is clear what is meant.
     preview: Option<UndoAnswer>,
     wrong: Option<String>,
-    moments: [&'static str; 5],
+    /// What people choose from.
+    moments: [String; 5],
 }
 
 /// What is asked, as far as it is.
@@ -54,7 +53,7 @@ struct Ask<'a> {
 fn show(owner: &Owner, fields: &Fields) -> Outcome {
     let devices = api::devices::list(owner, &Fields::urlencoded(b"revoked=true")?)?;
     let device = devices.iter().find(|device| device.id.to_string() == fields.text("device"));
-    // "2 days ago" is another moment when the button is pressed: from here on it is written out.
+    // Two days ago is another moment when the button is pressed: from here on it is written out.
     let since = fields.optional("since").map(|since| parse_moment(since, owner.now));
     let (since, wrong) = match since {
         None => (String::new(), None),
@@ -81,7 +80,7 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
     let is_open = preview.is_none() && wrong.is_none();
     let removals = if is_open { api::history::removals(owner)? } else { Vec::new() };
     let frame = Frame::of(owner, "undo");
-    Answer::page(&UndoPage { frame, devices, removals, ask, preview, wrong, moments: MOMENTS })
+    Answer::page(&UndoPage { frame, devices, removals, ask, preview, wrong, moments: choices() })
 }
 
 /// What a device removed far more of than ever: brought back, or it was right.

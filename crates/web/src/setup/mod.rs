@@ -24,7 +24,7 @@ pub(crate) use mobileconfig::{MEDIA_TYPE as MOBILECONFIG_TYPE, Profile, mobileco
 pub use offered::{Offered, OfferedService, Protocol, Security};
 pub(crate) use pacc::{PATH as PACC_PATH, pacc};
 pub(crate) use qr::{QrImage, qr, thunderbird_payload};
-pub use records::{DnsRecord, KEY_IN_USE, SIGNS, names_for_pages, records_of};
+pub use records::{DnsRecord, names_for_pages, records_of};
 #[cfg(test)]
 pub(crate) use records::{dns_records, key_records};
 pub(crate) use sts::{PATH as STS_PATH, PREFIX as STS_PREFIX, policy as sts_policy};

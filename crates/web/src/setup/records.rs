@@ -7,16 +7,10 @@ use console::tlsa;
 use directory::{Directory, DomainInfo, Error, KeyState, SigningKey};
 use serde::{Deserialize, Serialize};
 use store::Timestamp;
+use wording::Later;
 
 /// A TXT record is made of strings that are no longer (RFC 1035 §3.3).
 const STRING_BYTES_MAX: usize = 255;
-
-/// What the record of a key is for that signs at the moment: without it signatures count for nothing.
-pub const SIGNS: &str = "the key that signs the domain's mail";
-
-/// What the record of the key of this host's certificate is for.
-pub const KEY_IN_USE: &str =
-    "other servers know this host by its key (DANE); counts only in a zone that is signed with DNSSEC";
 
 /// A record of the DNS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +22,19 @@ pub struct DnsRecord {
     /// As it stands in a zone file.
     pub value: String,
     /// What it is for.
-    pub purpose: String,
+    pub purpose: Later,
+    /// It has the key that is in use now: the one that signs, or that of this host's certificate.
+    #[serde(default)]
+    pub in_use: bool,
 }
 
 impl DnsRecord {
+    /// What whoever looks for it says that they looked at: `MX of example.org`.
+    #[must_use]
+    pub fn check(&self) -> Later {
+        tr_later!("{kind} of {name}", kind = &self.kind, name = self.name.trim_end_matches('.'))
+    }
+
     /// The name as the form of a DNS provider wants it: without the domain, `@` for the domain itself.
     #[must_use]
     pub fn name_below(&self, domain: &str) -> String {
@@ -90,12 +93,12 @@ pub(crate) fn key_records(domain: &str, offered: &Offered, keys: &[[u8; 32]]) ->
         kind: "TLSA".to_owned(),
         value: tlsa(key),
         purpose: match at {
-            0 => {
-                tr!("other servers know this host by its key (DANE); counts only in a zone that is signed with DNSSEC")
-            }
-            _ => tr!("the next key of this host: published before it is used, and beside the one in use"),
-        }
-        .to_owned(),
+            0 => tr_later!(
+                "other servers know this host by its key (DANE); counts only in a zone that is signed with DNSSEC"
+            ),
+            _ => tr_later!("the next key of this host: published before it is used, and beside the one in use"),
+        },
+        in_use: at == 0,
     };
     keys.iter().enumerate().filter(|_| is_here).map(record).collect()
 }
@@ -111,12 +114,13 @@ pub fn names_for_pages(domain: &str, offered: &Offered) -> Vec<String> {
 #[must_use]
 pub(crate) fn dns_records(domain: &str, offered: &Offered, keys: &[SigningKey]) -> Vec<DnsRecord> {
     let maker = Maker { domain, host: format!("{}.", offered.host) };
-    let mut records = vec![maker.record("", "MX", format!("10 {}", maker.host), tr!("mail for the domain comes here"))];
+    let mut records =
+        vec![maker.record("", "MX", format!("10 {}", maker.host), tr_later!("mail for the domain comes here"))];
     records.extend(maker.senders(keys));
     records.extend(maker.services(offered));
     if let Some(port) = offered.pages_port {
         let value = format!("0 1 {port} {}", maker.host);
-        records.push(maker.record("_autodiscover._tcp", "SRV", value, tr!("Outlook sets itself up")));
+        records.push(maker.record("_autodiscover._tcp", "SRV", value, tr_later!("Outlook sets itself up")));
     }
     if offered.pages_port == Some(443) {
         records.extend(maker.pages(domain, offered));
@@ -131,61 +135,67 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn record(&self, name: &str, kind: &str, value: String, purpose: &str) -> DnsRecord {
+    fn record(&self, name: &str, kind: &str, value: String, purpose: Later) -> DnsRecord {
         let domain = self.domain;
         DnsRecord {
             name: if name.is_empty() { format!("{domain}.") } else { format!("{name}.{domain}.") },
             kind: kind.to_owned(),
             value,
-            purpose: purpose.to_owned(),
+            purpose,
+            in_use: false,
         }
     }
 
-    fn text(&self, name: &str, text: &str, purpose: &str) -> DnsRecord {
+    fn text(&self, name: &str, text: &str, purpose: Later) -> DnsRecord {
         self.record(name, "TXT", quoted(text), purpose)
     }
 
     /// Who may send for the domain, and what follows when somebody else does.
     fn senders(&self, keys: &[SigningKey]) -> Vec<DnsRecord> {
-        let spf = tr!("this server may send for the domain; add what a smarthost or newsletter host asks for");
+        let spf = tr_later!("this server may send for the domain; add what a smarthost or newsletter host asks for");
         // RFC 7208 §5.4: whoever is MX. RFC 7489 §10.1 speaks against -all beside DMARC, which decides.
         let mut records = vec![self.text("", "v=spf1 mx ~all", spf)];
         for SigningKey { selector, record, state, .. } in keys {
             let purpose = match state {
-                KeyState::Signing => tr!("the key that signs the domain's mail"),
-                KeyState::Waiting => tr!("the next key: published before it signs"),
+                KeyState::Signing => tr_later!("the key that signs the domain's mail"),
+                KeyState::Waiting => tr_later!("the next key: published before it signs"),
                 KeyState::Retired(_) => {
-                    tr!("the key before: mail that it signed is still under way, remove it in two weeks")
+                    tr_later!("the key before: mail that it signed is still under way, remove it in two weeks")
                 }
             };
-            records.push(self.text(&format!("{selector}._domainkey"), record, purpose));
+            let record = self.text(&format!("{selector}._domainkey"), record, purpose);
+            records.push(DnsRecord { in_use: matches!(state, KeyState::Signing), ..record });
         }
         let postmaster = format!("postmaster@{}", self.domain);
         let dmarc = format!("v=DMARC1; p=quarantine; rua=mailto:{postmaster}");
-        records.push(self.text("_dmarc", &dmarc, tr!("mail in the domain's name that others send is taken for junk")));
+        records.push(self.text(
+            "_dmarc",
+            &dmarc,
+            tr_later!("mail in the domain's name that others send is taken for junk"),
+        ));
         let reports = format!("v=TLSRPTv1; rua=mailto:{postmaster}");
-        records.push(self.text("_smtp._tls", &reports, tr!("other servers report where TLS fails")));
+        records.push(self.text("_smtp._tls", &reports, tr_later!("other servers report where TLS fails")));
         records
     }
 
     fn services(&self, offered: &Offered) -> Vec<DnsRecord> {
         // RFC 6186 §3.4: IMAP is to be preferred; RFC 8314 §5.1: so is TLS from the first byte.
         let services = [
-            ("_imaps", Protocol::Imap, Security::Tls, 0, tr!("IMAP under TLS")),
-            ("_imap", Protocol::Imap, Security::StartTls, 5, tr!("IMAP with STARTTLS")),
-            ("_pop3s", Protocol::Pop3, Security::Tls, 10, tr!("POP3 under TLS")),
-            ("_pop3", Protocol::Pop3, Security::StartTls, 15, tr!("POP3 with STLS")),
-            ("_submissions", Protocol::Submission, Security::Tls, 0, tr!("sending under TLS")),
-            ("_submission", Protocol::Submission, Security::StartTls, 5, tr!("sending with STARTTLS")),
+            ("_imaps", Protocol::Imap, Security::Tls, 0, tr_later!("IMAP under TLS")),
+            ("_imap", Protocol::Imap, Security::StartTls, 5, tr_later!("IMAP with STARTTLS")),
+            ("_pop3s", Protocol::Pop3, Security::Tls, 10, tr_later!("POP3 under TLS")),
+            ("_pop3", Protocol::Pop3, Security::StartTls, 15, tr_later!("POP3 with STLS")),
+            ("_submissions", Protocol::Submission, Security::Tls, 0, tr_later!("sending under TLS")),
+            ("_submission", Protocol::Submission, Security::StartTls, 5, tr_later!("sending with STARTTLS")),
         ];
-        let record = |(label, protocol, security, priority, purpose): (&str, _, _, u8, &str)| {
+        let record = |(label, protocol, security, priority, purpose): (&str, _, _, u8, Later)| {
             let name = format!("{label}._tcp");
             match offered.of(protocol, security) {
                 Some(OfferedService { port, .. }) => {
                     self.record(&name, "SRV", format!("{priority} 1 {port} {}", self.host), purpose)
                 }
                 // RFC 6186 §3.4, RFC 2782: a target of "." says that there is no such service.
-                None => self.record(&name, "SRV", "0 0 0 .".to_owned(), &tr!("there is no {purpose}", purpose)),
+                None => self.record(&name, "SRV", "0 0 0 .".to_owned(), tr_later!("there is no {purpose}", purpose)),
             }
         };
         services.into_iter().map(record).collect()
@@ -193,19 +203,19 @@ impl Maker<'_> {
 
     /// What leads to the pages at port 443.
     fn pages(&self, domain: &str, offered: &Offered) -> Vec<DnsRecord> {
-        let name = |name: &str, purpose: &str| self.record(name, "CNAME", self.host.clone(), purpose);
-        let mut records = vec![name("autoconfig", tr!("Thunderbird and others set themselves up"))];
+        let name = |name: &str, purpose: Later| self.record(name, "CNAME", self.host.clone(), purpose);
+        let mut records = vec![name("autoconfig", tr_later!("Thunderbird and others set themselves up"))];
         if let Some(document) = pacc(domain, offered) {
-            records.push(name("ua-auto-config", tr!("programs that know PACC set themselves up")));
+            records.push(name("ua-auto-config", tr_later!("programs that know PACC set themselves up")));
             records.push(self.text(
                 "_ua-auto-config",
                 &digest_record(&document),
-                tr!("vouches for what they read there"),
+                tr_later!("vouches for what they read there"),
             ));
         }
         if let Some(policy) = sts::policy(offered) {
-            records.push(name("mta-sts", tr!("other servers read there that mail comes under TLS only")));
-            records.push(self.text("_mta-sts", &sts::record(&policy), tr!("says that they are to look there")));
+            records.push(name("mta-sts", tr_later!("other servers read there that mail comes under TLS only")));
+            records.push(self.text("_mta-sts", &sts::record(&policy), tr_later!("says that they are to look there")));
         }
         records
     }

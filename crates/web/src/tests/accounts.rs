@@ -48,15 +48,15 @@ fn a_list_is_tried_then_done_then_there() {
     let here = "/admin/accounts/import";
     let mut send = |dry_run: &str| alice.submit(here, here, &[("csv", LIST), ("dry_run", dry_run)]).text;
     let dry = send("true");
-    assert!(dry.contains("Nothing was done yet. 1 would be added, 1 are there already, 1 would be refused."), "{dry}");
+    assert!(dry.contains("Nothing was done yet. 1 to be added, 1 there already, 1 to be refused."), "{dry}");
     assert!(
         dry.contains("gives passwords away") && dry.contains("carol@example.org,Carol"),
         "the list is there to be sent"
     );
     assert!(world.auth.directory().account("carol@example.org").unwrap().is_none());
     let done = send("false");
-    assert!(done.contains("1 were added, 1 are there already, 1 were refused.") && !done.contains(",Carol"), "{done}");
-    assert!(send("false").contains("0 were added, 2 are there already, 1 were refused."));
+    assert!(done.contains("1 added, 1 there already, 1 refused.") && !done.contains(",Carol"), "{done}");
+    assert!(send("false").contains("0 added, 2 there already, 1 refused."));
     let mut carol = world.browser();
     assert_eq!(carol.log_in("carol@example.org", PASSWORD).status, StatusCode::SEE_OTHER);
     let record = world.auth.directory().who_logs_in("carol").unwrap().unwrap().1;

@@ -89,7 +89,7 @@ fn keywords_of_headers_have_a_limit_and_those_that_are_left_out_are_told() {
     assert_eq!(counts, [99, 2, 1]);
     assert_eq!(items[1].flags.keywords, ["k098", "k099"]);
     let told = mbox.left_behind();
-    assert!(told.len() == 1 && told[0].0 == "1 messages" && told[0].1.contains("takes 100"), "{told:?}");
+    assert!(told.len() == 1 && told[0].0 == "1 message" && told[0].1.contains("takes 100"), "{told:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::setup::DnsRecord;
 use crate::visit::Owner;
 use askama::Template;
 use console::{Finding, State};
+use wording::Later;
 
 pub(super) const ROUTES: &[Route] = &[Route::get("/admin/domains/records", Handler::Owner(show))];
 
@@ -23,8 +24,8 @@ struct RecordsPage<'a> {
 fn show(owner: &Owner, fields: &Fields) -> Outcome {
     let found = owner.site.examine(false).findings;
     let of = |record: &DnsRecord| {
-        let check = format!("{} of {}", record.kind, record.name.trim_end_matches('.'));
-        let expected = record.plain_value();
+        let check = record.check();
+        let expected = Later::from(record.plain_value());
         found.iter().find(|finding| finding.check == check && finding.expected == expected).cloned()
     };
     let records = api::addresses::records(owner, fields)?.into_iter().map(|record| (of(&record), record));
