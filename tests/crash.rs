@@ -1,5 +1,6 @@
 //! The real server is killed at random moments while many clients change the same mail, and started again on the same
-//! data: nothing that was acknowledged is lost, doubled or told differently.
+//! data: nothing that was acknowledged is lost, doubled or told differently. The same where the power goes with it, so that the disk
+//! forgets what was not flushed.
 //!
 //! `PILLARBOX_CRASH_SEED` brings a run's random numbers back (the moments of threads it cannot), `PILLARBOX_CRASH_ROUNDS`
 //! makes it longer.
@@ -18,6 +19,7 @@ mod support;
 
 use std::env;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,6 +29,7 @@ use crash::ledger::{COPIES, Ledger};
 use crash::retries::{self, Way};
 use crash::workload::{self, Account, Client, Work};
 use support::Failure;
+use support::power::{Forgotten, Power};
 use support::random::Random;
 use support::server::Server;
 
@@ -44,7 +47,35 @@ const FIRST_SELECT_MAX: Duration = Duration::from_secs(5);
 
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed() {
-    is_killed_again_and_again(Server::new(), ROUNDS);
+    is_killed_again_and_again(Server::new(), ROUNDS, &mut |_, _| ());
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_when_the_power_goes() {
+    let mut server = Server::new();
+    let Some(power) = Power::of(&mut server) else { return };
+    let mut forgotten = Forgotten::default();
+    is_killed_again_and_again(server, ROUNDS, &mut |_, random| forgotten += power.cut(random));
+    println!("in all {forgotten:?}");
+    assert!(forgotten.flushes > 0 && forgotten.sectors > 0, "nothing was at risk: {forgotten:?}");
+}
+
+/// The negative control: a disk that only says that it has written loses mail, and that is found.
+#[test]
+fn a_disk_that_lies_loses_mail_when_the_power_goes_and_the_checker_finds_it() {
+    let mut server = Server::new();
+    let Some(power) = Power::of(&mut server) else { return };
+    let lived = catch_unwind(AssertUnwindSafe(|| {
+        is_killed_again_and_again(server, ROUNDS, &mut |server, random| {
+            power.cut(random);
+            // Before that what is made once only, as the keys for TLS, has come to the disk.
+            power.lies(server);
+        });
+    }));
+    let told = lived.expect_err("nothing was lost");
+    let told = told.downcast_ref::<String>().expect("a sentence");
+    let finds = ["must be in", "MODSEQ", "UIDNEXT", "is acknowledged, but", "damaged", "[UNAVAILABLE]"];
+    assert!(finds.iter().any(|found| told.contains(found)), "{told}");
 }
 
 /// The same with the mailboxes in a database server, which goes on.
@@ -55,10 +86,13 @@ fn nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed_beside_post
     let file = place.path().join("postgres-url");
     fs::write(&file, cluster.url()).unwrap();
     let engine = format!("store = {{ engine = \"postgres\", url_file = {file:?} }}\n");
-    is_killed_again_and_again(Server::with(&engine), ROUNDS / 2);
+    is_killed_again_and_again(Server::with(&engine), ROUNDS / 2, &mut |_, _| ());
 }
 
-fn is_killed_again_and_again(mut server: Server, rounds: u64) {
+type Killed<'k> = dyn FnMut(&mut Server, &mut Random) + 'k;
+
+/// `killed` is called each time that it was.
+fn is_killed_again_and_again(mut server: Server, rounds: u64, killed: &mut Killed<'_>) {
     let mut random = Random::new(Random::seed("PILLARBOX_CRASH_SEED"));
     let rounds = env::var("PILLARBOX_CRASH_ROUNDS").map_or(rounds, |rounds| rounds.parse().unwrap());
     let accounts = [account(&server, "alice@example.org"), account(&server, "bob@example.org")];
@@ -70,6 +104,7 @@ fn is_killed_again_and_again(mut server: Server, rounds: u64) {
     let mut selects = Vec::new();
     for round in 1..=rounds {
         let (acknowledged, worked) = play(&mut server, &accounts, &mut random, round);
+        killed(&mut server, &mut random);
         if random.one_in(3) {
             check_all_is_well(&server, "the data of the killed server");
         }
@@ -104,11 +139,27 @@ fn is_killed_again_and_again(mut server: Server, rounds: u64) {
 /// A message is in many stages between its first octet and its answer, so the server dies at any of them.
 #[test]
 fn what_is_handed_over_again_after_the_server_was_killed_is_neither_lost_nor_doubled() {
+    is_handed_over_again(queueing(), &mut |_, _| ());
+}
+
+/// The same where the disk forgets what was not flushed, of the queue, too.
+#[test]
+fn what_is_handed_over_again_after_the_power_went_is_neither_lost_nor_doubled() {
+    let mut server = queueing();
+    let Some(power) = Power::of(&mut server) else { return };
+    is_handed_over_again(server, &mut |_, random| {
+        power.cut(random);
+    });
+}
+
+/// Nobody listens where its mail is to go: what is queued stays. Each message goes to somebody new, and nobody is to be asked about that.
+fn queueing() -> Server {
+    Server::with("smarthost = { host = \"127.0.0.1\", port = 1, security = \"none\" }\nqueue.hold_strangers = 0\n")
+}
+
+fn is_handed_over_again(mut server: Server, killed: &mut Killed<'_>) {
     let mut random = Random::new(Random::seed("PILLARBOX_CRASH_SEED"));
     let rounds = env::var("PILLARBOX_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
-    // Nobody listens there: what is queued stays. Each message goes to somebody new, and nobody is to be asked about that.
-    let more = "smarthost = { host = \"127.0.0.1\", port = 1, security = \"none\" }\nqueue.hold_strangers = 0\n";
-    let mut server = Server::with(more);
     [retries::ALICE, retries::BOB].iter().for_each(|address| server.add_account(address));
     let ways = [Way::Smtp, Way::Lmtp, Way::Submission];
     let mut clients: Vec<_> = (0..6).map(|number| retries::Client::new(ways[number % ways.len()], number)).collect();
@@ -133,6 +184,9 @@ fn what_is_handed_over_again_after_the_server_was_killed_is_neither_lost_nor_dou
                 server.kill();
             }
         });
+        if round < rounds {
+            killed(&mut server, &mut random);
+        }
         assert_eq!(server.faults(), Vec::<String>::new());
     }
     let (answered, retries) =

@@ -7,6 +7,7 @@
 pub mod imap;
 pub mod link;
 pub mod pop3;
+pub mod power;
 pub mod random;
 pub mod server;
 pub mod smtp;
