@@ -118,6 +118,10 @@ pub(crate) fn entry(entry: &JournalEntry, names: &Names<'_>) -> String {
         }
         Change::Account(OfAccount::Undone { device: None, .. }) => tr!("undid an undo").to_owned(),
         Change::Account(OfAccount::Cleared { .. }) => tr!("cleared what every POP device has").to_owned(),
+        Change::Account(OfAccount::Repaired) => {
+            tr!("made the account anew of what a damaged disk had left of it; what came before may be incomplete")
+                .to_owned()
+        }
     }
 }
 

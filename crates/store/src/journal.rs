@@ -346,6 +346,9 @@ pub enum OfAccount {
         /// Entries in between that are not its own.
         others: Stretches,
     },
+    /// The account was made anew of what was left of it on a damaged disk ([`crate::salvage`]). Entries before this one may be
+    /// missing, and messages may have gone of which none tells.
+    Repaired,
 }
 
 impl Change {
@@ -523,6 +526,7 @@ mod tests {
             Change::Account(OfAccount::Undone { device: None, first: ModSeq(4), others: others.clone() }),
             Change::Account(OfAccount::Cleared { first: ModSeq(4), others: Stretches::default() }),
             Change::Account(OfAccount::Cleared { first: ModSeq(4), others }),
+            Change::Account(OfAccount::Repaired),
         ];
         // As every version has written them since there is each.
         let written = [
@@ -556,6 +560,7 @@ mod tests {
             "010c04041900040206020c00",
             "010c04041504",
             "010c04041a040206020c00",
+            "010c04041e",
         ];
         for (change, written) in changes.iter().zip(written) {
             let bytes: Vec<u8> = written
@@ -573,7 +578,10 @@ mod tests {
                     JournalEntry { modseq: ModSeq(5), at: Timestamp(6), device, protocol, change: change.clone() };
                 assert_eq!(JournalEntry::decode(ModSeq(5), &entry.encode()), Ok(entry.clone()));
                 let expected = !entry.change.vanished(mailbox).is_empty()
-                    || matches!(&change, Change::Messages(OfMessages::Expunged { .. }));
+                    || matches!(
+                        &change,
+                        Change::Messages(OfMessages::Expunged { .. }) | Change::Account(OfAccount::Repaired)
+                    );
                 assert_eq!(JournalEntry::removes(&entry.encode()), Ok(expected), "{change:?}");
                 let mut short = entry.encode();
                 short.pop();
@@ -587,7 +595,7 @@ mod tests {
         let mut w = versioned();
         w.signed(6).number(4);
         Protocol::Imap.write(&mut w);
-        w.byte(30);
+        w.byte(31);
         assert_eq!(JournalEntry::removes(&w.0), Err(Corrupt));
         assert_eq!(JournalEntry::decode(ModSeq(5), &w.0), Err(Corrupt));
     }

@@ -8,7 +8,7 @@ use crate::engine::Snapshot;
 use crate::error::Error;
 use crate::ids::{AccountId, EmailId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Index;
-use crate::journal::JournalEntry;
+use crate::journal::{Change, JournalEntry, OfAccount};
 use crate::key;
 use crate::objects::Objects;
 use crate::record::{AccountRecord, BodyRecord, Digest, EmailRecord, Mailbox};
@@ -189,8 +189,8 @@ impl Account {
         journal_floor(&*self.snapshot()?)
     }
 
-    /// The UIDs that left a mailbox after `since`, ascending (RFC 7162 §3.2.5.2). When the journal does not go back so far:
-    /// every UID that could have been there and is not, which the RFC allows.
+    /// The UIDs that left a mailbox after `since`, ascending (RFC 7162 §3.2.5.2). When the journal does not go back so far, or has
+    /// lost entries since: every UID that could have been there and is not, which the RFC allows.
     ///
     /// # Errors
     /// [`Error::NoSuchMailbox`], faults.
@@ -208,8 +208,12 @@ impl Account {
         }
         let mut uids = Vec::new();
         let known = self.cell.quiet.since(mailbox, since);
-        let mut after = known.after;
+        let (mut after, mut has_gap) = (known.after, false);
         visit_removals(&*snapshot, known.to, |entry| {
+            if has_gap_before(&entry) {
+                has_gap = true;
+                return ControlFlow::Break(());
+            }
             let gone = entry.change.vanished(mailbox);
             if !gone.is_empty() {
                 after = entry.modseq;
@@ -217,6 +221,10 @@ impl Account {
             }
             ControlFlow::Continue(())
         })?;
+        if has_gap {
+            let index = of.index.clone().unwrap_or_default();
+            return Ok(missing_uids(&index, of.mailbox.uid_next));
+        }
         self.cell.quiet.note(mailbox, Stretch { after, to: snapshot.head().max(known.to) });
         uids.sort_unstable();
         Ok(uids)
@@ -225,7 +233,7 @@ impl Account {
 
 impl Account {
     /// The first change after `since` by which a message left a mailbox; `None` when there is none, or when the journal
-    /// does not go back so far.
+    /// does not go back so far, or has lost entries since.
     ///
     /// # Errors
     /// [`Error::NoSuchAccount`], faults.
@@ -236,6 +244,9 @@ impl Account {
         }
         let mut first = None;
         visit_removals(&*snapshot, since, |entry| {
+            if has_gap_before(&entry) {
+                return ControlFlow::Break(());
+            }
             if entry.change.vanished(mailbox).is_empty() {
                 return ControlFlow::Continue(());
             }
@@ -244,6 +255,11 @@ impl Account {
         })?;
         Ok(first)
     }
+}
+
+/// Whether messages may have gone before an entry of which no entry tells.
+fn has_gap_before(entry: &JournalEntry) -> bool {
+    matches!(entry.change, Change::Account(OfAccount::Repaired))
 }
 
 fn journal_floor(snapshot: &dyn Snapshot) -> Result<ModSeq, Error> {

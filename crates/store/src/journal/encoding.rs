@@ -36,7 +36,7 @@ impl JournalEntry {
         r.small()?;
         Protocol::read(&mut r)?;
         match r.byte()? {
-            EXPUNGED | MOVED => Ok(true),
+            EXPUNGED | MOVED | REPAIRED => Ok(true),
             0..NEXT_KIND => Ok(false),
             NEXT_KIND.. => Err(Corrupt),
         }
@@ -45,8 +45,9 @@ impl JournalEntry {
 
 const EXPUNGED: u8 = 3;
 const MOVED: u8 = 4;
+const REPAIRED: u8 = 30;
 /// The next kind of change that there will be.
-const NEXT_KIND: u8 = 30;
+const NEXT_KIND: u8 = 31;
 
 fn write_list<T>(w: &mut Writer, items: &[T], mut write: impl FnMut(&mut Writer, &T)) {
     w.number(items.len() as u64);
@@ -145,6 +146,9 @@ fn write_change(w: &mut Writer, change: &Change) {
         Change::Account(OfAccount::Cleared { first, others }) => {
             others.write_if_any(w.byte(others.kind(21, 26)).number(first.0))
         }
+        Change::Account(OfAccount::Repaired) => {
+            w.byte(REPAIRED);
+        }
     }
 }
 
@@ -238,6 +242,7 @@ fn read_change(r: &mut Reader<'_>) -> Result<Change, Corrupt> {
             Change::Mailbox(OfMailbox::Annotated { mailbox, entries: r.list(Reader::text)? })
         }
         29 => Change::Mailbox(OfMailbox::Shared { mailbox: mailbox(r)?, with: r.text()?, rights: read_rights(r)? }),
+        REPAIRED => Change::Account(OfAccount::Repaired),
         NEXT_KIND.. => return Err(Corrupt),
     })
 }

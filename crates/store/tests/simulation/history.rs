@@ -234,7 +234,8 @@ fn by_journal(account: &Account, observer: &Observer, found: &Found) {
             | Change::Device(OfDevice::HoldAnswered { .. })
             | Change::Pop(OfPop::UidlsKept { .. })
             | Change::Account(OfAccount::Undone { .. })
-            | Change::Account(OfAccount::Cleared { .. }) => {}
+            | Change::Account(OfAccount::Cleared { .. })
+            | Change::Account(OfAccount::Repaired) => {}
         }
     }
     let now: BTreeMap<MailboxId, String> =
