@@ -32,6 +32,7 @@ mod place;
 mod promote;
 mod queue;
 mod refused;
+mod repair;
 mod reports;
 mod request;
 mod restore;
@@ -139,6 +140,7 @@ enum Command {
     Export(export::Export),
     Check(check::Check),
     Salvage(salvage::Salvage),
+    Repair(repair::Repair),
     Backup(backup::Backup),
     Restore(restore::Restore),
     MoveStore(move_store::MoveStore),
@@ -159,6 +161,7 @@ impl Command {
                 | Self::CheckConfig(_)
                 | Self::VerifyMessage(_)
                 | Self::Salvage(_)
+                | Self::Repair(_)
                 | Self::Completion(_)
                 | Self::Man(_)
         )
@@ -202,6 +205,7 @@ impl Command {
             Self::Export(command) => command.run(place),
             Self::Check(command) => command.run(place),
             Self::Salvage(command) => command.run(place),
+            Self::Repair(command) => command.run(place),
             Self::Backup(command) => command.run(place),
             Self::Restore(command) => command.run(place),
             Self::MoveStore(command) => command.run(place),

@@ -207,6 +207,15 @@ impl Directory {
 
     /// Removes the mailboxes of accounts that were being made or removed when a process died. A process that is making
     /// one just now is refused, and can try again.
+    /// The numbers of accounts that are just being made, or removed.
+    ///
+    /// # Errors
+    /// Faults.
+    pub fn unfinished(&self) -> Result<Vec<AccountId>, store::Error> {
+        let rows = self.0.table.scan(record::UNFINISHED, record::UNFINISHED, usize::MAX)?;
+        rows.iter().map(|(key, _)| number_in(key)).collect()
+    }
+
     pub(crate) fn finish_what_a_crash_left(&self) -> Result<(), store::Error> {
         for (key, _) in self.0.table.scan(record::UNFINISHED, record::UNFINISHED, usize::MAX)? {
             match self.finish_removal(number_in(&key)?) {

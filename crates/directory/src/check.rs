@@ -74,9 +74,7 @@ impl Directory {
     }
 
     fn check_mailboxes(&self, accounts: &BTreeMap<AccountId, String>, findings: &mut Vec<String>) -> Result<(), Error> {
-        let unfinished = self.0.table.scan(record::UNFINISHED, record::UNFINISHED, usize::MAX)?;
-        let unfinished: BTreeSet<AccountId> =
-            unfinished.iter().map(|(key, _)| number_in(key)).collect::<Result<_, _>>()?;
+        let unfinished: BTreeSet<AccountId> = self.unfinished()?.into_iter().collect();
         let mailboxes: BTreeSet<AccountId> = self.0.store.accounts()?.into_iter().collect();
         let without = accounts.iter().filter(|(id, _)| !mailboxes.contains(id));
         findings.extend(without.map(|(id, address)| format!("account {id}, {address}, has no mailbox")));

@@ -21,6 +21,7 @@ mod observation;
 mod preparation;
 mod private_file;
 pub mod rebuilding;
+pub mod repairing;
 pub mod restoration;
 mod run;
 pub mod sender;

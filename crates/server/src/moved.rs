@@ -11,6 +11,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::config::StorageEngine;
+use crate::lifecycle::check_repaired;
 use crate::private_file;
 use crate::setup::SetupError;
 use crate::standing;
@@ -29,8 +30,9 @@ const AS_FILES: &str = "files";
 /// Whether the mail of a data directory is in `engine`, as far as it was ever moved.
 ///
 /// # Errors
-/// It is in the other one, or on its way; it is a standby's.
+/// It is in the other one, or on its way; it is a standby's; a repair has not made all of it.
 pub(crate) fn must_be_there(directory: &Path, engine: StorageEngine) -> Result<(), SetupError> {
+    check_repaired(directory)?;
     must_be_in(directory, engine)?;
     standing::must_be_none(directory)?;
     match read(&directory.join(MOVING_FILE))? {

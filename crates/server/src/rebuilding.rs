@@ -1,4 +1,5 @@
-//! What is left of a damaged data directory, made into a store elsewhere in which everything agrees, to be looked at (salvage).
+//! What is left of a damaged data directory, made into a store elsewhere in which everything agrees: to be looked at (salvage), or as
+//! part of another data directory ([`crate::repairing`]).
 //!
 //! Invariant: where the damage is nothing is written.
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use directory::{Directory, DirectoryOptions};
 use store::engine::Engine;
 use store::objects::Objects;
-use store::salvage::{Loss, Salvage, table};
+use store::salvage::{Aim, Loss, Salvage, table};
 use store::{AccountId, Store, TableId, Timestamp};
 use store_objects::DirectoryObjects;
 use store_sqlite::{SqliteEngine, SqliteOptions, SqliteRemains};
@@ -27,7 +28,9 @@ use crate::stores::{SECRET_FILE, UNFINISHED_FILE, open_objects};
 use beside::Beside;
 
 /// Where SQLite keeps its files.
-const STORE: &str = "store";
+pub(crate) const STORE: &str = "store";
+/// What was found, while it is looked at.
+pub(crate) const NOTES: &str = "notes.sqlite";
 const ADVICE: &str = "check who owns it, and whether there is room";
 
 /// How far it is: so much of so much is done, and of what.
@@ -45,6 +48,10 @@ pub struct Rebuilt {
     pub losses: Vec<(String, Loss)>,
     /// What is wrong with the files.
     pub files: Vec<String>,
+    /// What is there and could not be read: nobody knows whether it is lost.
+    pub(crate) unread: Vec<String>,
+    /// What does not agree; nothing, unless there is a fault in the program.
+    pub(crate) faults: Vec<String>,
 }
 
 /// Reads what is left of the mail of a server that does not run, and makes a store of it in `work`, a directory that is not there yet.
@@ -73,21 +80,35 @@ pub fn rebuild(config: &Config, work: &Path, step: OnStep<'_>) -> Result<Rebuilt
         );
     }
     let old = objects(config, &mut files)?;
+    build((data, old), work, (Aim::Export, files), step)
+}
+
+/// Makes a store in `work` of what is left in `data`; `files` is known to be wrong already.
+pub(crate) fn build(
+    (data, old): (&Path, Option<Arc<dyn Objects>>),
+    work: &Path,
+    (aim, mut files): (Aim, Vec<String>),
+    step: OnStep<'_>,
+) -> Result<Rebuilt, SetupError> {
     make(&work.join(OBJECTS))?;
     let new = DirectoryObjects::open(&work.join(OBJECTS)).map_err(|error| SetupError::new(error.what))?;
     let objects: Arc<dyn Objects> = Arc::new(Beside { old, new });
-    let notes = work.join("notes.sqlite");
+    let notes = work.join(NOTES);
     let remains = SqliteRemains::read(&data.join(STORE), &notes, &mut |done, total| step(done, total, "pages"))
         .map_err(|error| SetupError::new(error.to_string()))?;
     files.extend_from_slice(remains.told());
+    if aim == Aim::Server {
+        must_be_readable(&remains, data)?;
+    }
     let options = SqliteOptions { shards: remains.shards(), ..SqliteOptions::default() };
     let engine = SqliteEngine::open(&work.join(STORE), &options).map_err(|error| SetupError::new(error.what))?;
     let engine: Arc<dyn Engine> = Arc::new(engine);
     let store = Store::new(Arc::clone(&engine), Arc::clone(&objects));
     let now = Timestamp(Clock::start().now().unix_millis);
-    let salvage = Salvage { remains: &remains, engine, objects, now };
+    let salvage = Salvage { remains: &remains, engine, objects, now, aim };
     let (losses, names, accounts) = (Vec::new(), BTreeMap::new(), Vec::new());
-    let mut rebuilt = Rebuilt { store, names, accounts, losses, files };
+    let (unread, faults) = (Vec::new(), Vec::new());
+    let mut rebuilt = Rebuilt { store, names, accounts, losses, files, unread, faults };
     rebuilt.fill(&salvage, data, step)?;
     Ok(rebuilt)
 }
@@ -103,14 +124,22 @@ impl Rebuilt {
         let failed = |error: store::Error| SetupError::new(format!("what is left cannot be brought over: {error}"));
         let (is_damaged, mut lacks_accounts) = (!self.files.is_empty(), false);
         for id in TableId::ALL {
-            let losses = table(salvage, id).map_err(failed)?;
-            lacks_accounts |= id == TableId::Directory && !losses.is_empty();
-            self.losses.extend(losses.into_iter().map(|loss| (id.to_string(), loss)));
+            let tabled = table(salvage, id).map_err(failed)?;
+            if salvage.aim == Aim::Server && !tabled.is_whole {
+                must_not_be_needed(id, data, &tabled.losses)?;
+            }
+            lacks_accounts |= id == TableId::Directory && !tabled.is_whole;
+            self.losses.extend(tabled.losses.into_iter().map(|loss| (id.to_string(), loss)));
         }
         // An account whose removal a crash broke off is there still: nothing is taken out here.
         let directory = Directory::open_as_it_is(self.store.clone(), &[0; 32], DirectoryOptions::default());
-        match directory.and_then(|directory| directory.accounts()) {
-            Ok(accounts) => self.names.extend(accounts.into_iter().map(|info| (info.id, info.address))),
+        let mut unfinished = Vec::new();
+        match directory.and_then(|directory| Ok((directory.accounts()?, directory.unfinished()?))) {
+            Ok((accounts, others)) => {
+                self.names.extend(accounts.into_iter().map(|info| (info.id, info.address)));
+                unfinished = others;
+            }
+            Err(error) if salvage.aim == Aim::Server => return Err(failed(error)),
             Err(error) => self.files.push(format!("who has an account cannot be read: {error}")),
         }
         // Of a table without any row nothing says that it had some.
@@ -123,16 +152,78 @@ impl Rebuilt {
         let large = large.into_iter().filter(|id| salvage.objects.list(*id).is_ok_and(|all| !all.is_empty()));
         let accounts: BTreeSet<AccountId> = known.chain(large).collect();
         self.accounts = accounts.into_iter().collect();
+        if salvage.aim == Aim::Server {
+            self.leave_out_nobodys(&unfinished, data)?;
+        }
         let total = self.accounts.len();
         for (done, id) in self.accounts.clone().into_iter().enumerate() {
             step(done, total, "accounts");
             let salvaged = salvage.account(id).map_err(failed)?;
             let name = self.name(id);
+            if salvage.aim == Aim::Server && salvaged.unknown > 0 {
+                return Err(SetupError::new(format!(
+                    "{name} has {} rows that this version does not understand, and would lose: repair with the version that has written \
+                     them, or a later one",
+                    salvaged.unknown
+                )));
+            }
+            self.faults.extend(salvaged.faults.into_iter().map(|fault| format!("{name}: {fault}")));
+            let unread = salvaged.losses.iter().filter(|loss| loss.is_unread);
+            self.unread.extend(unread.map(|loss| format!("{name}: {loss}")));
             self.losses.extend(salvaged.losses.into_iter().map(|loss| (name.clone(), loss)));
         }
         step(total, total, "accounts");
         Ok(())
     }
+}
+
+impl Rebuilt {
+    /// Of accounts that nobody has any more, nothing is brought into a server's store: nobody could reach it, nor remove it.
+    fn leave_out_nobodys(&mut self, unfinished: &[AccountId], data: &Path) -> Result<(), SetupError> {
+        let (kept, nobodys): (Vec<_>, Vec<_>) = std::mem::take(&mut self.accounts)
+            .into_iter()
+            .partition(|id| self.names.contains_key(id) || unfinished.contains(id));
+        if self.names.is_empty() && !nobodys.is_empty() {
+            must_not_be_needed(TableId::Directory, data, &[])?;
+        }
+        self.files.extend(nobodys.into_iter().map(|id| {
+            format!("there is something of an account {id}, which was removed: it stays where it is, and is not brought over")
+        }));
+        self.accounts = kept;
+        Ok(())
+    }
+}
+
+/// Whether a server's data can be made of what the files give.
+fn must_be_readable(remains: &SqliteRemains, data: &Path) -> Result<(), SetupError> {
+    if let [first, ..] = remains.unread() {
+        return Err(SetupError::new(format!(
+            "{first}. What cannot be read is not lost for sure, and nothing is made without it: copy {} to a sound disk (`ddrescue`, or \
+             `dd conv=noerror,sync` for each such file, puts zeros where the disk gives nothing), and repair the copy",
+            data.display()
+        )));
+    }
+    if remains.lacks_sums() {
+        return Err(SetupError::new(format!(
+            "an early version wrote rows of {} that have no checksums: nobody can tell whether they are what was written; `pillarbox \
+             salvage` brings out what can be read",
+            data.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Without some tables a server would let in whom it must not, or nobody.
+fn must_not_be_needed(table: TableId, data: &Path, losses: &[Loss]) -> Result<(), SetupError> {
+    if !matches!(table, TableId::Directory | TableId::People) {
+        return Ok(());
+    }
+    let why = losses.first().map(|loss| format!(" ({loss})")).unwrap_or_default();
+    Err(SetupError::new(format!(
+        "{table} in {} is damaged{why}, and so is its copy: who has an account, with which password, cannot be told any more. Bring a \
+         backup back (`pillarbox restore`), or bring the mail out with `pillarbox salvage` and into new accounts with `pillarbox import`",
+        data.display()
+    )))
 }
 
 /// Those that have a directory of large bodies, which may be empty.

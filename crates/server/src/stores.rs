@@ -57,7 +57,7 @@ pub(crate) const RESTORED_FILE: &str = "restored";
 /// There while a backup comes back.
 pub(crate) const UNFINISHED_FILE: &str = "restore-unfinished";
 pub(crate) const SECRET_FILE: &str = "auth-secret";
-const SECRET_BYTES: usize = 32;
+pub(crate) const SECRET_BYTES: usize = 32;
 /// So much of a hash says whose a bucket is.
 const OWNER_CHARS: usize = 20;
 /// An account, or a stranger's address, may have begun to send so much at the same time ...

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::check::{self, Depth};
 use store::device::Credential;
+use store::engine::{Commit, Engine, Write};
 use store::objects::Objects;
 use store::removal::RemovalPolicy;
-use store::salvage::{Loss, Remains, Salvage};
+use store::salvage::{Aim, Loss, Remains, Salvage};
 use store::sim::{Random, SimObjects};
 use store::{
-    Account, AccountId, Actor, DeviceId, Expunge, FlagChange, FlagMode, Flags, INLINE_BYTES_MAX, MailboxId,
-    MaildropOptions, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp,
+    Account, AccountId, Actor, DeviceId, EmailId, Expunge, FlagChange, FlagMode, Flags, INLINE_BYTES_MAX, MailboxId,
+    MaildropOptions, ModSeq, NewMessage, Protocol, Store, SystemFlag, Target, Timestamp, Uid, UidValidity,
 };
 use store_sqlite::{SqliteEngine, SqliteOptions, SqliteRemains};
 use tempfile::TempDir;
@@ -122,11 +123,16 @@ type Message = (String, u32, Vec<String>, i64, Vec<u8>);
 /// By account, mailbox and UID.
 type Mail = BTreeMap<(AccountId, String, u32), Message>;
 
+/// Of each mailbox: number, UIDVALIDITY, the highest MODSEQ, the next UID; of each message EMAILID, flags and MODSEQ.
+type Known =
+    BTreeMap<(AccountId, String), ((MailboxId, UidValidity, ModSeq, Uid), BTreeMap<Uid, (EmailId, String, ModSeq)>)>;
+
 struct Salvaged {
     _place: TempDir,
     store: Store,
     losses: Vec<(AccountId, Loss)>,
     told: Vec<String>,
+    unknown: usize,
 }
 
 fn salvage(data: &Data) -> Salvaged {
@@ -135,16 +141,21 @@ fn salvage(data: &Data) -> Salvaged {
     let remains = SqliteRemains::read(&data.store(), &place.path().join("notes"), &mut |_, _| {}).unwrap();
     let engine = Arc::new(engine(&place.path().join("store")));
     let objects: Arc<dyn Objects> = Arc::new(data.objects.clone());
-    let work = Salvage { remains: &remains, engine: Arc::clone(&engine) as _, objects: Arc::clone(&objects), now: NOW };
+    let (to, aim) = (Arc::clone(&engine), Aim::Export);
+    let work = Salvage { remains: &remains, engine: to, objects: Arc::clone(&objects), now: NOW, aim };
     let mut losses = Vec::new();
+    let mut unknown = 0;
     for id in IDS {
-        losses.extend(work.account(id).unwrap().losses.into_iter().map(|loss| (id, loss)));
+        let salvaged = work.account(id).unwrap();
+        assert_eq!(salvaged.faults, Vec::<String>::new());
+        losses.extend(salvaged.losses.into_iter().map(|loss| (id, loss)));
+        unknown += salvaged.unknown;
     }
     let known = remains.accounts().unwrap();
     assert!(known.len() <= IDS.len(), "{known:?}");
     let told = remains.told().to_vec();
     assert!(data.files().iter().map(|file| fs::read(file).unwrap()).eq(before), "they were written to");
-    Salvaged { store: Store::new(engine, objects), _place: place, losses, told }
+    Salvaged { store: Store::new(engine, objects), _place: place, losses, told, unknown }
 }
 
 impl Salvaged {
@@ -165,6 +176,49 @@ impl Salvaged {
             }
         }
         mail
+    }
+
+    /// What programs know that synchronise by MODSEQ.
+    fn known(&self) -> Known {
+        let mut known = Known::new();
+        for id in IDS {
+            let account = self.store.account(id);
+            for mailbox in account.mailboxes().unwrap().iter() {
+                let view = account.view(mailbox.id).unwrap();
+                let entries = view.index().iter().map(|entry| {
+                    let Flags { system, keywords } = view.mailbox().keywords.flags(entry.flags);
+                    (entry.uid, (entry.email, format!("{system:?} {keywords:?}"), entry.modseq))
+                });
+                let of = (mailbox.id, mailbox.uid_validity, mailbox.highest_modseq, mailbox.uid_next);
+                known.insert((id, mailbox.name.clone()), (of, entries.collect()));
+            }
+        }
+        known
+    }
+
+    /// Whoever knew this is told what has become of it (RFC 7162 §3.1, §3.2.5.2), or that nothing is as it was (RFC 9051 §2.3.1.1).
+    fn tells_those_who_knew(&self, before: &Known, what: &str) -> usize {
+        let (now, mut same) = (self.known(), 0);
+        for (key, ((_, validity, highest, next), then)) in before {
+            let Some(((mailbox, _, _, _), there)) = now.get(key).filter(|now| now.0.1 == *validity) else { continue };
+            same += 1;
+            let gone = self.store.account(key.0).vanished_since(*mailbox, *highest).unwrap();
+            for uid in then.keys().filter(|uid| !there.contains_key(uid)) {
+                assert!(gone.contains(uid), "{what}: {key:?}: that {uid} is gone is not told");
+            }
+            for (uid, (email, flags, modseq)) in there {
+                let Some((before, were, _)) = then.get(uid) else {
+                    assert!(uid >= next, "{what}: {key:?}: {uid} was given before");
+                    continue;
+                };
+                assert_eq!(email, before, "{what}: {key:?}: {uid} is another message");
+                assert!(
+                    flags == were || modseq > highest,
+                    "{what}: {key:?}: {uid} has {flags}, had {were} at {modseq}"
+                );
+            }
+        }
+        same
     }
 
     fn names(&self, account: AccountId, id: &str) -> bool {
@@ -248,7 +302,8 @@ fn what_is_sound_comes_over_as_it_is() {
     assert_eq!(of_killed.report(), "");
     assert_eq!(check::all(&salvaged.store, Depth::Bodies).unwrap(), []);
     let store = Store::new(Arc::new(engine(&data.store())), Arc::new(data.objects.clone()));
-    let before = Salvaged { _place: tempfile::tempdir().unwrap(), store, losses: Vec::new(), told: Vec::new() };
+    let before =
+        Salvaged { _place: tempfile::tempdir().unwrap(), store, losses: Vec::new(), told: Vec::new(), unknown: 0 };
     let mail = before.mail();
     assert!(mail.len() > 130, "{}", mail.len());
     assert!(mail == salvaged.mail() && mail == of_killed.mail());
@@ -323,8 +378,9 @@ fn whatever_is_damaged_what_is_sound_comes_over_and_everything_agrees() {
         (sound(), env::var("PILLARBOX_SALVAGE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x51a7));
     println!("PILLARBOX_SALVAGE_SEED={seed}");
     let rounds = env::var("PILLARBOX_SALVAGE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(40);
-    let (before, mut random) = (salvage(&sound[0]).mail(), Random::new(seed));
-    let (mut kept, mut replaced, mut untold) = (0, 0, 0);
+    let (whole, mut random) = (salvage(&sound[0]), Random::new(seed));
+    let (before, known) = (whole.mail(), whole.known());
+    let (mut kept, mut replaced, mut untold, mut same) = (0, 0, 0, 0);
     for round in 0..rounds {
         let data = sound[round % 2].twin();
         let what = format!("round {round}: {}", spoil(&data, &mut random));
@@ -333,6 +389,7 @@ fn whatever_is_damaged_what_is_sound_comes_over_and_everything_agrees() {
         let report = salvaged.report();
         assert_eq!(check::all(&salvaged.store, Depth::Bodies).unwrap(), [], "{what}\n{report}");
         let after = salvaged.mail();
+        same += salvaged.tells_those_who_knew(&known, &format!("{what}\n{report}"));
         for id in IDS {
             let all = |mail: &Mail| mail.keys().filter(|(whose, ..)| *whose == id).count();
             let (then, now) = (all(&before), all(&after));
@@ -384,5 +441,68 @@ fn whatever_is_damaged_what_is_sound_comes_over_and_everything_agrees() {
         replaced += salvaged.losses.iter().filter(|(_, loss)| loss.is_replaced).count();
     }
     println!("{kept} kept, {replaced} replaced, {untold} gone without a trace");
+    assert!(same > rounds, "{same} mailboxes with the same UIDVALIDITY");
     assert!(kept > before.len() * rounds / 2 && replaced > 0 && untold < kept / 10, "{kept} {replaced} {untold}");
+}
+
+/// A page that is there twice, as it was before a change and after it: the disk has put one of them elsewhere.
+#[test]
+fn where_sound_rows_of_one_key_differ_all_may_be_older_and_no_number_is_given_again() {
+    let [data, _] = sound();
+    let path = data.store().join("shard-00.sqlite");
+    let before = fs::read(&path).unwrap();
+    let store = Store::new(Arc::new(engine(&data.store())), Arc::new(data.objects.clone()));
+    let account = store.account(IDS[0]);
+    flag(&account, MailboxId(1), 2, SystemFlag::Answered);
+    let last = account.create_mailbox(ACTOR, "Last", None).unwrap();
+    let device = Credential::ApplicationPassword { hash: [8; 32] };
+    let device = account.add_device(ACTOR, "last", device, None).unwrap();
+    drop((account, store));
+    let (of_sound, mut file) = (salvage(&data), fs::read(&path).unwrap());
+    assert_eq!(of_sound.report(), "");
+    let pages = before.chunks(4096).zip(file.chunks(4096)).skip(1);
+    // Those of trees.
+    let older: Vec<&[u8]> = pages.filter(|(then, now)| then != now && then[0] > 0).map(|(then, _)| then).collect();
+    assert!(!older.is_empty());
+    file.extend(older.concat());
+    fs::write(&path, file).unwrap();
+    let salvaged = salvage(&data);
+    assert!(
+        salvaged.report_of(IDS[0]).contains(TORN) && salvaged.report_of(IDS[1]).is_empty(),
+        "{}",
+        salvaged.report()
+    );
+    let (then, now) = (of_sound.known(), salvaged.known());
+    for ((id, name), ((_, validity, ..), _)) in &now {
+        let same = then.iter().any(|((whose, _), ((_, before, ..), _))| whose == id && before == validity);
+        assert_eq!(same, *id == IDS[1], "{name} of {id}: {validity}");
+    }
+    let account = salvaged.store.account(IDS[0]);
+    let another = Credential::ApplicationPassword { hash: [9; 32] };
+    let another = account.add_device(ACTOR, "another", another, None).unwrap();
+    let mailbox = account.create_mailbox(ACTOR, "Another", None).unwrap();
+    assert!(mailbox.0 > last.0 + 1000 && another.0 > device.0 + 1000, "{mailbox} {another}");
+}
+
+#[test]
+fn rows_of_a_later_version_are_told_from_damage() {
+    let [data, _] = sound();
+    let rows =
+        [(b"X\x8c1".to_vec(), Vec::new()), (b"a".to_vec(), vec![1]), (b"J\0\0\0\0\0\x7f\xff\xff".to_vec(), vec![1])];
+    for (key, value) in rows {
+        let data = data.twin();
+        let written = engine(&data.store());
+        let expected = written.head(IDS[0]).unwrap();
+        let writes = vec![Write::Put { key, value }];
+        let next = ModSeq(0x7f_ffff);
+        written.commit(Commit { account: IDS[0], expected, next, writes }).unwrap();
+        drop(written);
+        let mut file = fs::read(data.store().join("shard-00.sqlite")).unwrap();
+        let octets = b"Subject: 5 of 16";
+        let at = file.windows(octets.len()).position(|window| window == octets).unwrap();
+        file[at] ^= 1;
+        fs::write(data.store().join("shard-00.sqlite"), file).unwrap();
+        assert_eq!(salvage(&data).unknown, 1);
+    }
+    assert_eq!(salvage(&data).unknown, 0);
 }

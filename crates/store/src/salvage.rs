@@ -31,10 +31,12 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-pub use tables::table;
+pub use tables::{Tabled, table};
 
 /// Numbers of an account whose counter is lost go on so far above those that are found.
 const MARGIN: u64 = 1 << 20;
+/// The same of numbers of mailboxes, devices and holds.
+const NUMBER_MARGIN: u32 = 1 << 20;
 
 /// What is left of an engine whose files are damaged.
 pub trait Remains {
@@ -108,6 +110,8 @@ pub struct Loss {
     pub object: Option<(AccountId, ObjectName)>,
     /// Of a message: in the mailbox there is one now that says what was lost.
     pub is_replaced: bool,
+    /// It could not be read, and may be there still.
+    pub is_unread: bool,
 }
 
 impl Loss {
@@ -143,6 +147,19 @@ pub struct Salvaged {
     pub losses: Vec<Loss>,
     /// It is otherwise than it was found.
     pub is_mended: bool,
+    /// Rows of it that are what was written, and that this version does not understand: a later one has written them.
+    pub unknown: usize,
+    /// What does not agree in it; nothing, unless there is a fault in this crate.
+    pub faults: Vec<String>,
+}
+
+/// What the other engine is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Mail and names are brought out of it: better an older name than none.
+    Export,
+    /// A server goes on with it: what was taken back since must not count again.
+    Server,
 }
 
 /// Where from, and where to.
@@ -156,6 +173,8 @@ pub struct Salvage<'a> {
     pub objects: Arc<dyn Objects>,
     /// The time of it.
     pub now: Timestamp,
+    /// What for.
+    pub aim: Aim,
 }
 
 impl Salvage<'_> {
@@ -175,15 +194,17 @@ impl Salvage<'_> {
             self.engine.remove_account(account).map_err(Error::fault)?;
         }
         found.find_octets(&*self.objects, account)?;
+        let unknown = found.unknown;
         let mut mended = Mended::of(found, self, account)?;
         rows::write(self, account, &mut mended)?;
         stub::replace(self, &store.account(account), &mut mended)?;
-        let mut losses = mended.losses;
+        let (mut losses, mut faults) = (mended.losses, Vec::new());
         // What nobody thought of: said, not hidden.
         for finding in check::account(&store, account, Depth::Records)? {
-            losses.push(Loss::of(format_args!("it could not be mended that {}", finding.what)));
+            faults.push(format!("it could not be mended that {}", finding.what));
         }
-        Ok(Salvaged { losses, is_mended: true })
+        losses.extend(faults.iter().map(Loss::of));
+        Ok(Salvaged { losses, is_mended: true, unknown, faults })
     }
 
     fn commit(&self, commit: Commit) -> Result<(), Error> {

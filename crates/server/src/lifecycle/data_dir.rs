@@ -16,11 +16,13 @@ use crate::private_file;
 use crate::setup::SetupError;
 
 /// Says whose directory it is and how it is laid out.
-const MARKER: &str = "pillarbox.format";
-const LOCK: &str = "pillarbox.lock";
+pub(crate) const MARKER: &str = "pillarbox.format";
+pub(crate) const LOCK: &str = "pillarbox.lock";
 const NAME: &str = "pillarbox";
 /// The layout that this version reads and writes. It changes when an older version could not use the directory.
 const FORMAT: u32 = 1;
+/// There while a repair makes this data directory ([`crate::repairing`]), and what it is made of.
+pub(crate) const REPAIR: &str = "repair-unfinished";
 /// What may be in a directory that is taken as new: what a crash of the first start leaves, and what a fresh file
 /// system has.
 const NOT_FOREIGN: [&str; 4] = ["pillarbox.format.new", LOCK, RESERVE, "lost+found"];
@@ -46,6 +48,7 @@ impl DataDir {
     pub fn open(path: &Path) -> Result<Self, SetupError> {
         enough_files()?;
         make(path)?;
+        check_repaired(path)?;
         check_not_foreign(path)?;
         // On a full disk nothing below could be written, and SQLite could not even read.
         let disk = Arc::new(Disk::open(path));
@@ -73,6 +76,7 @@ impl DataDir {
             return can_be_made
                 .map_err(|error| SetupError::file("create the data directory", path, &error, ADVICE_TO_MAKE));
         }
+        check_repaired(path)?;
         check_not_foreign(path)?;
         if let Some(text) = read_marker(path)? {
             check_format(path, &text)?;
@@ -93,6 +97,42 @@ impl DataDir {
             "{} is in use by another Pillarbox{owner}; stop that one first or choose another data_dir",
             path.display()
         ))
+    }
+
+    /// Keeps everybody else out of a directory that is not to be changed, as long as the result lives. Nobody was ever in one without a
+    /// lock: `None`.
+    ///
+    /// # Errors
+    /// It is in use, or was written by a newer version; it cannot be read.
+    pub(crate) fn keep_out(path: &Path) -> Result<Option<File>, SetupError> {
+        // What is damaged of the marker is not needed.
+        match read_marker(path)?.as_deref().and_then(format_in) {
+            Some(newer) if newer > FORMAT => check_format(path, &format!("{NAME} {newer}"))?,
+            Some(_) | None => {}
+        }
+        let file = path.join(LOCK);
+        let lock = match File::open(&file) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(SetupError::file("lock", &file, &error, ADVICE_TO_WRITE)),
+        };
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) => Err(Self::in_use(path, &owner(&lock))),
+            Err(TryLockError::Error(error)) => {
+                Err(SetupError::file("lock", &file, &error, "the file system must support file locks"))
+            }
+        }
+    }
+
+    /// The same of one that is being made, and is not marked yet.
+    pub(crate) fn lock_new(path: &Path) -> Result<File, SetupError> {
+        lock(path)
+    }
+
+    /// Marks one that was made.
+    pub(crate) fn mark(path: &Path) -> Result<(), SetupError> {
+        check_marker(path)
     }
 
     /// Where it is.
@@ -116,6 +156,18 @@ fn may_write(directory: &Path) -> io::Result<()> {
         Ok(()) | Err(Errno::ROFS) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// One that a repair has not finished holds a part of the mail.
+pub(crate) fn check_repaired(path: &Path) -> Result<(), SetupError> {
+    if !path.join(REPAIR).exists() {
+        return Ok(());
+    }
+    Err(SetupError::new(format!(
+        "{} is what a `pillarbox repair` was making that did not come to its end: only a part of the mail is in it, and no server starts \
+         with it. Call that again with the same --to, or remove the directory",
+        path.display()
+    )))
 }
 
 /// A directory with other things in it is not touched.
@@ -198,10 +250,13 @@ fn read_marker(path: &Path) -> Result<Option<String>, SetupError> {
     }
 }
 
+fn format_in(text: &str) -> Option<u32> {
+    text.trim_end().strip_prefix(NAME).and_then(|rest| rest.trim_start().parse().ok())
+}
+
 fn check_format(path: &Path, text: &str) -> Result<(), SetupError> {
     let path = path.display();
-    let format = text.trim_end().strip_prefix(NAME).and_then(|rest| rest.trim_start().parse::<u32>().ok());
-    match format {
+    match format_in(text) {
         Some(FORMAT) => Ok(()),
         Some(newer) if newer > FORMAT => Err(SetupError::new(format!(
             "{path} was written by a newer Pillarbox (format {newer}, this version knows {FORMAT}); start the newer \

@@ -11,6 +11,7 @@ mod signals;
 mod supervisor;
 
 pub use data_dir::DataDir;
+pub(crate) use data_dir::{LOCK, MARKER, REPAIR, check_repaired};
 pub use disk::Disk;
 pub(crate) use disk::MAIL_BYTES_MIN;
 pub(crate) use flood::Flood;

@@ -8,13 +8,13 @@
 mod cells;
 mod pages;
 
-use crate::directory::{SHARDS_MAX, parse_format};
+use crate::directory::{FORMAT_VERSION, SHARDS_MAX, parse_format};
 use crate::sum::{self, Place};
 use cells::{Row, Value};
 use pages::{Image, PAGE, Pages};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use store::engine::EngineError;
@@ -57,6 +57,10 @@ pub struct SqliteRemains {
     /// Those that could be read.
     files: BTreeMap<u8, Pages>,
     told: Vec<String>,
+    unread: Vec<String>,
+    /// Of which pages have several rows with one key that are not the same.
+    doubled: BTreeSet<AccountId>,
+    lacks_sums: bool,
 }
 
 /// Which of several rows with one key is taken: the last one of these.
@@ -89,11 +93,15 @@ impl SqliteRemains {
             has_sums: false,
             files: BTreeMap::new(),
             told: Vec::new(),
+            unread: Vec::new(),
+            doubled: BTreeSet::new(),
+            lacks_sums: false,
         };
         remains.open(directory)?;
         let total = remains.files.values().map(Pages::count).sum();
         let mut done = 0;
-        for (shard, pages) in &remains.files {
+        let files = std::mem::take(&mut remains.files);
+        for (shard, pages) in &files {
             let place = directory.join(format!("shard-{shard:02}.sqlite"));
             let read = remains.note(*shard, pages, &mut |more| {
                 done += more;
@@ -102,11 +110,12 @@ impl SqliteRemains {
             let unread = read.map_err(|error| failed(format_args!("cannot write {}: {error}", notes.display())))?;
             let place = place.display();
             if unread.pages > 0 {
-                remains.told.push(format!(
-                    "{place}: the disk does not give {} of {} pages",
-                    unread.pages,
-                    pages.count()
-                ));
+                let what = format!("{place}: the disk does not give {} of {} pages", unread.pages, pages.count());
+                remains.told.push(what.clone());
+                remains.unread.push(what);
+            }
+            if pages.has_unread_log() {
+                remains.unread.push(format!("{place}-wal: the disk does not give all of it"));
             }
             if unread.strange > 0 {
                 remains.told.push(format!("{place}: {} pages are damaged", unread.strange));
@@ -115,7 +124,21 @@ impl SqliteRemains {
                 remains.told.push(format!("{place}-wal is damaged: what was written last may be missing"));
             }
         }
+        remains.files = files;
+        remains.find_doubled().map_err(|error| failed(format_args!("cannot read {}: {error}", notes.display())))?;
         Ok(remains)
+    }
+
+    /// What is there and could not be read, in a sentence each: nobody knows whether it is lost.
+    #[must_use]
+    pub fn unread(&self) -> &[String] {
+        &self.unread
+    }
+
+    /// There are rows without checksums, of format version 1: whether those are what was written nobody knows.
+    #[must_use]
+    pub fn lacks_sums(&self) -> bool {
+        self.lacks_sums
     }
 
     /// What is wrong with the files, in a sentence each.
@@ -133,9 +156,12 @@ impl SqliteRemains {
     fn open(&mut self, directory: &Path) -> Result<(), EngineError> {
         let format = directory.join("format");
         let text = std::fs::read(&format).map(|text| String::from_utf8_lossy(&text).into_owned());
+        if let Some(error) = text.as_ref().err().filter(|error| error.kind() != std::io::ErrorKind::NotFound) {
+            self.unread.push(format!("cannot read {}: {error}", format.display()));
+        }
         let said = match text.map_err(|error| format!("cannot read {}: {error}", format.display())) {
-            Ok(text) => parse_format(&format, &text).map_err(|error| error.what),
-            Err(what) => Err(what),
+            Ok(text) => parse_format(&format, &text).map_err(|error| (error.what, is_newer(&text))),
+            Err(what) => Err((what, false)),
         };
         let path = |shard: u8| directory.join(format!("shard-{shard:02}.sqlite"));
         let there = (0..SHARDS_MAX).filter(|shard| path(*shard).exists()).max().map_or(0, |last| last + 1);
@@ -144,7 +170,10 @@ impl SqliteRemains {
                 (self.shards_are_sure, self.has_sums) = (shards >= there, has_sums);
                 shards.max(there)
             }
-            Err(what) => {
+            Err((what, is_newer)) => {
+                if is_newer {
+                    self.unread.push(what.clone());
+                }
                 self.told.push(what);
                 there
             }
@@ -157,9 +186,24 @@ impl SqliteRemains {
             let log = PathBuf::from(format!("{}-wal", path.display()));
             match Pages::open(&path, &log) {
                 Ok(pages) => drop(self.files.insert(shard, pages)),
-                Err(error) => self.told.push(format!("{} cannot be read: {error}", path.display())),
+                Err(error) => {
+                    let what = format!("{} cannot be read: {error}", path.display());
+                    self.told.push(what.clone());
+                    if error.kind() != std::io::ErrorKind::NotFound {
+                        self.unread.push(what);
+                    }
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Rows with one key that are of different ranks, and none of which only stood there once.
+    fn find_doubled(&mut self) -> rusqlite::Result<()> {
+        let find = "SELECT DISTINCT account FROM found AS one WHERE rank IN (0, 3) AND EXISTS
+            (SELECT 1 FROM found WHERE account = one.account AND key = one.key AND rank > one.rank AND rank > 2)";
+        let found: Vec<u32> = self.noted.prepare(find)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        self.doubled.extend(found.into_iter().map(AccountId));
         Ok(())
     }
 
@@ -211,7 +255,7 @@ impl SqliteRemains {
         let scan = "SELECT key, value, sum, link, rank FROM found WHERE account = ?1 ORDER BY key, rank DESC";
         let mut scan = self.noted.prepare_cached(scan)?;
         let mut rows = scan.query([account.0])?;
-        let is_torn = self.is_file_torn(account);
+        let is_torn = self.is_file_torn(account) || self.doubled.contains(&account);
         let mut chain =
             Chain { account, is_torn, last: None, is_sure: false, open: Vec::new(), bytes: 0, is_over: false, visit };
         let mut last: Option<Place> = None;
@@ -402,7 +446,7 @@ impl Remains for SqliteRemains {
     }
 
     fn is_torn(&self, account: AccountId) -> bool {
-        self.is_file_torn(account) || self.has_strays(account).unwrap_or(true)
+        self.is_file_torn(account) || self.doubled.contains(&account) || self.has_strays(account).unwrap_or(true)
     }
 }
 
@@ -414,7 +458,7 @@ struct Unread {
 
 impl SqliteRemains {
     /// Notes every row of a file.
-    fn note(&self, shard: u8, pages: &Pages, step: &mut dyn FnMut(usize)) -> rusqlite::Result<Unread> {
+    fn note(&mut self, shard: u8, pages: &Pages, step: &mut dyn FnMut(usize)) -> rusqlite::Result<Unread> {
         let mut unread = Unread::default();
         let mut page = [0; PAGE];
         let (mut rows, mut since) = (0, 0);
@@ -452,7 +496,7 @@ impl SqliteRemains {
         !self.shards_are_sure || self.shard(AccountId(account)) == shard
     }
 
-    fn note_row(&self, (shard, image): (u8, Image), row: Row, is_pointed_to: bool) -> rusqlite::Result<()> {
+    fn note_row(&mut self, (shard, image): (u8, Image), row: Row, is_pointed_to: bool) -> rusqlite::Result<()> {
         match row {
             Row::Head { account, .. } | Row::Record { account, .. } if !self.belongs(account, shard) => Ok(()),
             Row::Head { account, ver, sum } => {
@@ -462,11 +506,7 @@ impl SqliteRemains {
                     None | Some(0) => !self.has_sums,
                     Some(sum) => sum::head(AccountId(account), head) == sum,
                 };
-                if ver > 0 && holds {
-                    let add = "INSERT INTO head VALUES (?1, ?2) ON CONFLICT DO UPDATE SET ver = max(ver, excluded.ver)";
-                    self.noted.prepare_cached(add)?.execute(params![account, ver])?;
-                }
-                Ok(())
+                if ver > 0 && holds { self.note_head(account, ver) } else { Ok(()) }
             }
             Row::Record { account, key, value, sums } => self.note_record((account, key), value, sums, is_pointed_to),
             Row::Large { number, at } => {
@@ -487,8 +527,19 @@ impl SqliteRemains {
         }
     }
 
+    fn note_head(&mut self, account: u32, ver: i64) -> rusqlite::Result<()> {
+        let before = "SELECT ver FROM head WHERE account = ?1";
+        let before: Option<i64> =
+            self.noted.prepare_cached(before)?.query_row([account], |row| row.get(0)).optional()?;
+        if before.is_some_and(|before| before != ver) {
+            self.doubled.insert(AccountId(account));
+        }
+        let add = "INSERT INTO head VALUES (?1, ?2) ON CONFLICT DO UPDATE SET ver = max(ver, excluded.ver)";
+        self.noted.prepare_cached(add)?.execute(params![account, ver]).map(drop)
+    }
+
     fn note_record(
-        &self,
+        &mut self,
         (account, key): (u32, Option<Vec<u8>>),
         value: Value,
         sums: Option<(i64, i64)>,
@@ -496,6 +547,7 @@ impl SqliteRemains {
     ) -> rusqlite::Result<()> {
         // Both are 0 while a shard is on its way from version 1; afterwards no row is without.
         let sums = sums.or(self.has_sums.then_some((0, 0)));
+        self.lacks_sums |= sums.is_none();
         let id = AccountId(account);
         let bytes = key.as_deref().unwrap_or_default();
         let rank = match (&value, sums) {
@@ -506,15 +558,34 @@ impl SqliteRemains {
             (Value::There(_), _) => Rank::StrayLarge,
         };
         let place = key.map_or(Place::Start, Place::Key);
-        let add = "INSERT OR REPLACE INTO found VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let mut add = self.noted.prepare_cached(add)?;
         let (sum, link) = (sums.map(|sums| sums.0), sums.map(|sums| sums.1));
-        match value {
-            Value::Here(value) => add.execute(params![account, place, rank as u8, value, sum, link])?,
-            Value::There(number) => add.execute(params![account, place, rank as u8, number, sum, link])?,
+        let value = match value {
+            Value::Here(value) => rusqlite::types::Value::Blob(value),
+            Value::There(number) => rusqlite::types::Value::Integer(number),
         };
+        let row = params![account, place, rank as u8, value, sum, link];
+        let add = "INSERT OR IGNORE INTO found VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        if self.noted.prepare_cached(add)?.execute(row)? > 0 {
+            return Ok(());
+        }
+        let same =
+            "SELECT value IS ?4 AND sum IS ?5 AND link IS ?6 FROM found WHERE account = ?1 AND key = ?2 AND rank = ?3";
+        let is_same: bool = self.noted.prepare_cached(same)?.query_row(row, |row| row.get(0))?;
+        if !is_same {
+            if matches!(rank, Rank::Large | Rank::Sound) {
+                self.doubled.insert(id);
+            }
+            let replace = "INSERT OR REPLACE INTO found VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            self.noted.prepare_cached(replace)?.execute(row)?;
+        }
         Ok(())
     }
+}
+
+/// Whether a format file says a version that this program does not know.
+fn is_newer(text: &str) -> bool {
+    let version = text.lines().nth(1).and_then(|line| line.strip_prefix("version"));
+    version.and_then(|version| version.trim().parse::<u32>().ok()).is_some_and(|version| version > FORMAT_VERSION)
 }
 
 fn failed(what: impl std::fmt::Display) -> EngineError {

@@ -38,6 +38,8 @@ pub(super) struct Pages {
     damaged: Vec<u64>,
     /// The log ends with damage.
     ends_damaged: bool,
+    /// The disk did not give all of the log.
+    has_unread_log: bool,
     count: u32,
 }
 
@@ -54,8 +56,9 @@ impl Pages {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let mut pages =
-            Self { file, log, frames: BTreeMap::new(), damaged: Vec::new(), ends_damaged: false, count: pages as u32 };
+        let (frames, damaged) = (BTreeMap::new(), Vec::new());
+        let (ends_damaged, has_unread_log) = (false, false);
+        let mut pages = Self { file, log, frames, damaged, ends_damaged, has_unread_log, count: pages as u32 };
         pages.read_log()?;
         Ok(pages)
     }
@@ -63,6 +66,11 @@ impl Pages {
     /// What was committed last may be missing, and what is there may be older.
     pub(super) fn is_torn(&self) -> bool {
         !self.damaged.is_empty() || self.ends_damaged
+    }
+
+    /// The disk did not give all of the log.
+    pub(super) fn has_unread_log(&self) -> bool {
+        self.has_unread_log
     }
 
     /// Every page as it is now, then what is damaged of the log.
@@ -101,14 +109,19 @@ impl Pages {
         let Some(log) = &self.log else { return Ok(()) };
         let length = log.metadata()?.len();
         let mut header = [0; LOG_HEADER as usize];
-        if log.read_exact_at(&mut header, 0).is_err() {
+        if let Err(error) = log.read_exact_at(&mut header, 0) {
             self.ends_damaged = length > 0;
+            self.has_unread_log = error.kind() != io::ErrorKind::UnexpectedEof;
             return Ok(());
         }
         let mut reader = Frames::of(&header);
         let (mut at, mut frame) = (LOG_HEADER, vec![0; FRAME_HEADER as usize + PAGE]);
         let (mut open, mut open_damage, mut is_broken) = (BTreeMap::new(), Vec::new(), false);
-        while log.read_exact_at(&mut frame, at).is_ok() {
+        loop {
+            if let Err(error) = log.read_exact_at(&mut frame, at) {
+                self.has_unread_log = error.kind() != io::ErrorKind::UnexpectedEof;
+                break;
+            }
             let page = at + FRAME_HEADER;
             match reader.next(&frame) {
                 Frame::Foreign => {}

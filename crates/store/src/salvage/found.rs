@@ -11,7 +11,7 @@ use crate::hold::{Batch, Hold};
 use crate::identity::{Name, Own};
 use crate::ids::{AccountId, DeviceId, EmailId, HoldId, MailboxId, ModSeq, Timestamp, Uid};
 use crate::index::Entry;
-use crate::journal::{Change, JournalEntry, OfMailbox};
+use crate::journal::{Change, JournalEntry, OfDevice, OfMailbox, OfMessages};
 use crate::key;
 use crate::objects::{ObjectError, ObjectName, Objects};
 use crate::record::{AccountRecord, BodyRecord, Digest, EmailRecord, Mailbox, MessageRecord};
@@ -29,6 +29,8 @@ pub(super) enum Octets {
     },
     /// Why, and where what is left may be.
     Lost(String, Option<ObjectName>),
+    /// Nobody knows: it could not be read.
+    Unread(String, ObjectName),
 }
 
 /// All that is found of an account.
@@ -62,12 +64,18 @@ pub(super) struct Found {
     pub(super) journal: BTreeSet<ModSeq>,
     /// What the journal calls mailboxes.
     pub(super) called: BTreeMap<MailboxId, String>,
+    /// The highest UIDs that the journal names.
+    pub(super) given: BTreeMap<MailboxId, Uid>,
+    /// Since when devices may not log in, as the journal tells.
+    pub(super) revoked: BTreeMap<DeviceId, Timestamp>,
     /// Octets that a row led to which is lost: their object, by which the row is made anew.
     pub(super) rowless: BTreeMap<EmailId, ObjectName>,
+    /// Rows that are what was written, and that this version does not understand.
+    pub(super) unknown: usize,
     /// Of what imports have taken of a folder, by its key.
     pub(super) imported: BTreeMap<Vec<u8>, u32>,
-    /// Of large messages that nothing names, and that could not be read.
-    pub(super) unread: Vec<Loss>,
+    /// Of large messages that nothing names, and that could not be read or are damaged.
+    pub(super) strays: Vec<Loss>,
 }
 
 impl Found {
@@ -79,7 +87,8 @@ impl Found {
             match remnant {
                 Remnant::Row { key, value } => {
                     if found.row((account, &*salvage.objects), key, value).is_err() {
-                        // It is what was written, and no version writes so.
+                        // It is what was written, and this version does not write so.
+                        found.unknown += 1;
                         found.gaps.damaged(key);
                     }
                 }
@@ -155,7 +164,9 @@ impl Found {
             Some(b'U') => drop(self.shown.insert(email(1)?, Shown::decode(value)?)),
             Some(b'X') => self.other(key, value)?,
             Some(b'Y') => self.body(at, email(1)?, value)?,
-            Some(_) | None => {}
+            // What is taken as it is, and what is made anew.
+            Some(b'C' | b'F' | b'S' | b'W' | b'G' | b'H' | b'K' | b'L' | b'Z') => {}
+            Some(_) | None => self.unknown += 1,
         }
         Ok(())
     }
@@ -201,10 +212,29 @@ impl Found {
         self.journal.insert(entry.modseq);
         self.top = self.top.max(entry.modseq);
         self.last_device = self.last_device.max(entry.device.0);
-        if let Change::Mailbox(OfMailbox::Created { mailbox, name } | OfMailbox::Renamed { mailbox, after: name, .. }) =
-            entry.change
-        {
-            self.called.insert(mailbox, name);
+        let mut given = |mailbox, uids: &mut dyn Iterator<Item = Uid>| {
+            let last = self.given.entry(mailbox).or_default();
+            *last = uids.fold(*last, Uid::max);
+        };
+        match entry.change {
+            Change::Mailbox(OfMailbox::Created { mailbox, name } | OfMailbox::Renamed { mailbox, after: name, .. }) => {
+                drop(self.called.insert(mailbox, name))
+            }
+            Change::Messages(
+                OfMessages::Added { mailbox, messages }
+                | OfMessages::Restored { mailbox, messages }
+                | OfMessages::Expunged { mailbox, messages },
+            ) => given(mailbox, &mut messages.iter().map(|listed| listed.uid)),
+            Change::Messages(OfMessages::Moved { from, to, messages }) => {
+                given(from, &mut messages.iter().map(|moved| moved.before.uid));
+                given(to, &mut messages.iter().map(|moved| moved.uid));
+            }
+            Change::Device(OfDevice::Revoked { device }) => drop(self.revoked.insert(device, entry.at)),
+            Change::Messages(OfMessages::Reflagged { .. })
+            | Change::Mailbox(_)
+            | Change::Pop(_)
+            | Change::Device(_)
+            | Change::Account(_) => {}
         }
     }
 
@@ -218,7 +248,8 @@ impl Found {
                 let folder = key.get(..FOLDER_KEY_BYTES).unwrap_or_default().to_vec();
                 *self.imported.entry(folder).or_default() += 1;
             }
-            Some(_) | None => {}
+            Some(0..=2 | 20 | 40 | 60..=62 | 80 | 120) => {}
+            Some(_) | None => self.unknown += 1,
         }
         Ok(())
     }
@@ -236,7 +267,8 @@ impl Found {
             BodyRecord::Inline { .. } => Octets::Lost("its text is damaged on disk".to_owned(), None),
             BodyRecord::Object { digest, size, name, .. } => match object(objects, (account, &name), size, &digest) {
                 Ok(()) => Octets::Sound { size, object: Some(name) },
-                Err(why) => Octets::Lost(format!("{why} (object {name})"), Some(name)),
+                Err(Why::Lost(why)) => Octets::Lost(format!("{why} (object {name})"), Some(name)),
+                Err(Why::Unread(why)) => Octets::Unread(format!("{why} (object {name})"), name),
             },
         };
         self.octets.insert(email, octets);
@@ -261,7 +293,7 @@ impl Found {
                     }
                     Ok(None) => {}
                     Err(error) => {
-                        self.octets.insert(email, Octets::Lost(unreadable(&error), Some(name.clone())));
+                        self.octets.insert(email, Octets::Unread(unreadable(&error), name.clone()));
                     }
                 }
             }
@@ -269,6 +301,7 @@ impl Found {
         }
         named.extend(self.octets.values().filter_map(|octets| match octets {
             Octets::Sound { object, .. } | Octets::Lost(_, object) => object.clone(),
+            Octets::Unread(_, object) => Some(object.clone()),
         }));
         // Where no row is missing, what nobody names is what was removed.
         if !self.may_lack_messages() {
@@ -280,8 +313,8 @@ impl Found {
         let mut next =
             last.unwrap_or_default().max(self.record.as_ref().map(|record| record.last_email).unwrap_or_default());
         let all = objects.list(account).unwrap_or_else(|error| {
-            self.unread
-                .push(Loss::of(format_args!("large messages that no row names could not be looked for: {error}")));
+            let what = format!("large messages that no row names could not be looked for: {error}");
+            self.strays.push(Loss { is_unread: true, ..Loss::of(what) });
             Vec::new()
         });
         // Messages that are lost had numbers too: none is given to another.
@@ -292,10 +325,14 @@ impl Found {
             }
             let size = match whole(objects, account, &name) {
                 Ok(Some(size)) => size,
-                Ok(None) => continue,
+                Ok(None) => {
+                    let what = format!("a large message that no row names is damaged on disk (object {name})");
+                    self.strays.push(Loss { object: Some((account, name)), ..Loss::of(what) });
+                    continue;
+                }
                 Err(error) => {
                     let what = format!("a large message that no row names is in object {name}: {}", unreadable(&error));
-                    self.unread.push(Loss { object: Some((account, name)), ..Loss::of(what) });
+                    self.strays.push(Loss { object: Some((account, name)), is_unread: true, ..Loss::of(what) });
                     continue;
                 }
             };
@@ -331,15 +368,23 @@ fn unreadable(error: &ObjectError) -> String {
 /// Octets of the key of a folder of an import: letter, kind, device, folder.
 pub(super) const FOLDER_KEY_BYTES: usize = 2 + 4 + 8;
 
+/// Why an object is not what a row says.
+enum Why {
+    Lost(String),
+    Unread(String),
+}
+
 /// Reads an object whole.
-fn object(objects: &dyn Objects, (account, name): (AccountId, &str), size: u32, digest: &Digest) -> Result<(), String> {
+fn object(objects: &dyn Objects, (account, name): (AccountId, &str), size: u32, digest: &Digest) -> Result<(), Why> {
     match objects.read(account, name) {
-        Err(ObjectError::Missing) => Err("its text is missing".to_owned()),
-        Err(error) => Err(unreadable(&error)),
+        Err(ObjectError::Missing) => Err(Why::Lost("its text is missing".to_owned())),
+        Err(error) => Err(Why::Unread(unreadable(&error))),
         Ok(octets) if octets.len() != size as usize => {
-            Err(format!("its text has {} octets instead of {size}", octets.len()))
+            Err(Why::Lost(format!("its text has {} octets instead of {size}", octets.len())))
         }
-        Ok(octets) if *blake3::hash(&octets).as_bytes() != digest.hash => Err("its text is damaged on disk".to_owned()),
+        Ok(octets) if *blake3::hash(&octets).as_bytes() != digest.hash => {
+            Err(Why::Lost("its text is damaged on disk".to_owned()))
+        }
         Ok(_) => Ok(()),
     }
 }

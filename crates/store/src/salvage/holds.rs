@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 pub(super) fn settle(found: &mut Found, record: &mut AccountRecord) -> bool {
     let devices = &found.devices;
     found.paces.retain(|device, _| device.0 == 0 || devices.contains(device));
-    record.last_hold = record.last_hold.max(found.holds.keys().next_back().copied().unwrap_or_default());
     let agrees = agree(found);
     if !agrees {
         found.holds.retain(|_, hold| hold.answer.is_some());

@@ -1,8 +1,9 @@
 //! What an account is made into, of what is found of it.
 
 use super::found::{Found, Octets};
-use super::{Loss, MARGIN, Remnant, Salvage, holds};
+use super::{Loss, MARGIN, NUMBER_MARGIN, Remnant, Salvage, holds};
 use crate::error::Error;
+use crate::flag_block;
 use crate::flags::Keywords;
 use crate::ids::{AccountId, EmailId, MailboxId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::index::Entry;
@@ -44,7 +45,7 @@ impl Mended {
         let record = found.record.clone().unwrap_or_else(|| AccountState::empty(salvage.now).record);
         let (lost, renewed) = (BTreeMap::new(), BTreeSet::new());
         let mut found = found;
-        let losses = std::mem::take(&mut found.unread);
+        let losses = std::mem::take(&mut found.strays);
         let mut mended = Self { head: found.top, record, lost, losses, now: salvage.now, renewed, found };
         mended.counters();
         mended.apply_blocks();
@@ -59,6 +60,7 @@ impl Mended {
                 "what is held and waits for an answer is damaged: nothing is held any more, and the messages stay where they are",
             ));
         }
+        mended.tell_guests();
         mended.settle_mailboxes();
         mended.settle_record();
         mended.tell_rest();
@@ -73,16 +75,21 @@ impl Mended {
         self.head.0 += 1;
         if self.found.record.is_none() {
             self.losses.push(Loss::of("the record of the account is lost: its settings are those of a new one"));
-            self.record.last_device = u32::try_from(MARGIN).unwrap_or(u32::MAX);
-            self.record.last_mailbox = MailboxId(u32::try_from(MARGIN).unwrap_or(u32::MAX));
         }
+        let is_unsure = self.found.record.is_none() || self.found.is_torn;
         let record = &mut self.record;
         record.last_device = record.last_device.max(self.found.last_device);
         let mailboxes = self.found.mailboxes.keys().chain(self.found.entries.keys()).chain(self.found.called.keys());
         record.last_mailbox = record.last_mailbox.max(mailboxes.copied().max().unwrap_or_default());
+        record.last_hold = record.last_hold.max(self.found.holds.keys().next_back().copied().unwrap_or_default());
+        if is_unsure {
+            for number in [&mut record.last_device, &mut record.last_mailbox.0, &mut record.last_hold.0] {
+                *number = number.saturating_add(NUMBER_MARGIN);
+            }
+        }
         let emails = self.found.emails.keys().next_back().max(self.found.octets.keys().next_back());
         let emails = emails.max(self.found.removed.keys().next_back()).copied().unwrap_or_default();
-        if self.found.record.is_none() || emails > record.last_email || self.found.is_torn {
+        if is_unsure || emails > record.last_email {
             // Numbers of messages are near the clock.
             let clock = EmailId(self.now.0.max(0).unsigned_abs().saturating_mul(1000));
             record.last_email = EmailId(record.last_email.max(emails).max(clock).0.saturating_add(MARGIN));
@@ -90,8 +97,13 @@ impl Mended {
         let clock = UidValidity(u32::try_from(self.now.0 / 1000).unwrap_or_default());
         let given = self.found.mailboxes.values().map(|mailbox| mailbox.uid_validity).max().unwrap_or_default();
         record.last_uid_validity = record.last_uid_validity.max(given);
-        if self.found.record.is_none() || self.found.is_torn {
+        if is_unsure {
             record.last_uid_validity = record.last_uid_validity.max(clock);
+        }
+        if self.found.is_torn && !self.found.devices.is_empty() {
+            self.losses.push(Loss::of(
+                "what was taken back last may count again: look through its devices, and through whom its mailboxes are shared with",
+            ));
         }
         if self.found.is_torn {
             self.losses.push(Loss::of(
@@ -105,7 +117,7 @@ impl Mended {
         let Found { entries, blocks, .. } = &mut self.found;
         for (mailbox, entries) in entries {
             for entry in entries.values_mut() {
-                if let Some(block) = blocks.get(&(*mailbox, crate::flag_block::block_of(entry.uid))) {
+                if let Some(block) = blocks.get(&(*mailbox, flag_block::block_of(entry.uid))) {
                     *entry = block.applied_to(*entry);
                 }
             }
@@ -136,10 +148,27 @@ impl Mended {
             }
             ControlFlow::Continue(())
         })?;
+        // Whoever has seen other flags is told these.
+        let blocks = &self.found.blocks;
+        for (mailbox, entries) in &mut self.found.entries {
+            let is_without = |entry: &&mut Entry| !blocks.contains_key(&(*mailbox, flag_block::block_of(entry.uid)));
+            entries.values_mut().filter(is_without).for_each(|entry| entry.modseq = self.head);
+        }
         self.losses.push(Loss::of(
             "flags that many messages got at once may be lost: those that the timeline tells are there",
         ));
         Ok(())
+    }
+
+    /// Where marks of guests are lost, they are told what they see now.
+    fn tell_guests(&mut self) {
+        if key::all_marks().iter().all(|marks| self.found.gaps.is_whole(marks)) {
+            return;
+        }
+        for mailbox in self.found.mailboxes.values().filter(|mailbox| mailbox.acl != Acl::default()) {
+            let entries = self.found.entries.get_mut(&mailbox.id).into_iter().flatten();
+            entries.for_each(|(_, entry)| entry.modseq = self.head);
+        }
     }
 
     /// Mailboxes of which there are messages, or INBOX, and no record.
@@ -322,6 +351,7 @@ impl Mended {
                     continue;
                 }
                 Some(Octets::Lost(why, object)) => (why.clone(), object.clone()),
+                Some(Octets::Unread(why, object)) => (why.clone(), Some(object.clone())),
                 None => ("its text is missing".to_owned(), None),
             };
             let Some(record) = self.found.emails.remove(&email) else { continue };
@@ -329,6 +359,7 @@ impl Mended {
             let mut lost = Lost { places: Vec::new(), loss: Loss::of(why) };
             (lost.loss.email, lost.loss.size) = (Some(email), Some(record.size));
             lost.loss.object = object.map(|name| (account, name));
+            lost.loss.is_unread = matches!(self.found.octets.get(&email), Some(Octets::Unread(..)));
             if record.places == 0 {
                 lost.loss.what.push_str("; it was removed already, and cannot be put back any more");
             }
@@ -362,17 +393,19 @@ impl Mended {
         let mut validities = BTreeSet::new();
         for mailbox in self.found.mailboxes.values_mut() {
             let mut counts = Counts::default();
-            let last = gone.get(&mailbox.id).copied().unwrap_or_default();
+            let given = self.found.given.get(&mailbox.id);
+            let last = gone.get(&mailbox.id).max(given).copied().unwrap_or_default();
             let mut top = Uid(mailbox.uid_next.0.saturating_sub(1)).max(last);
             let keywords = mailbox.keywords.names().len();
             for entry in self.found.entries.entry(mailbox.id).or_default().values_mut() {
                 if !entry.flags.is_sound(keywords) {
-                    entry.flags = entry.flags.system();
+                    (entry.flags, entry.modseq) = (entry.flags.system(), self.head);
                 }
                 counts.add(entry);
                 top = top.max(entry.uid);
-                mailbox.highest_modseq = mailbox.highest_modseq.max(entry.modseq);
             }
+            // Whoever comes back asks what has changed and what has vanished.
+            mailbox.highest_modseq = self.head;
             (mailbox.counts, mailbox.uid_next) = (counts, Uid(top.0.saturating_add(1)));
             (mailbox.packed_to, mailbox.unpacked) = (ModSeq(0), counts.messages);
             while names.iter().any(|name| state::same_name(name, &mailbox.name)) {
@@ -434,6 +467,11 @@ impl Mended {
                 self.losses.push(Loss::of(what));
             }
         }
+    }
+
+    /// Whether a mailbox has another UIDVALIDITY.
+    pub(super) fn is_renewed(&self, mailbox: Option<u32>) -> bool {
+        self.found.is_torn || mailbox.is_some_and(|id| self.renewed.contains(&MailboxId(id)))
     }
 
     /// Whether what the junk filter has learnt is whole.

@@ -3,10 +3,11 @@
 use super::found::{FOLDER_KEY_BYTES, Found, Octets};
 use super::mend::Mended;
 use super::{Remnant, Salvage};
+use crate::device::Device;
 use crate::engine::{Commit, Write};
 use crate::error::Error;
 use crate::ids::{AccountId, DeviceId, EmailId, MailboxId, ModSeq};
-use crate::journal::{Change, JournalEntry, OfMessages};
+use crate::journal::{Change, JournalEntry, OfAccount, OfMessages, Protocol};
 use crate::key;
 use crate::record::{BodyRecord, Digest, EmailRecord, HeaderCopy, MessageRecord, Subscription};
 use crate::shown::Shown;
@@ -98,6 +99,14 @@ pub(super) fn write(salvage: &Salvage<'_>, account: AccountId, mended: &mut Mend
 
 /// What is made of what was found, in the place of the rows that said it.
 fn made(mended: &mut Mended, out: &mut Out<'_, '_>) -> Result<(), Error> {
+    let entry = JournalEntry {
+        modseq: mended.head,
+        at: mended.now,
+        device: DeviceId(0),
+        protocol: Protocol::Server,
+        change: Change::Account(OfAccount::Repaired),
+    };
+    out.put(key::journal(mended.head), entry.encode())?;
     let Found { mailboxes, entries, emails, removed, holds, batches, paces, rowless, summaries, .. } = &mended.found;
     for mailbox in mailboxes.values() {
         out.put(key::mailbox(mailbox.id), mailbox.encode())?;
@@ -167,7 +176,12 @@ fn kept(
     let is_device = |at| key::number_at(key, at).is_ok_and(|id| found.devices.contains(&DeviceId(id)));
     let is_kept = match key.first() {
         Some(b'C') => is_mailbox(1),
-        Some(b'D') => is_device(1),
+        Some(b'D') => {
+            if let Some(device) = revoked(found, key, value) {
+                return out.put(key.to_vec(), device);
+            }
+            is_device(1)
+        }
         Some(b'F' | b'W') => true,
         Some(b'I') => is_there(9),
         Some(b'J') => {
@@ -187,7 +201,9 @@ fn kept(
             Some(0 | 1) => mended.keeps_training(),
             Some(2) => mended.keeps_training() && is_there(2),
             Some(20) => is_mailbox(2) || key == key::annotations(None),
-            Some(40 | 60 | 61) => is_mailbox(2),
+            // What was authorized under another UIDVALIDITY is not any more.
+            Some(40) => is_mailbox(2) && !mended.is_renewed(key::number_at(key, 2).ok()),
+            Some(60 | 61) => is_mailbox(2),
             Some(62) => true,
             Some(120) if is_device(2) => {
                 let folder = key.get(..FOLDER_KEY_BYTES).unwrap_or_default().to_vec();
@@ -216,6 +232,14 @@ fn kept(
         Some(_) | None => false,
     };
     if is_kept { out.put(key.to_vec(), value.to_vec()) } else { Ok(()) }
+}
+
+/// A device that may not log in any more, as the journal tells and its record does not: that one is older.
+fn revoked(found: &Found, key: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+    let id = key::number_at(key, 1).map(DeviceId).ok()?;
+    let at = *found.revoked.get(&id)?;
+    let device = Device::decode(id, value).ok().filter(|device| device.revoked_at.is_none())?;
+    Some(Device { revoked_at: Some(at), ..device }.encode())
 }
 
 /// What is known of a message without reading it.

@@ -1,0 +1,236 @@
+//! `pillarbox repair`: another data directory beside a damaged one, with all of it that is sound, that a server can start with.
+//!
+//! Invariant: the damaged directory is not written to, and nobody else works on it meanwhile.
+//! Invariant: what cannot be read is not lost: nothing is made without it.
+//! Invariant: no server starts in the new directory before all that is told to be in it is on the disk, was read again, and agrees.
+
+mod beside;
+mod bodies;
+mod target;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use directory::{Directory, DirectoryOptions};
+use store::check::{self, Depth};
+use store::engine::Engine;
+use store::objects::Objects;
+use store::salvage::Aim;
+use store::{AccountId, Store};
+use store_objects::DirectoryObjects;
+use store_sqlite::{SqliteEngine, SqliteOptions};
+
+use crate::config::{Config, StorageEngine};
+use crate::lifecycle::DataDir;
+use crate::moved::{OBJECTS, bodies_must_be, must_be_there};
+use crate::rebuilding::{OnStep, Rebuilt, STORE, build};
+use crate::restoration::mark_restored;
+use crate::setup::SetupError;
+use crate::standing::must_not_be_superseded;
+use crate::stores::{UNFINISHED_FILE, open_objects};
+use bodies::Bodies;
+use target::Target;
+
+/// So much of what cannot be read, or does not agree, is named.
+const NAMED_MAX: usize = 20;
+
+/// What a repair has made, or would make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repaired {
+    /// Accounts that are in it.
+    pub accounts: usize,
+    /// Messages in their mailboxes, with those that stand for lost ones.
+    pub messages: u64,
+    /// What is lost or may be, a line each: whose, and what.
+    pub losses: Vec<String>,
+    /// The damaged directory, absolute.
+    pub data: PathBuf,
+}
+
+/// Tells what a repair would lose. Everything it needs it makes in `work`, an empty directory.
+///
+/// # Errors
+/// As [`repair`].
+pub fn look(config: &Config, work: &Path, step: OnStep<'_>) -> Result<Repaired, SetupError> {
+    let source = Source::open(config)?;
+    let rebuilt = source.rebuild(work, step)?;
+    let lost = source.lost(&rebuilt);
+    Ok(Repaired { losses: lost, ..made(&rebuilt, &source)? })
+}
+
+/// Makes the data directory `to` of what is left of that of `config`, whose server does not run. `to` is not there yet, is empty, or is
+/// what an earlier call has left that did not come to its end.
+///
+/// # Errors
+/// A server works on the data; mail or large messages are not in files, or are on their way elsewhere; something cannot be read; the
+/// directory of accounts is damaged and so is its copy; `to` is something else, or cannot be written.
+pub fn repair(config: &Config, to: &Path, step: OnStep<'_>) -> Result<Repaired, SetupError> {
+    let source = Source::open(config)?;
+    let target = Target::claim(to, &source.data)?;
+    match fill(&source, &target, step) {
+        Ok((repaired, faults)) if faults.is_empty() => {
+            target.finish(&source.data)?;
+            Ok(repaired)
+        }
+        // Whoever looks into it needs it.
+        Ok((_, faults)) => Err(SetupError::new(format!(
+            "what was made in {} does not agree, which is a fault of Pillarbox; no server starts with it, and {} is what it was:\n{}",
+            target.path().display(),
+            source.data.display(),
+            some_of(&faults)
+        ))),
+        Err(error) => {
+            target.give_up();
+            Err(error)
+        }
+    }
+}
+
+/// A damaged directory.
+struct Source {
+    data: PathBuf,
+    objects: Arc<dyn Objects>,
+    _lock: Option<File>,
+}
+
+impl Source {
+    fn open(config: &Config) -> Result<Self, SetupError> {
+        let data = &config.data_dir;
+        if !data.is_dir() {
+            return Err(SetupError::new(format!("there is no directory {}", data.display())));
+        }
+        let data = std::path::absolute(data)
+            .map_err(|error| SetupError::file("find", data, &error, "name it by its whole path"))?;
+        let lock = DataDir::keep_out(&data)?;
+        must_be_all_here(config, &data)?;
+        let objects = open_objects(&data, config)?;
+        Ok(Self { data, objects, _lock: lock })
+    }
+
+    fn rebuild(&self, work: &Path, step: OnStep<'_>) -> Result<Rebuilt, SetupError> {
+        let told = bodies::told(&self.data.join(OBJECTS));
+        let rebuilt = build((&self.data, Some(self.objects.clone())), work, (Aim::Server, told), step)?;
+        if !rebuilt.unread.is_empty() {
+            return Err(SetupError::new(format!(
+                "what cannot be read is not lost for sure, and nothing is made without it; copy it to a sound disk, try again, or move away \
+                 what no tool can read, and it counts as lost:\n{}",
+                some_of(&rebuilt.unread)
+            )));
+        }
+        Ok(rebuilt)
+    }
+
+    /// What is lost, as it is told.
+    fn lost(&self, rebuilt: &Rebuilt) -> Vec<String> {
+        let files = rebuilt.files.iter().cloned().chain(beside::told(&self.data));
+        let losses = rebuilt.losses.iter().map(|(whose, loss)| format!("{whose}: {loss}"));
+        files.map(|what| format!("files: {what}")).chain(losses).map(|line| on_a_line(&line)).collect()
+    }
+}
+
+/// Whether everything of a server is in files of this directory.
+fn must_be_all_here(config: &Config, data: &Path) -> Result<(), SetupError> {
+    if config.engine != StorageEngine::Sqlite {
+        return Err(SetupError::new(
+            "the mail of this server is in PostgreSQL, whose files only PostgreSQL's own tools can mend (pg_amcheck finds what is \
+             damaged there); `pillarbox check --bodies` names the messages that are concerned, and a backup brings an account back",
+        ));
+    }
+    if config.database.bucket_url_file.is_some() {
+        return Err(SetupError::new(
+            "the large messages of this server are in a bucket, and a repair makes a data directory of files alone; `pillarbox salvage` \
+             brings out what can be read, and `pillarbox restore` brings a backup back",
+        ));
+    }
+    must_be_there(data, config.engine)?;
+    must_not_be_superseded(data)?;
+    bodies_must_be(data, false)?;
+    let place = data.display();
+    if data.join(UNFINISHED_FILE).exists() {
+        return Err(SetupError::new(format!(
+            "a backup that was to come back into {place} did not come to its end, and what it has not brought is not here: restore it \
+             again into another directory"
+        )));
+    }
+    if !data.join(OBJECTS).is_dir() {
+        return Err(SetupError::new(format!(
+            "{place}/{OBJECTS} is not there, where large messages are: if it is on another disk, mount that; if it is lost for good, make \
+             an empty directory of this name, and the messages count as lost"
+        )));
+    }
+    Ok(())
+}
+
+fn fill(source: &Source, target: &Target, step: OnStep<'_>) -> Result<(Repaired, Vec<String>), SetupError> {
+    let path = target.path();
+    let rebuilt = source.rebuild(path, step)?;
+    let mut lost = source.lost(&rebuilt);
+    lost.extend(bodies::keep_damaged(&*source.objects, &rebuilt, path)?);
+    // Told before anything is left behind for good.
+    target.report(&lost)?;
+    let repaired = Repaired { losses: lost, ..made(&rebuilt, source)? };
+    let (accounts, names) = (rebuilt.accounts.clone(), rebuilt.names.clone());
+    let mut faults = rebuilt.faults.clone();
+    drop(rebuilt);
+    target.forget_notes()?;
+    // What a server would open, and nothing else.
+    let failed = |what: String| SetupError::new(what);
+    let engine =
+        SqliteEngine::open(&path.join(STORE), &SqliteOptions::default()).map_err(|error| failed(error.what))?;
+    let engine: Arc<dyn Engine> = Arc::new(engine);
+    let objects = DirectoryObjects::open(&path.join(OBJECTS)).map_err(|error| failed(error.what))?;
+    let bodies = Bodies { from: &*source.objects, to: &objects, engine: &*engine };
+    for (done, id) in accounts.iter().enumerate() {
+        step(done, accounts.len(), "accounts whose large messages are copied");
+        bodies.bring(*id)?;
+    }
+    beside::bring(&source.data, path)?;
+    let store = Store::new(engine.clone(), Arc::new(objects));
+    faults.extend(disagreements(&store, &accounts, step)?);
+    faults.iter_mut().for_each(|fault| {
+        for (id, name) in &names {
+            *fault = fault.replace(&format!("account {id}:"), &format!("{name}:"));
+        }
+    });
+    mark_restored(path)?;
+    Ok((repaired, faults))
+}
+
+/// Reads all that was made, and compares it.
+fn disagreements(store: &Store, accounts: &[AccountId], step: OnStep<'_>) -> Result<Vec<String>, SetupError> {
+    let failed = |error: store::Error| SetupError::new(format!("what was made cannot be read again: {error}"));
+    let mut faults = Vec::new();
+    for (done, id) in accounts.iter().enumerate() {
+        step(done, accounts.len(), "accounts that are read again");
+        let findings = check::account(store, *id, Depth::Bodies).map_err(failed)?;
+        faults.extend(findings.iter().map(ToString::to_string));
+    }
+    let directory = Directory::open_as_it_is(store.clone(), &[0; 32], DirectoryOptions::default());
+    faults.extend(directory.and_then(|directory| directory.check()).map_err(failed)?);
+    Ok(faults)
+}
+
+fn made(rebuilt: &Rebuilt, source: &Source) -> Result<Repaired, SetupError> {
+    let mut messages = 0;
+    for id in &rebuilt.accounts {
+        let mailboxes = rebuilt.store.account(*id).mailboxes();
+        let mailboxes =
+            mailboxes.map_err(|error| SetupError::new(format!("what was made cannot be read again: {error}")))?;
+        messages += mailboxes.iter().map(|mailbox| u64::from(mailbox.counts.messages)).sum::<u64>();
+    }
+    Ok(Repaired { accounts: rebuilt.accounts.len(), messages, losses: Vec::new(), data: source.data.clone() })
+}
+
+fn some_of(lines: &[String]) -> String {
+    let mut some: Vec<String> = lines.iter().take(NAMED_MAX).map(|line| on_a_line(line)).collect();
+    if lines.len() > NAMED_MAX {
+        some.push(format!("and {} more", lines.len() - NAMED_MAX));
+    }
+    some.join("\n")
+}
+
+/// What others wrote stays on its line.
+fn on_a_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
