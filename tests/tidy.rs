@@ -36,6 +36,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("standby", 2),
     ("scan", 1),
     ("directory", 2),
+    ("hints", 2),
     ("import", 2),
     ("store-postgres", 2),
     ("store-sqlite", 2),

@@ -1,7 +1,7 @@
 //! `pillarbox status`: how a server does, on one screen.
 
 use clap::Args;
-use console::{StandbyStatus, Status as Told, duration};
+use console::{HintsStatus, StandbyStatus, Status as Told, duration};
 use web::Call;
 
 use super::place::Place;
@@ -74,9 +74,17 @@ fn shown(told: &Told) -> String {
         ("open files", files),
         ("jobs", format!("{jobs}; the longest step {} ms", told.worst_step_millis)),
     ];
+    rows.extend(told.hints.as_ref().map(|told| ("hints", hints(told))));
     rows.extend(told.standby.map(|told| ("standby", standby(told))));
     rows.extend(told.needs.iter().map(|need| ("TO DO", need.clone())));
     rows.into_iter().map(|(name, value)| format!("{name:<12} {value}\n")).collect()
+}
+
+fn hints(told: &HintsStatus) -> String {
+    match &told.why_not {
+        None => "of all other servers come".to_owned(),
+        Some(why) => format!("of other servers do not come: {why}"),
+    }
 }
 
 fn standby(told: StandbyStatus) -> String {
@@ -104,6 +112,7 @@ mod tests {
             connections_max: 100,
             queue: Some(QueueStatus { waiting: 2, oldest_seconds: Some(61), ..QueueStatus::default() }),
             certificate_days: Some(3),
+            hints: Some(HintsStatus::default()),
             standby: Some(StandbyStatus { asked_seconds: Some(1), behind_commits: 7, lag_seconds: 61 }),
             ..Told::default()
         };
@@ -114,6 +123,7 @@ mod tests {
             "queue        2 waiting, the oldest for 1 min 1 s, 0 held, 0 for later",
             "last backup  none is known of",
             "disk         cannot be seen",
+            "hints        of all other servers come",
             "standby      7 commits behind, for 1 min 1 s; asked 1 s ago",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

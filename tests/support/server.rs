@@ -114,6 +114,14 @@ impl Server {
         text
     }
 
+    /// What a command prints that may say with its exit status that something needs a person.
+    pub fn cli_any(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pillarbox"));
+        command.args(arguments).arg("--config").arg(self.place.path().join("pillarbox.toml"));
+        let output = command.stdin(Stdio::null()).output().expect("the binary");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Makes an account.
     pub fn add_account(&self, address: &str) {
         self.cli(&["account", "add", address, "--password-stdin"], "a long main password\n");

@@ -115,7 +115,7 @@ pub use sending::{SendingAnswer, SendingCard, WaitingLine};
 pub use setup_guide::{Access, SetupGuide, SetupProgram, setup_guide};
 pub use shares::{ShareCard, ShareCards};
 pub use size::parse_quota;
-pub use status::{Connected, DiskStatus, Jobs, QueueStatus, StandbyStatus, Status, duration};
+pub use status::{Connected, DiskStatus, HintsStatus, Jobs, QueueStatus, StandbyStatus, Status, duration};
 pub use switch::{SwitchGuide, SwitchServers, switch_guide};
 pub use test_mail::TestMailCard;
 pub use timeline::{MessageStory, StoryLine, Timeline, TimelineAsk, TimelineLine};

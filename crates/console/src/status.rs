@@ -37,6 +37,8 @@ pub struct Status {
     pub certificate_days: Option<i64>,
     /// The standby; `None`: none is configured.
     pub standby: Option<StandbyStatus>,
+    /// Hints of other servers with the same mail; `None`: none are to come.
+    pub hints: Option<HintsStatus>,
     /// Octets on the disk of the data directory.
     pub disk: Option<DiskStatus>,
     /// Octets of memory that are in use.
@@ -86,6 +88,23 @@ impl StandbyStatus {
                 asked = duration(asked)
             )
         })
+    }
+}
+
+/// Whether hints of other servers come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HintsStatus {
+    /// Why they do not; `None` if they do.
+    pub why_not: Option<String>,
+}
+
+impl HintsStatus {
+    fn needs(&self) -> Option<String> {
+        let why = self.why_not.as_ref()?;
+        Some(tr!(
+            "Hints of other servers do not come: {why}. What they do is seen a little later; look at NATS, and at those servers.",
+            why = why
+        ))
     }
 }
 
@@ -158,6 +177,7 @@ impl Status {
             Some(_) => {}
         }
         needs.extend(self.standby.and_then(StandbyStatus::needs));
+        needs.extend(self.hints.as_ref().and_then(HintsStatus::needs));
         match self.queue {
             None => needs.push(tr!("The queue cannot be read. pillarbox check says more.").to_owned()),
             Some(QueueStatus { oldest_seconds: Some(age), .. }) if age > QUEUE_SECS_MAX => {
@@ -257,6 +277,9 @@ mod tests {
         check(Status { backup_age_seconds: Some(BACKUP_SECS_MAX + 3600), ..well.clone() }, "2 d 1 h old");
         check(Status { backup_age_seconds: None, ..well.clone() }, "No backup");
         check(Status { queue: None, ..well.clone() }, "cannot be read");
+        let (come, lost) = (None, Some("nothing is heard of two".to_owned()));
+        assert_eq!(Status { hints: Some(HintsStatus { why_not: come }), ..well.clone() }.judge(), Vec::<String>::new());
+        check(Status { hints: Some(HintsStatus { why_not: lost }), ..well.clone() }, "heard of two. What they do");
         let old = QueueStatus { oldest_seconds: Some(QUEUE_SECS_MAX + 1), ..QueueStatus::default() };
         check(Status { queue: Some(old), ..well.clone() }, "waited for 4 h");
         check(Status { queue: Some(QueueStatus { held: 1, ..QueueStatus::default() }), ..well.clone() }, "is held");

@@ -114,6 +114,12 @@ metrics! {
         "1 while new mail is refused because the disk is nearly full, or takes nothing."
     WAL Gauge "pillarbox_store_wal_bytes" []
         "Length of the write-ahead logs of the embedded engine."
+    HINTS_COME Gauge "pillarbox_hints_come" []
+        "1 while hints of all other servers of the same mail come, else 0; left out where there are none to come."
+    HINTS Counter "pillarbox_hints_total" ["what"]
+        "Messages with hints between servers: said, heard (own ones too), or malformed."
+    LOOKS Counter "pillarbox_looks_total" ["why"]
+        "Looks at what other servers have done: poll, or hint."
     STANDBY_BEHIND Gauge "pillarbox_standby_behind_commits" []
         "Commits that the standby does not have yet; left out where none has asked."
     STANDBY_LAG Gauge "pillarbox_standby_lag_seconds" []

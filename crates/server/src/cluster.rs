@@ -11,19 +11,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use store::{BEAT, Heads, LEASE, Node, Standing, Store, TableId};
+use hints::{HintOptions, Line};
+use store::{BEAT, LEASE, Node, Standing, Store};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::hinted::Hinted;
 use crate::services::Outbound;
 use crate::setup::SetupError;
+use looking::Looking;
 
-/// What others have changed is looked for so often ...
-const LOOK: Duration = Duration::from_millis(100);
-/// ... and not before so many times as long has passed as a look takes.
-const LOOK_SHARE: u32 = 9;
-/// However long one took: it may have waited for a database that answers again.
-const LOOK_REST_MAX: Duration = Duration::from_secs(2);
+mod looking;
 
 /// Begins what is done once for all servers, in a term of this number.
 pub(crate) type Begin = Box<dyn Fn(u64) -> Result<Leading, SetupError> + Send + Sync>;
@@ -38,11 +36,14 @@ pub(crate) struct Leading {
 pub(crate) struct Cluster {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// Says that it is there as long as anything of it is.
+    _line: Option<Line>,
 }
 
 struct Shared {
     store: Store,
     begin: Begin,
+    hinted: Arc<Hinted>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -93,13 +94,22 @@ impl Leading {
 }
 
 impl Cluster {
-    /// Goes on with the beats of `node`, and leads when it is its turn.
+    /// Goes on with the beats of `node`, and leads when it is its turn. What others do it hears, where there is something to hear
+    /// it by.
     ///
     /// # Errors
-    /// The system gives no threads.
-    pub(crate) fn start(node: Node, store: Store, begin: Begin) -> Result<Self, SetupError> {
-        let shared = Arc::new(Shared { store, begin, state: Mutex::default(), changed: Condvar::new() });
-        let mut cluster = Self { shared: Arc::clone(&shared), threads: Vec::new() };
+    /// The system gives no threads, or a file cannot be read.
+    pub(crate) fn start(
+        node: Node,
+        (store, hinted): (Store, Arc<Hinted>),
+        hints: Option<HintOptions>,
+        begin: Begin,
+    ) -> Result<Self, SetupError> {
+        let open = |options| Line::open(options, store.clone(), hinted.clone(), hinted.counts.clone());
+        let _line = hints.map(open).transpose().map_err(SetupError::new)?;
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { store, begin, hinted, state, changed });
+        let mut cluster = Self { shared: Arc::clone(&shared), threads: Vec::new(), _line };
         cluster.spawn("node-beats", move |shared| shared.show_beats(node))?;
         cluster.spawn("node-lead", |shared| shared.lead())?;
         cluster.spawn("node-locks", |shared| shared.tidy())?;
@@ -138,6 +148,7 @@ impl Drop for Cluster {
         self.retire(Duration::ZERO);
         self.shared.lock().is_stopping = true;
         self.shared.changed.notify_all();
+        self.shared.hinted.stop();
         for thread in self.threads.drain(..) {
             // One that panicked has said so.
             let _ = thread.join();
@@ -204,6 +215,7 @@ impl Shared {
         if standing.was_away {
             warn!("the others took this server for gone, because it was silent for too long; what it held it has lost");
         }
+        self.hinted.are(&standing.nodes);
         let mut state = self.lock();
         (state.valid_until, state.term) = (Some(at + LEASE), standing.leads);
         self.changed.notify_all();
@@ -290,27 +302,12 @@ impl Shared {
     }
 
     fn notice_others(&self) {
-        let (mut heads, mut queue, mut failed) = (Heads::default(), 0, false);
-        loop {
-            let begun = Instant::now();
-            match self.store.notice_others(&mut heads) {
-                Ok(()) => failed = false,
-                Err(error) if !mem::replace(&mut failed, true) => {
-                    warn!(%error, "what other servers have changed is seen late");
-                }
-                Err(_) => {}
-            }
-            let now = self.store.changed_by_others(TableId::Queue);
-            if mem::replace(&mut queue, now) != now
-                && let Some((_, leading)) = &self.lock().leads
-            {
+        let news = || {
+            if let Some((_, leading)) = &self.lock().leads {
                 leading.outbound.look_for_news();
             }
-            let rest = (begun.elapsed() * LOOK_SHARE).clamp(LOOK, LOOK_REST_MAX);
-            if self.rest_until(Instant::now() + rest, |_| false) {
-                return;
-            }
-        }
+        };
+        Looking::new(&self.store, &self.hinted, news).go_on();
     }
 }
 

@@ -101,6 +101,7 @@ fn without_ports(config: &Config, clock: Clock, problems: &mut Vec<SetupError>) 
     };
     drop(stores::postgres(config).map_err(&mut sound));
     drop(stores::bucket(config).map_err(&mut sound));
+    drop(stores::hint_address(config).map_err(&mut sound));
     let smarthost = config.smarthost.as_ref().and_then(|smarthost| target(config, smarthost).map_err(&mut sound).ok());
     drop(config.metrics_token_file.as_deref().map(Token::read).transpose().map_err(&mut sound));
     drop(config.standby_token_file.as_deref().map(Token::of_standby).transpose().map_err(&mut sound));
@@ -112,7 +113,7 @@ fn without_ports(config: &Config, clock: Clock, problems: &mut Vec<SetupError>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{DatabaseFiles, Smarthost, StorageEngine, TlsFiles};
+    use crate::config::{DatabaseFiles, HintPlace, Smarthost, StorageEngine, TlsFiles};
     use crate::service::Service;
     use std::fs;
     use std::net::TcpListener;
@@ -161,6 +162,7 @@ mod tests {
             ..Smarthost::default()
         };
         let database = DatabaseFiles { url_file: Some(none.clone()), ..DatabaseFiles::default() };
+        let hints = |file: &Path| HintPlace { url_file: Some(file.to_owned()), ..HintPlace::default() };
         let listen = [(Service::Imap, vec![taken.local_addr().unwrap()])].into();
         for (config, expected) in [
             (with_tls(&none, &pair), "cannot read the TLS certificate"),
@@ -169,6 +171,8 @@ mod tests {
             (with_tls(&other, &pair), "does not belong to the first certificate"),
             (Config { smarthost: Some(smarthost), ..sound.clone() }, "correct smarthost.password_file"),
             (Config { engine: StorageEngine::Postgres, database, ..sound.clone() }, "correct store.url_file"),
+            (Config { hints: hints(&none), ..sound.clone() }, "correct cluster.hints_url_file"),
+            (Config { hints: hints(&text), ..sound.clone() }, "it begins with neither nats:// nor tls://; correct"),
             (Config { listen, ..sound.clone() }, "another program (or another Pillarbox) listens there already"),
             (Config { data_dir: place.join("foreign"), ..sound.clone() }, "is not a data directory of Pillarbox"),
             (Config { data_dir: text.join("data"), ..sound.clone() }, "cannot create the data directory"),

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use dns::Dns;
+use hints::HintOptions;
 use mailflow::MailFlow;
 use queue::{Outgoing, Queue};
 use tokio::runtime::Handle;
@@ -19,6 +20,7 @@ use crate::cluster::{Begin, Cluster, Leading};
 use crate::config::{Config, StorageEngine};
 use crate::control::ControlSocket;
 use crate::driver::Work;
+use crate::hinted::Hinted;
 use crate::lifecycle::{DataDir, Flood, Running, Signals, Telling, runtime};
 use crate::observation::Observed;
 use crate::services::{
@@ -28,7 +30,7 @@ use crate::services::{
 };
 use crate::setup::SetupError;
 use crate::standing::must_not_be_superseded;
-use crate::stores::{Stores, letterhead};
+use crate::stores::{Stores, hints, letterhead};
 use crate::tls::Certificates;
 
 /// What still runs after the drain (a command line that is connected) has so long.
@@ -57,8 +59,7 @@ pub fn run(
     let stores = Stores::open(&data_dir, config)?;
     let work = Work::start()?;
     let services = Services::new(config, &stores, clock, &work, &prepared.dns)?;
-    let dns = prepared.dns.clone();
-    let authority = prepared.authority.take();
+    let (dns, authority) = (prepared.dns.clone(), prepared.authority.take());
     if authority.is_some() {
         prepared.certificates = Some(certificates(config, &stores, clock)?);
     }
@@ -66,13 +67,14 @@ pub fn run(
     services.offer(config, running.addresses());
     tokio::spawn(tell_of_floods(telling.flood.clone(), running.stopping()));
     let indexed_at = Arc::<AtomicI64>::default();
-    observe(&services, (&stores, &data_dir), &running, (dns.clone(), work, clock), &indexed_at);
+    let hints = heard(config, &data_dir, &stores)?;
+    observe(&services, (&stores, &data_dir, &hints.0), &running, (dns.clone(), work, clock), &indexed_at);
     running.tell_of_refused(refused_hosts(stores.flow.refusals().clone(), clock));
     let takes_mail = !tell_of_reading_only(&stores);
     // What is handed over must be noted, or it is handed over twice.
     let outgoing = outgoing.filter(|_| takes_mail);
     let once = Once { config: config.clone(), outgoing, stores: stores.clone(), dns: dns.clone(), clock };
-    let duty = once.begin(takes_mail.then(|| running.stopping()))?;
+    let duty = once.begin(takes_mail.then(|| running.stopping()), hints)?;
     open_control(&data_dir, &stores, services.site(), &running)?;
     if takes_mail {
         keep_up(config, &data_dir, &stores, clock, &running);
@@ -108,6 +110,14 @@ pub fn run(
     drop(data_dir);
     info!("stopped");
     Ok(())
+}
+
+/// What is heard of other servers with the same mail, and by what.
+type Heard = (Arc<Hinted>, Option<HintOptions>);
+
+fn heard(config: &Config, data_dir: &DataDir, stores: &Stores) -> Result<Heard, SetupError> {
+    let hints = hints(data_dir.path(), config)?;
+    Ok((Arc::new(Hinted::new(&stores.store, hints.is_some())), hints))
 }
 
 /// The data directory, where a server may serve with it.
@@ -187,12 +197,12 @@ impl Once {
     }
 
     /// For as long as the server runs, or, among several, whenever it leads.
-    fn begin(self, stopping: Option<watch::Receiver<bool>>) -> Result<Duty, SetupError> {
+    fn begin(self, stopping: Option<watch::Receiver<bool>>, hints: Heard) -> Result<Duty, SetupError> {
         match self.stores.take_node() {
             None => self.start((self.stores.queue.clone(), self.stores.flow.clone()), stopping).map(Duty::Alone),
             Some(node) => {
-                let store = self.stores.store.clone();
-                Cluster::start(node, store, self.for_each_term()).map(Duty::Shared)
+                let (store, (hinted, hints)) = (self.stores.store.clone(), hints);
+                Cluster::start(node, (store, hinted), hints, self.for_each_term()).map(Duty::Shared)
             }
         }
     }
@@ -239,7 +249,7 @@ async fn tell_of_floods(flood: Arc<Flood>, stop: watch::Receiver<bool>) {
 /// From now on it is told how the server does.
 fn observe(
     services: &Services,
-    (stores, data_dir): (&Stores, &DataDir),
+    (stores, data_dir, hinted): (&Stores, &DataDir, &Arc<Hinted>),
     running: &Running,
     (dns, work, clock): (Dns, Arc<Work>, Clock),
     indexed_at: &Arc<AtomicI64>,
@@ -258,6 +268,7 @@ fn observe(
         counted: services.counted().clone(),
         indexed_at: indexed_at.clone(),
         feed: stores.standby.as_ref().map(|(_, feed)| feed.clone()),
+        hinted: hinted.clone(),
         stops: running.stops().clone(),
         clock,
         started_at: clock.now().unix_millis / 1000,

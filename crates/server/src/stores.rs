@@ -25,6 +25,7 @@ use std::time::Duration;
 use auth::{Auth, AuthOptions};
 use console::Letterhead;
 use directory::DirectoryOptions;
+use hints::{Address, HintOptions};
 use mailflow::MailFlow;
 use queue::{Limits, Policy, Queue};
 use reports::Counts;
@@ -60,6 +61,8 @@ pub(crate) const SECRET_FILE: &str = "auth-secret";
 pub(crate) const SECRET_BYTES: usize = 32;
 /// So much of a hash says whose a bucket is.
 const OWNER_CHARS: usize = 20;
+/// So much of one says where hints of the same mail are.
+const SUBJECT_CHARS: usize = 32;
 /// An account, or a stranger's address, may have begun to send so much at the same time ...
 const SPOOL_BYTES_PER_HOLDER: u64 = 256 * 1024 * 1024;
 /// ... but always so many messages of the largest size,
@@ -304,6 +307,34 @@ pub(crate) fn postgres(config: &Config) -> Result<Option<PostgresOptions>, Setup
         }
         (StorageEngine::Sqlite | StorageEngine::Postgres, _) => Ok(None),
     }
+}
+
+/// Where NATS is, if servers with the same mail tell each other what they have done.
+///
+/// # Errors
+/// A file that cannot be read, or says something else.
+pub(crate) fn hint_address(config: &Config) -> Result<Option<Address>, SetupError> {
+    let Some(file) = &config.hints.url_file else { return Ok(config.hints.address.clone()) };
+    let url = private_file::first_line(file, ("where NATS is", "cluster.hints_url_file"))?;
+    let address = url.parse().map_err(|error| {
+        SetupError::new(format!(
+            "the first line of {} is wrong: {error}; correct cluster.hints_url_file",
+            file.display()
+        ))
+    })?;
+    Ok(Some(address))
+}
+
+/// How hints go to others and come from them, if they do: where only those are who have the secret of this data directory.
+///
+/// # Errors
+/// As [`hint_address`].
+pub(crate) fn hints(path: &Path, config: &Config) -> Result<Option<HintOptions>, SetupError> {
+    let (Some(address), Some(node)) = (hint_address(config)?, config.node.clone()) else { return Ok(None) };
+    let key =
+        blake3::derive_key("pillarbox 2026-12-01 where hints between servers are", &secret(&path.join(SECRET_FILE))?);
+    let subject = format!("pillarbox.hints.{}", &blake3::Hash::from_bytes(key).to_hex()[..SUBJECT_CHARS]);
+    Ok(Some(HintOptions { address, authority: config.database.authority.clone(), subject, node }))
 }
 
 fn spool_limits(message_bytes_max: u64) -> SpoolLimits {

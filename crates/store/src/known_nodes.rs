@@ -1,5 +1,6 @@
 //! What a process knows of the servers that work on the same storage ([`crate::nodes`] finds it out), and whether one is gone.
 
+use crate::announcements::Announcements;
 use crate::engine::{Engine, EngineError};
 use crate::table_id::TableId;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,8 @@ pub(crate) struct Nodes {
     pub(crate) gone: AtomicU64,
     /// How often it was looked what others have committed.
     looks: AtomicU64,
+    /// What others are to hear of.
+    pub(crate) announcements: Announcements,
 }
 
 impl Nodes {

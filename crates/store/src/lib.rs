@@ -12,6 +12,7 @@
 #![warn(unreachable_pub)]
 
 mod account;
+mod announcements;
 pub mod backup;
 mod body;
 pub mod brake;
@@ -74,6 +75,7 @@ pub use account::{
     Relisting, SentCopy, Submission, Submitted, TRAINING_PAGE_BYTES_MAX, Target, TimelinePage, TimelineQuery, Training,
     UidlOutcome, UndoReport, UndoRequest, UndoWhat, View, Whereabouts,
 };
+pub use announcements::{ANNOUNCED_MAX, Announcements};
 pub use body::{Body, WHOLE_BYTES_MAX};
 pub use error::Error;
 pub use flag_block::flags_piece;

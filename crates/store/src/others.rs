@@ -3,12 +3,15 @@
 //!
 //! A look waits for no account, and reads none: one that is busy, or damaged, or large, holds up nobody else. Whoever is woken reads what
 //! is new.
+//!
+//! Where hints of others come that say what has moved, only that is looked at, and all of it now and then: a hint is a reason to
+//! look, and never believed.
 
 use crate::error::Error;
 use crate::ids::{AccountId, ModSeq};
 use crate::store::Store;
 use crate::table_id::TableId;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// So many heads are asked for at once.
 const HEADS_AT_ONCE: usize = 10_000;
@@ -24,22 +27,67 @@ impl Store {
     /// # Errors
     /// Faults; the next look finds what this one did not.
     pub fn notice_others(&self, heads: &mut Heads) -> Result<(), Error> {
+        let look = self.nodes().looks() + 1;
+        let watched = self.watched(heads);
+        self.look_at(&watched, heads, look)?;
+        self.nodes().note_look(look);
+        Ok(())
+    }
+
+    /// As [`Self::notice_others`], where hints say what has moved: looks only at what is watched and was not when it was looked last.
+    /// The rest counts as looked at. What nobody watches is compared when it is used, as ever.
+    ///
+    /// # Errors
+    /// As [`Self::notice_others`].
+    pub fn notice_newly_watched(&self, heads: &mut Heads) -> Result<(), Error> {
+        let look = self.nodes().looks() + 1;
+        let watched = self.watched(heads);
+        let (known, new): (Vec<AccountId>, Vec<AccountId>) = watched.iter().partition(|id| heads.0.contains_key(id));
+        self.look_at(&new, heads, look)?;
+        let known = known.into_iter().filter_map(|id| self.known(id));
+        known.filter(|cell| !cell.is_behind()).for_each(|cell| cell.is_sure_at(look));
+        self.nodes().note_look(look);
+        Ok(())
+    }
+
+    /// Looks at those of which a hint came, with the head that it names: those that are watched, where that is not what was seen
+    /// last. Gives whether there was one.
+    ///
+    /// # Errors
+    /// As [`Self::notice_others`].
+    pub fn notice_hinted(&self, heads: &mut Heads, hinted: &BTreeMap<AccountId, ModSeq>) -> Result<bool, Error> {
+        let is_news = |(id, head): &(&AccountId, &ModSeq)| heads.0.get(id) != Some(head) && self.is_watched(**id);
+        let news: Vec<AccountId> = hinted.iter().filter(is_news).map(|(id, _)| *id).collect();
+        self.look_at(&news, heads, self.nodes().looks())?;
+        Ok(!news.is_empty())
+    }
+
+    /// Whether somebody here would be woken by a change of it.
+    #[must_use]
+    pub fn is_watched(&self, id: AccountId) -> bool {
+        table_of(id).is_some() || self.watches().is_watched(id) || self.logins().is_watched(id)
+    }
+
+    /// All that is watched, ascending; what is not any more is forgotten.
+    fn watched(&self, heads: &mut Heads) -> Vec<AccountId> {
         let mut watched: BTreeSet<AccountId> = TableId::ALL.into_iter().map(TableId::keyspace).collect();
         watched.extend(self.watches().watched());
         watched.extend(self.logins().watched());
         let watched: Vec<AccountId> = watched.into_iter().collect();
-        let look = self.nodes().looks() + 1;
         heads.0.retain(|id, _| watched.binary_search(id).is_ok());
-        for some in watched.chunks(HEADS_AT_ONCE) {
+        watched
+    }
+
+    fn look_at(&self, accounts: &[AccountId], heads: &mut Heads, look: u64) -> Result<(), Error> {
+        for some in accounts.chunks(HEADS_AT_ONCE) {
             for (id, now) in some.iter().zip(self.engine().heads(some)?) {
                 let before = heads.0.insert(*id, now);
-                match TableId::ALL.into_iter().find(|table| table.keyspace() == *id) {
+                match table_of(*id) {
                     Some(table) => self.notice_table(table, before, now),
                     None => self.notice_account(*id, (before, now), look),
                 }
             }
         }
-        self.nodes().note_look(look);
         Ok(())
     }
 
@@ -82,6 +130,10 @@ impl Store {
             | TableId::Nodes => {}
         }
     }
+}
+
+fn table_of(id: AccountId) -> Option<TableId> {
+    TableId::ALL.into_iter().find(|table| table.keyspace() == id)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The store: all accounts on one engine.
 
 use crate::account::{Account, Changed, Filling};
+use crate::announcements::Announcements;
 use crate::brake;
 use crate::engine::{CommitError, Engine};
 use crate::error::Error;
@@ -335,6 +336,12 @@ impl Store {
     /// What is in memory of an account, if anything is.
     pub(crate) fn known(&self, id: AccountId) -> Option<Arc<AccountCell>> {
         self.0.cells.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
+    }
+
+    /// What this process commits, for others that work on the same storage.
+    #[must_use]
+    pub fn announcements(&self) -> &Announcements {
+        &self.0.nodes.announcements
     }
 
     pub(crate) fn nodes(&self) -> &Arc<Nodes> {

@@ -256,10 +256,12 @@ impl AccountCell {
     fn be_sure(&self) -> Result<(), Error> {
         let look = self.nodes.looks();
         let is_unsure = self.nodes.me().is_some() && self.sure_at.load(Ordering::Acquire) != look;
-        if is_unsure || self.is_behind() {
-            self.refresh()?;
-            self.is_sure_at(look);
+        match self.known_head().filter(|_| self.is_behind()) {
+            Some(known) => self.reload(known)?,
+            None if is_unsure => self.refresh()?,
+            None => return Ok(()),
         }
+        self.is_sure_at(look);
         Ok(())
     }
 
@@ -270,7 +272,7 @@ impl AccountCell {
         self.is_behind()
     }
 
-    fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         let Some(known) = self.known_head() else { return false };
         match self.seen.load(Ordering::Acquire) {
             UNSEEN => false,
@@ -288,11 +290,20 @@ impl AccountCell {
     /// Notices what other processes have committed. Cheap when there is nothing.
     pub(crate) fn refresh(&self) -> Result<(), Error> {
         let Some(known) = self.published().map(|state| state.head) else { return Ok(()) };
-        if self.engine.head(self.id)? != known {
-            self.transact(|tx| tx.snapshot().map(drop))?;
-            self.logins.wake(self.id);
-            self.watches.wake(self.id);
+        if self.engine.head(self.id)? != known { self.reload(known) } else { Ok(()) }
+    }
+
+    /// Reads what is there now, where a state of this head is not it.
+    fn reload(&self, known: ModSeq) -> Result<(), Error> {
+        let turn = self.lock_turn();
+        // A transaction on it would only find out that it is old.
+        if self.known_head() == Some(known) {
+            self.publish(None);
         }
+        drop(turn);
+        self.transact(|tx| tx.snapshot().map(drop))?;
+        self.logins.wake(self.id);
+        self.watches.wake(self.id);
         Ok(())
     }
 
@@ -309,6 +320,9 @@ impl AccountCell {
             removed = self.engine.remove_account(self.id);
         }
         self.publish(None);
+        if removed.is_ok() {
+            self.nodes.announcements.note(self.id, ModSeq(0));
+        }
         removed
     }
 
@@ -504,12 +518,14 @@ impl AccountCell {
             self.figures.committed(&committed, outcomes.len(), stopwatch);
             committed?;
         }
+        let head = state.head;
         self.publish(Some(state));
         if revokes {
             self.logins.wake(self.id);
         }
         if changes {
             self.watches.wake(self.id);
+            self.nodes.announcements.note(self.id, head);
         }
         Ok(outcomes)
     }

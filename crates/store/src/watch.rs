@@ -71,6 +71,11 @@ impl Watches {
         self.watched().into_iter().for_each(|account| self.wake(account));
     }
 
+    /// Whether somebody watches it.
+    pub(crate) fn is_watched(&self, account: AccountId) -> bool {
+        self.lock().by_account.contains_key(&account)
+    }
+
     /// What somebody watches.
     pub(crate) fn watched(&self) -> Vec<AccountId> {
         self.lock().by_account.keys().copied().collect()

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::task::{Wake, Waker};
 use store::device::Credential;
 use store::sim::{FaultRates, HeldEngine, SimEngine, SimObjects};
-use store::{AccountId, Actor, DeviceId, MaildropOptions, Protocol, Timestamp};
+use store::{AccountId, Actor, DeviceId, MaildropOptions, Protocol, TableId, Timestamp};
 
 const ID: AccountId = AccountId(16);
 const CLI: Actor = Actor { device: DeviceId(0), protocol: Protocol::Cli, now: Timestamp(1) };
@@ -30,6 +30,11 @@ fn begins() -> (Begin, Receiver<u64>) {
         Ok(Leading { outbound: Outbound::none(), stop: watch::channel(false).0 })
     });
     (begin, begun)
+}
+
+/// Without hints.
+fn start(node: Node, store: &Store, begin: Begin) -> Result<Cluster, SetupError> {
+    Cluster::start(node, (store.clone(), Arc::new(Hinted::new(store, false))), None, begin)
 }
 
 struct Told(Mutex<std::sync::mpsc::Sender<()>>);
@@ -72,7 +77,7 @@ fn a_lock_that_is_given_back_late_kept_a_healthy_server_from_its_beats() {
     engine.set_rates(FaultRates::default());
     held.hold(Some(ID));
     let (begin, begun) = begins();
-    let cluster = Cluster::start(node, store.clone(), begin).unwrap();
+    let cluster = start(node, &store, begin).unwrap();
     let hangs = LetGo(&held);
     begun.recv_timeout(IN_TIME).expect("it leads");
     held.until_one_waits();
@@ -95,7 +100,7 @@ fn what_takes_long_to_begin_kept_a_healthy_server_from_its_beats() {
         let _dropped = hung.0.recv();
         Ok(Leading { outbound: Outbound::none(), stop: watch::channel(false).0 })
     });
-    let cluster = Cluster::start(node, store.clone(), begin).unwrap();
+    let cluster = start(node, &store, begin).unwrap();
     // Whatever fails: it is dropped before the cluster.
     let gate = gate;
     begun.recv_timeout(IN_TIME).expect("it leads");
@@ -109,7 +114,7 @@ fn who_stops_gives_up_the_lead_before_all_else_has_ended() {
     let engine = SimEngine::new();
     let ((store, node), (_other, mut two)) = (joined(engine.clone(), "one"), joined(engine, "two"));
     let (begin, begun) = begins();
-    let cluster = Cluster::start(node, store, begin).unwrap();
+    let cluster = start(node, &store, begin).unwrap();
     begun.recv_timeout(IN_TIME).expect("it leads");
     assert_eq!(two.beat(Duration::from_secs(1)).unwrap().leads, None);
     cluster.retire(Duration::ZERO);
@@ -189,7 +194,7 @@ fn a_stop_after_the_end_of_a_lease_waited_for_nobody_who_wrote_down_what_a_host_
         told.lock().unwrap().send(term).unwrap();
         Ok(Leading { outbound, stop: watch::channel(false).0 })
     });
-    let cluster = Cluster::start(node, store.clone(), begin).unwrap();
+    let cluster = start(node, &store, begin).unwrap();
     let hangs = LetGo(&held);
     begun.recv_timeout(IN_TIME).expect("it leads");
     heard.recv_timeout(IN_TIME).expect("the host has it");

@@ -18,6 +18,7 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hints::Address;
 use mailflow::{Doubts, Enforcement, Greylist, Policy, SpfFail};
 use scan::{Down, Filters, Place, Scanner, Server};
 use search_index::IndexLimits;
@@ -69,6 +70,8 @@ pub struct Config {
     pub database: DatabaseFiles,
     /// The name of this server among several with the same mail.
     pub node: Option<String>,
+    /// Where servers tell each other what they have done.
+    pub hints: HintPlace,
     /// Whom to ask in the DNS.
     pub dns: dns::Options,
     /// What follows from who mail of other servers comes from.
@@ -172,6 +175,15 @@ pub struct DatabaseFiles {
     pub authority: Option<PathBuf>,
     /// A file of which the first line is `s3://KEY:SECRET@host/bucket`, where large messages are in one.
     pub bucket_url_file: Option<PathBuf>,
+}
+
+/// Where servers with the same mail tell each other what they have done; one of both, or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HintPlace {
+    /// Where NATS is, without anything secret.
+    pub address: Option<Address>,
+    /// A file of which the first line says it, with a password or a token.
+    pub url_file: Option<PathBuf>,
 }
 
 /// How mail for outside addresses goes out.
@@ -389,6 +401,7 @@ impl Default for Config {
             engine: StorageEngine::default(),
             database: DatabaseFiles::default(),
             node: None,
+            hints: HintPlace::default(),
             dns: dns::Options::default(),
             sender: Sender::default(),
             reports: Reports::default(),

@@ -259,6 +259,8 @@ pub const OPTIONS: &[ConfigOption] = &[
     keeping::BUCKET_URL_FILE,
     keeping::AUTHORITY,
     cluster::NODE,
+    cluster::HINTS,
+    cluster::HINTS_URL_FILE,
     ConfigOption {
         key: "dns.servers",
         kind: ADDRESSES,

@@ -437,6 +437,27 @@ mod tests {
             "cluster.node = 'a'\ntls.acme = 'letsencrypt'\nstore = { engine = 'postgres', url_file = 'f', bucket_url_file = 'b' }\nhostname = 'a.example'",
             "1:9: `cluster.node` cannot stand beside `tls.acme`: the authority would ask another server; use `tls.certificate`",
         );
+        let node = "cluster.node = 'a'\nstore = { engine = 'postgres', url_file = 'f', bucket_url_file = 'b' }";
+        check(
+            "cluster.hints = 'nats://a:4222'",
+            "1:9: `cluster.hints` needs `cluster.node` beside it: a server that is alone has nobody to tell",
+        );
+        check(
+            "cluster.hints_url_file = 'f'",
+            "1:9: `cluster.hints_url_file` needs `cluster.node` beside it: a server that is alone has nobody to tell",
+        );
+        check(
+            &format!("{node}\ncluster.hints = 'nats://a:4222'\ncluster.hints_url_file = 'f'"),
+            "4:9: `cluster.hints_url_file` cannot stand beside `cluster.hints`, which says it too: leave out one of them",
+        );
+        check(
+            &format!("{node}\ncluster.hints = 'nats://secret@a'"),
+            "3:17: `cluster.hints` has a password or a token in it; write it into a file and name that in `cluster.hints_url_file`",
+        );
+        check(
+            &format!("{node}\ncluster.hints = 'a:4222'"),
+            "3:17: `cluster.hints` must be where NATS is, such as \"nats://nats.example.org:4222\" or \"tls://nats.example.org:4222\": it begins with neither nats:// nor tls://",
+        );
         check("[smarthost]\nhost = 'a'\nuser = 'u'", "3:1: `smarthost.user` needs `smarthost.password_file` beside it");
         check(
             "[limits]\nmessages_per_command_max = 1000\nmessages_saved_per_command_max = 1000",

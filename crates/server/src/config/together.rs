@@ -105,7 +105,18 @@ fn standby_contradictions(config: &Config) -> Vec<(&'static str, String)> {
 /// What a server that is one of several must not lack, and must not have.
 fn cluster_contradictions(config: &Config) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
+    let hints = [
+        ("cluster.hints", config.hints.address.is_some()),
+        ("cluster.hints_url_file", config.hints.url_file.is_some()),
+    ];
+    let given: Vec<&str> = hints.iter().filter(|(_, is_given)| *is_given).map(|(key, _)| *key).collect();
+    if let [_, second] = given[..] {
+        found
+            .push((second, "cannot stand beside `cluster.hints`, which says it too: leave out one of them".to_owned()));
+    }
     if config.node.is_none() {
+        let text = "needs `cluster.node` beside it: a server that is alone has nobody to tell";
+        found.extend(given.into_iter().take(1).map(|key| (key, text.to_owned())));
         return found;
     }
     if config.engine != StorageEngine::Postgres || config.database.bucket_url_file.is_none() {

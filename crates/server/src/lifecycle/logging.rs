@@ -16,6 +16,7 @@ use traces::Traces;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber, error};
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -75,7 +76,8 @@ fn start_logging(log: Log, traces: Option<&Traces>) -> Arc<Flood> {
             lines.map_event_format(|inner| Lines { inner, format, to_journal, flood: bounded }).boxed()
         }
     };
-    let lines = lines.with_filter(LevelFilter::from_level(level));
+    // What of NATS concerns an operator is told once each way; its client would tell the password at the level of traces.
+    let lines = lines.with_filter(Targets::new().with_default(level).with_target("async_nats", LevelFilter::OFF));
     let started = tracing_subscriber::registry().with(lines).with(traces.map(Traces::layer)).try_init();
     if started.is_ok() {
         panic::set_hook(Box::new(log_panic));

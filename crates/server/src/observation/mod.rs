@@ -27,6 +27,7 @@ use store::space::Space;
 
 use crate::clock::Clock;
 use crate::driver::Work;
+use crate::hinted::Hinted;
 use crate::lifecycle::Disk;
 use crate::listen::Admission;
 use crate::tls::Certificates;
@@ -54,6 +55,8 @@ pub(crate) struct Observed {
     pub(crate) indexed_at: Arc<AtomicI64>,
     /// What a standby is told, where one may come.
     pub(crate) feed: Option<Arc<Feed>>,
+    /// What is heard of other servers with the same mail.
+    pub(crate) hinted: Arc<Hinted>,
     /// True once the server stops.
     pub(crate) stops: Arc<AtomicBool>,
     pub(crate) clock: Clock,
@@ -104,6 +107,7 @@ impl Observed {
         self.tell_disk(&mut told);
         self.tell_dates(&mut told);
         self.tell_standby(&mut told);
+        self.hinted.tell_metrics(&mut told);
         let Process { resident_bytes, open_files, open_files_max } = Process::look();
         tell(&mut told, &RESIDENT, resident_bytes);
         tell(&mut told, &OPEN_FDS, open_files);

@@ -1,10 +1,11 @@
 //! The same for people, on one screen.
 
-use console::{Connected, DiskStatus, Jobs, QueueStatus, StandbyStatus, Status, last_backup};
+use console::{Connected, DiskStatus, HintsStatus, Jobs, QueueStatus, StandbyStatus, Status, last_backup};
 use store::feed::Feed;
 
 use super::Observed;
 use super::process::Process;
+use crate::hinted::Hints;
 use crate::service::Service;
 
 const DAY_SECS: i64 = 24 * 3600;
@@ -41,6 +42,7 @@ impl Observed {
             queue,
             backup_age_seconds: last_backup(&self.data_dir).map(|at| age(at.0)),
             standby: self.feed.as_ref().map(|feed| standby(feed)),
+            hints: hints(self.hinted.come()),
             certificate_days: self.certificates.ends_at().map(|at| (at - now).div_euclid(DAY_SECS)),
             disk,
             memory_bytes: process.resident_bytes,
@@ -51,6 +53,14 @@ impl Observed {
             needs: Vec::new(),
         }
         .judged()
+    }
+}
+
+fn hints(come: Hints) -> Option<HintsStatus> {
+    match come {
+        Hints::Awaited => None,
+        Hints::Come => Some(HintsStatus { why_not: None }),
+        Hints::DoNotCome(why) => Some(HintsStatus { why_not: Some(why) }),
     }
 }
 

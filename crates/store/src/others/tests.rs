@@ -164,3 +164,87 @@ fn one_account_that_could_not_be_read_kept_the_others_from_being_looked_at() {
     assert!(watches.iter().all(|watch| watch.changes() > 0));
     assert!(here.account(ID).mailboxes().is_err() && here.account(ids[1]).mailboxes().is_ok());
 }
+
+#[test]
+fn a_hint_has_what_it_names_looked_at_and_nothing_is_believed_of_it() {
+    const OTHER: AccountId = AccountId(17);
+    let engine = SimEngine::new();
+    let (here, there) = (store(&engine), store(&engine));
+    let accounts = [ID, OTHER].map(|id| here.create_account(id, Timestamp(0)).unwrap());
+    let watches = [ID, OTHER].map(|id| here.watches().watch(id, Waker::noop().clone()));
+    let mut heads = Heads::default();
+    here.notice_others(&mut heads).unwrap();
+    for id in [ID, OTHER] {
+        there.account(id).create_mailbox(ACTOR, "a", None).unwrap();
+    }
+    let moved = there.account(ID).head().unwrap();
+    let mut hint = |id, head| here.notice_hinted(&mut heads, &[(id, head)].into());
+    assert_eq!(hint(ID, moved), Ok(true));
+    assert_eq!(watches.each_ref().map(crate::Watch::changes), [1, 0], "only what the hint names is looked at");
+    let names = |account: &crate::Account| account.mailboxes().unwrap().by_name("a").is_some();
+    assert!(names(&accounts[0]));
+    let before = watches[0].changes();
+    assert_eq!(hint(ID, moved), Ok(false), "doubled");
+    assert_eq!(hint(ID, ModSeq(moved.0 + 1000)), Ok(true), "forged");
+    assert_eq!(hint(AccountId(4711), ModSeq(1)), Ok(false), "nobody watches it");
+    assert_eq!(watches[0].changes(), before, "what has not moved wakes nobody");
+    assert_eq!(accounts[0].head().unwrap(), moved);
+    there.remove_account(ID).unwrap();
+    assert_eq!(hint(ID, ModSeq(u64::MAX)), Ok(true));
+    assert_eq!(accounts[0].mailboxes().err(), Some(Error::NoSuchAccount));
+    // What no hint came of is seen by the next look at all.
+    here.notice_others(&mut heads).unwrap();
+    assert!(watches[1].changes() > 0 && names(&accounts[1]));
+}
+
+#[test]
+fn where_hints_come_what_is_watched_counts_as_looked_at_and_nothing_else_does() {
+    const NEW: AccountId = AccountId(17);
+    const UNWATCHED: AccountId = AccountId(18);
+    let engine = SimEngine::new();
+    let (here, there) = (store(&engine), store(&engine));
+    let mut nodes = [Node::join(&here, "one"), Node::join(&there, "two")];
+    nodes.iter_mut().for_each(|node| drop(node.beat(Duration::ZERO).unwrap()));
+    let ids = [ID, NEW, UNWATCHED];
+    let accounts = ids.map(|id| here.create_account(id, Timestamp(0)).unwrap());
+    let names = || accounts.each_ref().map(|account| account.mailboxes().unwrap().by_name("a").is_some());
+    let _watch = here.watches().watch(ID, Waker::noop().clone());
+    let mut heads = Heads::default();
+    here.notice_others(&mut heads).unwrap();
+    assert_eq!(names(), [false; 3]);
+    for id in ids {
+        there.account(id).create_mailbox(ACTOR, "a", None).unwrap();
+    }
+    let watch = here.watches().watch(NEW, Waker::noop().clone());
+    here.notice_newly_watched(&mut heads).unwrap();
+    assert_eq!(watch.changes(), 1, "nobody was told of it before it was watched");
+    assert_eq!(names(), [false, true, true], "the rest is compared when it is used");
+    here.notice_others(&mut heads).unwrap();
+    assert_eq!(names(), [true; 3]);
+}
+
+/// What is to be told to others is what is durable, whoever did it.
+#[test]
+fn commits_of_accounts_and_of_tables_are_announced() {
+    use std::task::{Context, Poll};
+    let here = store(&SimEngine::new());
+    let take = || match here.announcements().poll_take(&Context::from_waker(Waker::noop())) {
+        Poll::Ready(heads) => heads,
+        Poll::Pending => Vec::new(),
+    };
+    assert_eq!(take(), []);
+    let account = here.create_account(ID, Timestamp(0)).unwrap();
+    account.create_mailbox(ACTOR, "a", None).unwrap();
+    here.table(TableId::Queue)
+        .change(|tx| {
+            tx.put(b"x", vec![1]);
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    let queue = TableId::Queue.keyspace();
+    assert_eq!(take(), [(queue, here.table(TableId::Queue).version().unwrap()), (ID, account.head().unwrap())]);
+    assert_eq!(account.create_mailbox(ACTOR, "a", None), Err(Error::AlreadyExists));
+    assert_eq!(take(), [], "nothing was committed");
+    here.remove_account(ID).unwrap();
+    assert_eq!(take(), [(ID, ModSeq(0))]);
+}

@@ -244,6 +244,7 @@ impl Turns {
         if is_durable {
             table.follow_with_copy(on, &rows);
             table.store.watches().wake(table.id.keyspace());
+            table.store.announcements().note(table.id.keyspace(), ModSeq(on.0 + 1));
         }
         let mut state = self.lock();
         if is_durable {

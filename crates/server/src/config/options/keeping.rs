@@ -42,6 +42,6 @@ pub(super) const AUTHORITY: ConfigOption = ConfigOption {
     key: "store.authority",
     kind: PATH,
     default: None,
-    text: "The certificates in PEM form that vouch for PostgreSQL and for the server of the bucket. Without it those of the system.",
+    text: "The certificates in PEM form that vouch for PostgreSQL, for the server of the bucket and for NATS. Without it those of the system.",
     set: |config, value| put(&mut config.database.authority, Some(value.path()?)),
 };
