@@ -81,6 +81,11 @@ impl Engine for PostgresEngine {
         Ok(Box::new(snapshot))
     }
 
+    fn head(&self, account: AccountId) -> Result<ModSeq, EngineError> {
+        let readers = self.beats_of(account).map_or(&self.readers, |(_, readers)| readers);
+        readers.head(account)
+    }
+
     fn heads(&self, accounts: &[AccountId]) -> Result<Vec<ModSeq>, EngineError> {
         let reader = self.readers.take()?;
         let asked: Vec<i64> = accounts.iter().map(|account| account.0.into()).collect();

@@ -131,6 +131,15 @@ pub trait Snapshot {
         }
     }
 
+    /// These ranges are read next: an engine that is far away may bring what is in them in one go. What is read is the same with it
+    /// and without.
+    ///
+    /// # Errors
+    /// As [`Snapshot::scan`].
+    fn fetch_ahead(&self, _ranges: &[(Vec<u8>, Vec<u8>)]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Whether a value that is read has been compared with a checksum of its own, so that nobody need do it again.
     fn compares_values(&self) -> bool {
         false

@@ -317,6 +317,12 @@ pub(crate) fn kind(letter: u8) -> (Vec<u8>, Vec<u8>) {
     all(&[letter])
 }
 
+/// The range of one key.
+pub(crate) fn only(key: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+    let end = [&key[..], &[0]].concat();
+    (key, end)
+}
+
 /// All keys of one kind that belong to a mailbox or device.
 pub(crate) fn kind_of(letter: u8, number: u32) -> (Vec<u8>, Vec<u8>) {
     all(&key(letter, &[&number.to_be_bytes()]))

@@ -76,6 +76,10 @@ impl AccountState {
             ModSeq(0) => Error::NoSuchAccount,
             head => Error::fault(format_args!("the record of an account is missing at modseq {head}")),
         };
+        let kinds = [b'B', b'D', b'S'].map(key::kind);
+        let ranges =
+            [key::only(key::account()), key::only(key::history_bytes()), key::owners()].into_iter().chain(kinds);
+        snapshot.fetch_ahead(&ranges.collect::<Vec<_>>())?;
         let record = snapshot.get(&key::account())?.ok_or_else(missing)?;
         let (mut record, grown) = AccountRecord::decode(&record).map_err(Error::corrupt("the account record"))?;
         if grown.is_none() {

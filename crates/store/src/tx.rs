@@ -261,7 +261,13 @@ impl<'a> Tx<'a> {
 
     /// The stored index, brought up to date with what this transaction has already written.
     fn read_index(&mut self, id: MailboxId) -> Result<Index, Error> {
-        let stored = self.snapshot()?.get(&key::mailbox(id))?;
+        let is_packed = self.mailbox(id)?.packed_to > ModSeq(0);
+        let snapshot = self.snapshot()?;
+        if !is_packed {
+            let ranges = [key::only(key::mailbox(id)), key::flag_blocks(id), key::kind_of(b'M', id.0)];
+            snapshot.fetch_ahead(&ranges)?;
+        }
+        let stored = snapshot.get(&key::mailbox(id))?;
         let mut index = match stored {
             None => Index::default(),
             Some(bytes) => {
