@@ -1,7 +1,7 @@
 //! `pillarbox find`: a mail that has vanished, wherever it is now, and back with it.
 
 use clap::Args;
-use console::{FoundMessage, FoundPage, PassedLine, UndoAnswer};
+use console::{FoundMessage, FoundPage, PassedLine, RefusedLine, UndoAnswer};
 use web::Call;
 
 use super::place::Place;
@@ -9,7 +9,7 @@ use super::show::Format;
 use super::undo::shown;
 use super::{Outcome, say};
 
-/// Find mail that has vanished: in any mailbox, in Junk or Trash, held or removed; and bring it back
+/// Find mail that has vanished: in any mailbox, in Junk or Trash, held, removed or refused; and bring it back
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Find {
@@ -38,8 +38,8 @@ pub(super) struct Find {
 
 const EXAMPLES: &str = "\
 Newest first. What was removed is kept for a while (30 days by default) and comes back with its flags where it was;
-what lies in Junk or Trash comes back to INBOX. Mail that never came in: `pillarbox refused`. What happened to a
-message: `pillarbox timeline --message`.
+what lies in Junk or Trash comes back to INBOX. Mail that was refused stands below, with who brought it and why;
+more of it: `pillarbox refused`. What happened to a message: `pillarbox timeline --message`.
 
 Examples:
   pillarbox find alice invoice march
@@ -55,10 +55,11 @@ impl Find {
         let words: Vec<String> = self.words.iter().map(|word| quoted(word)).collect();
         let call = Call::new("GET /api/v1/messages").of(self.account).with("text", words.join(" "));
         let call = call.with("since", self.since).with("until", self.until).with("removed", self.removed);
-        let (mut left, mut before) = (self.limit, None);
+        let (mut left, mut before, mut refused) = (self.limit, None, Vec::new());
         while left > 0 {
             let asked = call.clone().with("limit", left).with("before", before);
             let Some(page) = place.all::<FoundPage>(&asked)?.pop() else { break };
+            refused.extend(page.refused);
             page.elsewhere.iter().take(left).try_for_each(|line| self.format.show(line, elsewhere))?;
             left -= page.elsewhere.len().min(left);
             page.messages.iter().take(left).try_for_each(|found| self.format.show(found, told))?;
@@ -68,7 +69,8 @@ impl Find {
                 break;
             }
         }
-        if left == self.limit && !self.format.json {
+        refused.iter().try_for_each(|line| self.format.show(line, never_came))?;
+        if left == self.limit && refused.is_empty() && !self.format.json {
             say("Nothing was found.\n");
         }
         Ok(())
@@ -81,6 +83,10 @@ fn quoted(word: &str) -> String {
 }
 
 fn elsewhere(line: &PassedLine) -> String {
+    format!("{}  {}\n", line.at, line.text)
+}
+
+fn never_came(line: &RefusedLine) -> String {
     format!("{}  {}\n", line.at, line.text)
 }
 

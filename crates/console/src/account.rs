@@ -4,7 +4,7 @@ use crate::error::Error;
 use directory::Directory;
 use posts::Posts;
 use queue::Queue;
-use reports::{Looks, OwnComplaints};
+use reports::{Looks, OwnComplaints, Refusals};
 use store::device::Device;
 use store::{Account, Actor, DeviceId};
 use wording::tr;
@@ -20,13 +20,23 @@ pub struct AccountConsole {
     pub(crate) directory: Option<Directory>,
     pub(crate) complaints: Option<OwnComplaints>,
     pub(crate) looks: Option<Looks>,
+    pub(crate) refusals: Option<Refusals>,
 }
 
 impl AccountConsole {
     /// The console of `account` for somebody who may use it: its owner, or an administrator.
     #[must_use]
     pub fn new(account: Account, actor: Actor) -> Self {
-        Self { account, actor, queue: None, posts: None, directory: None, complaints: None, looks: None }
+        Self {
+            account,
+            actor,
+            queue: None,
+            posts: None,
+            directory: None,
+            complaints: None,
+            looks: None,
+            refusals: None,
+        }
     }
 
     /// With what was passed on, as the queue of the same server knows.
@@ -65,6 +75,12 @@ impl AccountConsole {
     #[must_use]
     pub fn with_looks(self, looks: Looks) -> Self {
         Self { looks: Some(looks), ..self }
+    }
+
+    /// With what was refused that was for the account, or that it sent, when a mail is looked for.
+    #[must_use]
+    pub fn with_refusals(self, refusals: Refusals) -> Self {
+        Self { refusals: Some(refusals), ..self }
     }
 
     /// A device of the account, revoked or not.

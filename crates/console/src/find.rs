@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::moment::shown;
 use crate::names::{MessageLine, Names};
 use crate::passed::PassedLine;
+use crate::refused::RefusedLine;
 use crate::undo::UndoAnswer;
 use crate::words;
 use search::{Addresses, Condition, Looked, Needle, Scope, Search, SummaryTest, Value, Wanted};
@@ -65,6 +66,9 @@ pub struct FoundPage {
     /// On the first page: what was forwarded, and not kept here, newest first.
     #[serde(default)]
     pub elsewhere: Vec<PassedLine>,
+    /// On the first page: what was refused that was for the account, or that it sent, newest first; at most so many as were asked for.
+    #[serde(default)]
+    pub refused: Vec<RefusedLine>,
 }
 
 /// A message that was found.
@@ -132,6 +136,7 @@ impl AccountConsole {
             let also = [&ask.from, &ask.subject].into_iter().filter(|text| !text.is_empty());
             let words: Vec<String> = words.iter().chain(also).cloned().collect();
             page.elsewhere = self.forwarded_instead(&words, &|passed| ask.means(passed.at))?;
+            page.refused = self.refused_instead(ask.of_refused(words, limit))?;
         }
         loop {
             let index = self.account.everything(before, ask.removed, STRETCH)?;
@@ -240,6 +245,14 @@ impl FindAsk {
         self.since.is_none_or(|since| day(at) >= day(since)) && self.until.is_none_or(|until| day(at) <= day(until))
     }
 
+    /// Which refused mail is meant: it has no Date that could be asked, and was refused when it came.
+    fn of_refused(&self, words: Vec<String>, limit: usize) -> reports::Wanted {
+        let day = |at: Timestamp| at.0.div_euclid(DAY_MILLIS).saturating_mul(DAY_MILLIS);
+        let since = self.since.map(|since| Timestamp(day(since)));
+        let until = self.until.map(|until| Timestamp(day(until).saturating_add(DAY_MILLIS - 1)));
+        reports::Wanted { words, since, until, limit }
+    }
+
     /// What is looked for, for whoever reads later what was.
     pub(crate) fn in_words(&self) -> String {
         let named = |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name} {text}"));
@@ -291,7 +304,8 @@ fn in_fields(word: &str) -> Condition {
 }
 
 /// Words, and what is in quotes.
-fn words_of(text: &str) -> Vec<String> {
+#[must_use]
+pub fn words_of(text: &str) -> Vec<String> {
     let parts = text.split('"').enumerate().flat_map(|(n, part)| {
         let is_quoted = n % 2 == 1;
         let words: Vec<&str> = if is_quoted { vec![part.trim()] } else { part.split_whitespace().collect() };

@@ -81,7 +81,7 @@ pub use domain_administration::DomainAdministration;
 pub use done::{AliasLine, DomainLine, Done, InvitedLine, ListLine, MemberLine, MembershipLine};
 pub use error::Error;
 pub use exporting::{ExportStep, export_mail};
-pub use find::{FindAsk, FoundMessage, FoundPage};
+pub use find::{FindAsk, FoundMessage, FoundPage, words_of};
 pub use finding::{Examination, Finding, State};
 pub use forwards::{ForwardCard, ForwardLetters};
 pub use held::{HeldAnswer, HeldAsk, HeldCard, HeldMailbox, HeldOutcome, HeldThen};

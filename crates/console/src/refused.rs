@@ -60,6 +60,12 @@ impl AccountConsole {
     pub fn refused(&self, auth: &Auth, wanted: &Wanted) -> Result<RefusedPage, Error> {
         page(auth, Some(self.account.id()), wanted)
     }
+
+    /// What was refused of the mail that is looked for, where it is known.
+    pub(crate) fn refused_instead(&self, wanted: Wanted) -> Result<Vec<RefusedLine>, Error> {
+        let Some(refusals) = &self.refusals else { return Ok(Vec::new()) };
+        Ok(refusals.list(Some(self.account.id()), &wanted)?.refusals.into_iter().map(line).collect())
+    }
 }
 
 impl Administration {

@@ -9,7 +9,7 @@ use console::{
 };
 use directory::normalise_domain;
 use posts::Posts;
-use reports::{Looks, OwnComplaints};
+use reports::{Looks, OwnComplaints, Refusals};
 use session::{Full, Job, Lost, Owner};
 use store::{Account, AccountId, Actor, DeviceId, Protocol, Timestamp};
 
@@ -83,7 +83,13 @@ impl Caller {
             .with_posts(posts)
             .with_directory(self.site.auth().directory().clone())
             .with_complaints(complaints)
-            .with_looks(looks))
+            .with_looks(looks)
+            .with_refusals(self.refusals()))
+    }
+
+    /// What was refused, to be looked through for a lost mail.
+    pub(crate) fn refusals(&self) -> Refusals {
+        Refusals::new(self.site.auth().store(), self.site.auth().directory().clone())
     }
 
     /// The console of another account, for whoever may administer it.

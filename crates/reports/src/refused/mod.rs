@@ -11,6 +11,7 @@ mod row;
 mod waiting;
 
 use directory::{Directory, Resolution, normalise_domain};
+use message::fold::Needle;
 use row::Key;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -92,10 +93,12 @@ pub enum Whose {
 /// Which rows are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Only those in which this text stands: in an address, the subject, the reply; case does not count.
-    pub search: Option<String>,
+    /// Only those in which each of these stands: in an address, the subject, the Message-ID, the reply; case does not count.
+    pub words: Vec<String>,
     /// Only what was refused then or later.
     pub since: Option<Timestamp>,
+    /// Only what was refused then or earlier.
+    pub until: Option<Timestamp>,
     /// At most so many, and at most 500.
     pub limit: usize,
 }
@@ -246,7 +249,7 @@ impl Refusals {
     }
 
     fn chosen(rows: Vec<Row>, wanted: &Wanted, is_shown: &dyn Fn(&Refusal) -> bool) -> Vec<Refusal> {
-        let search = wanted.search.as_deref().map(str::to_lowercase);
+        let words: Vec<Needle> = wanted.words.iter().map(|word| Needle::new(word)).collect();
         let mut refusals = Vec::new();
         for (key, value) in rows {
             if refusals.len() >= wanted.limit.min(LISTED_MAX) {
@@ -257,8 +260,8 @@ impl Refusals {
                 warn!("what was written down of mail that was refused is damaged, and is left out");
                 continue;
             };
-            let is_late = wanted.since.is_none_or(|since| Key::parse(&key).is_ok_and(|key| key.at >= since));
-            if is_late && is_shown(&refusal) && search.as_ref().is_none_or(|search| refusal.holds(search)) {
+            let is_then = Key::parse(&key).map_or(wanted.is_of_any_time(), |key| wanted.means(key.at));
+            if is_then && is_shown(&refusal) && words.iter().all(|word| refusal.holds(word)) {
                 refusals.push(refusal);
             }
         }
@@ -334,12 +337,22 @@ fn add_alike(before: &[Row], refusals: &mut [Refusal]) -> HashSet<Vec<u8>> {
     found
 }
 
+impl Wanted {
+    fn is_of_any_time(&self) -> bool {
+        self.since.is_none() && self.until.is_none()
+    }
+
+    fn means(&self, at: Timestamp) -> bool {
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at <= until)
+    }
+}
+
 impl Refusal {
-    fn holds(&self, search: &str) -> bool {
+    fn holds(&self, word: &Needle) -> bool {
         let About { message_id, subject, author } = &self.about;
         [&self.from, &self.to, &self.reply, &self.id, message_id, subject, author]
             .into_iter()
-            .any(|text| text.to_lowercase().contains(search))
+            .any(|text| word.is_in(text))
     }
 }
 

@@ -89,7 +89,7 @@ mod tests {
             admission.note_refused(service, host, Refusal::AddressFull);
         }
         refusals.write(Timestamp(clock.now().unix_millis)).unwrap();
-        let wanted = reports::Wanted { search: None, since: None, limit: 9 };
+        let wanted = reports::Wanted { limit: 9, ..reports::Wanted::default() };
         let found = refusals.list(None, &wanted).unwrap().refusals;
         let [refused] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((refused.client, refused.times, refused.code), (host, 2, 421));

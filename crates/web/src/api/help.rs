@@ -84,7 +84,8 @@ fn desk(caller: &Caller) -> Result<(HelpDesk, AccountInfo), Problem> {
     // No device of that account does it.
     let actor = Actor { device: DeviceId(0), ..caller.actor() };
     let mail = caller.site.auth().store().account(info.id);
-    let console = AccountConsole::new(mail, actor).with_queue(caller.site.queue().clone());
+    let console =
+        AccountConsole::new(mail, actor).with_queue(caller.site.queue().clone()).with_refusals(caller.refusals());
     let desk = administration.help_desk(&info, console, who)?;
     Ok((desk, info))
 }

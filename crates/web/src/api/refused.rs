@@ -4,7 +4,7 @@ use super::{Endpoint, json};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use console::{RefusedPage, Wanted, parse_moment};
+use console::{RefusedPage, Wanted, parse_moment, words_of};
 
 /// Lines, unless it is said how many.
 const LINES: usize = 100;
@@ -26,8 +26,9 @@ pub(crate) fn of_nobody(caller: &Caller, fields: &Fields) -> Result<RefusedPage,
 
 fn wanted(caller: &Caller, fields: &Fields) -> Result<Wanted, Problem> {
     Ok(Wanted {
-        search: fields.optional("search").map(str::to_owned),
+        words: words_of(fields.text("search")),
         since: fields.optional("since").map(|since| parse_moment(since, caller.now)).transpose()?,
+        until: None,
         limit: fields.number("limit")?.unwrap_or(LINES),
     })
 }

@@ -11,7 +11,7 @@ use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
 use crate::visit::Owner;
 use askama::Template;
-use console::{FoundPage, RefusedPage};
+use console::FoundPage;
 
 pub(super) const ROUTES: &[Route] =
     &[Route::get("/find", Handler::Owner(show)), Route::post("/find/{message}/bring-back", Handler::Owner(bring_back))];
@@ -25,8 +25,6 @@ struct FindPage<'a> {
     frame: Frame,
     fields: &'a Fields,
     page: FoundPage,
-    /// What never came in, on the first page of an answer.
-    refused: RefusedPage,
     /// Nothing was asked: what was removed lately is shown.
     is_lately: bool,
     /// What is wrong with the question.
@@ -48,13 +46,8 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
         }
         Err(problem) => return Err(problem),
     };
-    let is_first = !fields.has("before");
-    let refused = match fields.optional("text").filter(|_| is_first && wrong.is_none() && !fields.is_on("removed")) {
-        Some(text) => api::refused::own(owner, &Fields::urlencoded(format!("search={}", encoded(text)).as_bytes())?)?,
-        None => RefusedPage { refused: Vec::new(), not_written: 0 },
-    };
     let older = page.next.as_ref().filter(|_| !is_lately).map(|next| format!("/find?before={next}{}", asked(fields)));
-    Answer::page(&FindPage { frame: Frame::of(owner, "find"), fields, page, refused, is_lately, wrong, older })
+    Answer::page(&FindPage { frame: Frame::of(owner, "find"), fields, page, is_lately, wrong, older })
 }
 
 fn bring_back(owner: &Owner, fields: &Fields) -> Outcome {
