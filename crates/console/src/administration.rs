@@ -5,6 +5,7 @@ use crate::devices::{DeviceCard, Light};
 use crate::error::Error;
 use crate::moment::shown;
 use crate::party::{Act, Party};
+use crate::survey::STRETCH_MESSAGES_MAX;
 use crate::words;
 use auth::Auth;
 use directory::{AccountInfo, AccountsWanted};
@@ -199,8 +200,8 @@ impl Administration {
         Ok(self.auth.store().account(account).set_quota(self.actor, quota)?)
     }
 
-    /// Whether mail is safe, [`REPORT_ACCOUNTS_MAX`] accounts from the one after number `after` on. Reads every record of
-    /// them, not the bodies.
+    /// Whether mail is safe, [`REPORT_ACCOUNTS_MAX`] accounts from the one after number `after` on, or as many as have
+    /// [`STRETCH_MESSAGES_MAX`] messages. Reads every record of them, not the bodies.
     ///
     /// # Errors
     /// Faults.
@@ -209,11 +210,11 @@ impl Administration {
         let mut accounts = self.auth.directory().accounts_by_number(after_id, REPORT_ACCOUNTS_MAX + 1)?;
         let more = accounts.len() > REPORT_ACCOUNTS_MAX;
         accounts.truncate(REPORT_ACCOUNTS_MAX);
-        let next_after = accounts.last().map(|info| info.id.0).filter(|_| more);
+        let mut next_after = accounts.last().map(|info| info.id.0).filter(|_| more);
         let mut findings = if after.is_none() { self.auth.directory().check()? } else { Vec::new() };
-        let mut reports = Vec::new();
-        for info in accounts {
-            let address = info.address.clone();
+        let (mut reports, mut messages, count) = (Vec::new(), 0, accounts.len());
+        for (index, info) in accounts.into_iter().enumerate() {
+            let (id, address) = (info.id, info.address.clone());
             match there(self.account_report(info)) {
                 Ok(report) => reports.extend(report),
                 // One account that is damaged hides no other.
@@ -221,6 +222,11 @@ impl Administration {
                     findings.push(tr!("{address} is damaged: {what}", address = address, what = what))
                 }
                 Err(error) => return Err(error),
+            }
+            messages += self.messages_of(id);
+            if messages >= STRETCH_MESSAGES_MAX && index + 1 < count {
+                next_after = Some(id.0);
+                break;
             }
         }
         Ok(IntegrityReport { accounts: reports, directory: findings, next_after })
@@ -257,14 +263,24 @@ impl Administration {
         })
     }
 
-    fn account_report(&self, info: AccountInfo) -> Result<AccountReport, Error> {
+    /// Messages of an account whose records a look at it reads; none where that cannot be said.
+    pub(crate) fn messages_of(&self, id: store::AccountId) -> u64 {
+        let account = self.auth.store().account(id);
+        let kept = account.usage().map_or(0, |usage| usage.messages);
+        kept.saturating_add(account.retained().map_or(0, |retained| retained.messages))
+    }
+
+    /// Reads every record of an account.
+    pub(crate) fn account_report(&self, info: AccountInfo) -> Result<AccountReport, Error> {
+        let found = check::account(self.auth.store(), info.id, Depth::Records)?;
+        self.judged(info, found.into_iter().map(|finding| finding.what).collect())
+    }
+
+    /// How safe the mail of an account is, of which it is known what must not be in its store.
+    pub(crate) fn judged(&self, info: AccountInfo, findings: Vec<String>) -> Result<AccountReport, Error> {
         let account = self.auth.store().account(info.id);
         let console = AccountConsole::new(account.clone(), self.actor);
         let devices = console.devices(false)?;
-        let findings: Vec<String> = check::account(self.auth.store(), info.id, Depth::Records)?
-            .into_iter()
-            .map(|finding| finding.what)
-            .collect();
         let offered = console.offers()?.iter().map(|offer| offer.messages).sum();
         let held = console.holds(false)?.iter().map(|held| held.messages).sum();
         let retained = account.retained()?;
@@ -296,7 +312,7 @@ pub(crate) fn unknown_account(wanted: &str) -> Error {
 }
 
 /// Nothing for an account that was removed meanwhile.
-fn there<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+pub(crate) fn there<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
     match outcome {
         Err(Error::Store(store::Error::NoSuchAccount)) => Ok(None),
         other => other.map(Some),

@@ -6,7 +6,7 @@ use crate::setup::Offered;
 use crate::token::Key;
 use auth::Auth;
 use backup::Beside;
-use console::{Examination, Status};
+use console::{Examination, Status, Survey};
 use queue::Queue;
 use session::Jobs;
 use std::path::PathBuf;
@@ -45,6 +45,8 @@ pub struct SiteOptions {
     pub beside: (PathBuf, &'static [&'static str]),
     /// Says what the doctor found the last time; with true it looks again.
     pub examine: Box<dyn Fn(bool) -> Examination + Send + Sync>,
+    /// What a look at all accounts found the last time; with true it looks again.
+    pub survey: Box<dyn Fn(bool) -> Arc<Survey> + Send + Sync>,
     /// How the server does; `None`: none runs.
     pub status: Box<dyn Fn() -> Option<Status> + Send + Sync>,
 }
@@ -163,6 +165,10 @@ impl Site {
 
     pub(crate) fn examine(&self, look: bool) -> Examination {
         (self.0.options.examine)(look)
+    }
+
+    pub(crate) fn survey(&self, look: bool) -> Arc<Survey> {
+        (self.0.options.survey)(look)
     }
 
     pub(crate) fn status(&self) -> Option<Status> {

@@ -77,6 +77,22 @@ pub(crate) fn offered() -> Offered {
     }
 }
 
+/// Looks at all accounts at once when it is told to.
+fn survey(auth: Auth) -> Box<dyn Fn(bool) -> Arc<console::Survey> + Send + Sync> {
+    let last = Mutex::new(Arc::default());
+    Box::new(move |look| {
+        let mut last = last.lock().unwrap();
+        if look {
+            let actor = store::Actor { device: store::DeviceId(0), protocol: store::Protocol::Web, now: SIM_EPOCH };
+            let administration = console::Administration::of(&console::Party::Operator, auth.clone(), actor).unwrap();
+            let mut survey = console::Survey::begun(SIM_EPOCH);
+            while survey.take(administration.look(survey.last()).unwrap(), SIM_EPOCH) {}
+            *last = Arc::new(survey);
+        }
+        Arc::clone(&last)
+    })
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         Self::with(AuthOptions { account_requests: true, ..AuthOptions::default() }, TestJobs::at_once())
@@ -137,6 +153,7 @@ impl World {
                 .but(console::State::Wrong, tr_later!("ask again later")),
             ],
         });
+        let survey = survey(auth.clone());
         let tests = reports::TestMails::of(auth.store());
         let send_test = Box::new(move |account, (from, to): (&str, &str), now| {
             let begun = tests.begin(account, (from, to), from == to, now);
@@ -155,6 +172,7 @@ impl World {
             queue: queue.clone(),
             beside,
             examine,
+            survey,
             status,
         };
         let site = Site::new(auth.clone(), options).unwrap();

@@ -17,12 +17,13 @@ mod retention;
 mod room;
 mod search_index;
 mod signing;
+mod survey;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use console::{Examination, Status};
+use console::{Examination, Status, Survey};
 use dns::Dns;
 use imapd::MessageLimit;
 use search::Sheets;
@@ -42,6 +43,7 @@ use crate::standby::door;
 use crate::stores::{BESIDE, Stores};
 use examination::Examiner;
 use store::Timestamp;
+use survey::Surveyor;
 use web::{Site, SiteOptions};
 
 pub(crate) use certificate::{CertificateKeeper, authority, use_kept};
@@ -110,8 +112,13 @@ impl Services {
         let observed = observatory.clone();
         let status = Box::new(move || observed.get().map(Observed::status));
         let examiner = Examiner::new(config, dns, stores.auth.directory(), clock);
+        let surveyor = Surveyor::new(&stores.auth, clock);
+        let looks = Looks {
+            examine: Box::new(move |look| examiner.ask(look)),
+            survey: Box::new(move |look| surveyor.ask(look)),
+        };
         Ok(Self {
-            site: site(config, stores, (clock, work.clone()), (Box::new(move |look| examiner.ask(look)), status))?,
+            site: site(config, stores, (clock, work.clone()), (looks, status))?,
             pages: config.pages(),
             observatory,
             token: config.metrics_token_file.as_deref().map(Token::read).transpose()?,
@@ -198,10 +205,22 @@ fn standby(config: &Config, stores: &Stores, clock: Clock) -> Result<Option<web:
 /// # Errors
 /// The system gives no random numbers.
 pub fn stopped_site(config: &Config, stores: &Stores, clock: Clock) -> Result<Site, SetupError> {
-    site(config, stores, (clock, Arc::new(NoJobs)), (Box::new(|_| Examination::default()), Box::new(|| None)))
+    site(config, stores, (clock, Arc::new(NoJobs)), (Looks::none(), Box::new(|| None)))
 }
 
-type Examine = Box<dyn Fn(bool) -> Examination + Send + Sync>;
+/// What is looked at in the background when somebody asks, and what was found the last time.
+struct Looks {
+    examine: Box<dyn Fn(bool) -> Examination + Send + Sync>,
+    survey: Box<dyn Fn(bool) -> Arc<Survey> + Send + Sync>,
+}
+
+impl Looks {
+    /// Nobody looks.
+    fn none() -> Self {
+        Self { examine: Box::new(|_| Examination::default()), survey: Box::new(|_| Arc::default()) }
+    }
+}
+
 type TellStatus = Box<dyn Fn() -> Option<Status> + Send + Sync>;
 
 /// Nobody has a password verified: what computes stands in no line.
@@ -222,7 +241,7 @@ fn site(
     config: &Config,
     stores: &Stores,
     (clock, jobs): (Clock, Arc<dyn Jobs>),
-    (examine, status): (Examine, TellStatus),
+    (looks, status): (Looks, TellStatus),
 ) -> Result<Site, SetupError> {
     let now = Box::new(move || Timestamp(clock.now().unix_millis));
     let flow = stores.flow.clone();
@@ -242,7 +261,8 @@ fn site(
         queue,
         jobs,
         beside,
-        examine,
+        examine: looks.examine,
+        survey: looks.survey,
         status,
     };
     Site::new(stores.auth.clone(), options)

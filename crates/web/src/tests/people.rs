@@ -6,7 +6,9 @@ use crate::testing::{ALICE, Answered, Browser, PASSWORD, World};
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use store::Timestamp;
+use store::device::LastLogin;
+use store::removal::RemovalPolicy;
+use store::{Protocol, Timestamp};
 use totp_rs::{Builder, Secret};
 
 const BOB: &str = "bob@example.org";
@@ -416,8 +418,25 @@ fn what_the_doctor_found_stands_on_pages_and_in_data_and_for_administrators_only
 fn the_integrity_of_all_mail_is_told_in_words_and_as_data() {
     let world = world();
     let mut alice = world.alice();
+    assert!(alice.get("/admin/integrity").text.contains("Nobody has looked since the server was started."));
+    assert_eq!(alice.submit("/admin/integrity", "/admin/integrity", &[]).location(), "/admin/integrity");
     let page = alice.get("/admin/integrity").text;
-    assert!(page.contains(ALICE) && page.contains(BOB) && page.contains("Mail is safe."), "{page}");
+    assert!(page.contains("2 accounts were looked at on <time") && page.contains("and nothing was found."), "{page}");
+    assert!(!page.contains(BOB) && !page.contains("Mail is safe."), "what is safe is not shown: {page}");
+    // Bob's devices share a mailbox, and one of them deletes for all.
+    let bob = world.account(BOB);
+    for (protocol, removal) in [(Protocol::Imap, RemovalPolicy::Keep), (Protocol::Pop3, RemovalPolicy::Expunge)] {
+        let (device, _) =
+            world.auth.add_device(bob.id(), &format!("{protocol:?}"), Some(removal.into()), world.now()).unwrap();
+        let address = "192.0.2.7".to_owned();
+        bob.note_login(device, LastLogin { at: world.now(), protocol, address, tls: None, program: None }).unwrap();
+    }
+    alice.submit("/admin/integrity", "/admin/integrity", &[]);
+    let page = alice.get("/admin/integrity").text;
+    assert!(page.contains(BOB) && page.contains("A device takes mail from the others."), "{page}");
+    assert!(page.contains("those that are not shown are safe.") && !page.contains("Mail is safe."), "{page}");
+    let last = alice.get("/api/v1/admin/integrity/last").json();
+    assert_eq!((&last["looked_at"], &last["accounts"][0]["light"]), (&2.into(), &"red".into()), "{last}");
     let report = alice.get("/api/v1/admin/integrity").json();
     assert_eq!(report["accounts"][0]["light"], "green");
     assert_eq!((&report["directory"], &report["next_after"]), (&serde_json::json!([]), &serde_json::Value::Null));
@@ -532,7 +551,7 @@ fn an_owner_has_mail_forwarded_once_the_other_address_agrees() {
 fn the_device_whose_password_may_be_stolen_is_named() {
     let world = world();
     let account = world.account(BOB);
-    let actor = store::Actor { device: store::DeviceId(0), protocol: store::Protocol::Web, now: world.now() };
+    let actor = store::Actor { device: store::DeviceId(0), protocol: Protocol::Web, now: world.now() };
     let credential = store::device::Credential::ApplicationPassword { hash: [7; 32] };
     let phone = account.add_device(actor, "Bob's <phone>", credential, None).unwrap();
     let send = |device, people: std::ops::Range<u32>| {
