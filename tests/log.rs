@@ -8,7 +8,7 @@ use rig::{Lines, PATIENCE, pillarbox, says};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -129,6 +129,40 @@ fn clients(ports: &BTreeMap<String, u16>) {
     smtp.ask("Subject: hi\r\n\r\nx\r\n.", "250 ");
     pop3.ask("QUIT", "+OK");
     submission.ask("QUIT", "221 ");
+    // TLS 1.0, as Windows 7 offers it; TLS 1.2 with ciphers of that time; and what is no TLS at all.
+    assert_eq!(alert(ports["imaps"], &client_hello([3, 1], &[])), HANDSHAKE_FAILURE);
+    // signature_algorithms, rsa_pkcs1_sha256 alone; supported_groups, secp256r1 alone.
+    let extensions = [0, 13, 0, 4, 0, 2, 4, 1, 0, 10, 0, 4, 0, 2, 0, 23];
+    assert_eq!(alert(ports["imaps"], &client_hello([3, 3], &extensions)), HANDSHAKE_FAILURE);
+    let _no_tls = alert(ports["imaps"], b"a LOGIN alice@example.org wrong\r\n");
+}
+
+/// What TLS calls it when two cannot agree.
+const HANDSHAKE_FAILURE: u8 = 40;
+
+/// A ClientHello of TLS 1.2 or older in its record, with two ciphers that encrypt by CBC.
+fn client_hello(version: [u8; 2], extensions: &[u8]) -> Vec<u8> {
+    let mut hello = version.to_vec();
+    hello.extend([7; 32]);
+    // No session; TLS_RSA_WITH_AES_128_CBC_SHA, TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA; no compression.
+    hello.extend([0, 0, 4, 0x00, 0x2f, 0xc0, 0x13, 1, 0]);
+    if !extensions.is_empty() {
+        hello.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+        hello.extend(extensions);
+    }
+    let framed = |head: &[u8], body: &[u8]| [head, &u16::try_from(body.len()).unwrap().to_be_bytes(), body].concat();
+    framed(&[22, 3, 1], &framed(&[1, 0], &hello))
+}
+
+/// Says something where TLS is spoken; the alert that comes, when the connection is over.
+fn alert(port: u16, said: &[u8]) -> u8 {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(said).unwrap();
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).unwrap();
+    assert_eq!((heard.len(), heard[0]), (7, 21), "{heard:?}");
+    heard[6]
 }
 
 #[test]
@@ -165,6 +199,7 @@ fn the_log_was_blind() {
         ("recipient refused", 2),
         ("saved to Sent", 1),
         ("session ended", 3),
+        ("TLS failed", 2),
         ("senders on this machine are not examined", 1),
     ];
     let expected: BTreeMap<String, usize> = expected.map(|(event, count)| (event.to_owned(), count)).into();
@@ -172,8 +207,20 @@ fn the_log_was_blind() {
     assert_eq!(sessions.keys().copied().collect::<Vec<_>>(), ["imap", "pop3", "smtp", "submission"]);
     let ended = |how: &str| lines.iter().filter(|line| line.contains(" session ended ") && line.contains(how)).count();
     assert_eq!(ended(" why=\"goodbye\" "), 2, "{}", lines.join("\n"));
-    assert!(sessions.values().all(|of_one| of_one.len() == 1), "one connection each: {sessions:?}");
-    assert_eq!(sessions.values().flatten().collect::<BTreeSet<_>>().len(), 4, "and no two the same: {sessions:?}");
+    assert!(
+        ["pop3", "smtp", "submission"].iter().all(|protocol| sessions[protocol].len() == 1),
+        "one connection each: {sessions:?}"
+    );
+    assert_eq!(sessions.values().flatten().collect::<BTreeSet<_>>().len(), 6, "and no two the same: {sessions:?}");
+
+    let failed: Vec<&String> = lines.iter().filter(|line| line.contains(" TLS failed ")).collect();
+    assert!(
+        failed[0].contains(" why=\"no signature algorithms are offered, as by programs that know no TLS 1.2\" "),
+        "{failed:?}"
+    );
+    let offered =
+        " why=\"no cipher in common\" offered=\"TLS_RSA_WITH_AES_128_CBC_SHA TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA\" ";
+    assert!(failed[1].contains(offered), "{failed:?}");
 
     // What fail2ban makes of them: who failed, and nobody whom they name.
     let banned = fail2ban(&lines);

@@ -108,6 +108,19 @@ impl Service {
         }
     }
 
+    /// What is spoken, as the log calls it.
+    #[must_use]
+    pub(crate) fn protocol(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Submission | Self::Submissions => "submission",
+            Self::Lmtp => "lmtp",
+            Self::Imap | Self::Imaps => "imap",
+            Self::Pop3 | Self::Pop3s => "pop3",
+            Self::Https | Self::Http | Self::Redirect | Self::Metrics | Self::Standby => "web",
+        }
+    }
+
     /// Whether TLS begins with the first byte.
     #[must_use]
     pub(crate) fn implicit_tls(self) -> bool {

@@ -20,6 +20,7 @@ use tracing::{debug, error, info};
 use super::Endpoint;
 use super::pipe::{Handshake, Input, Pipe};
 use super::places::Place;
+use crate::tls::note_failed;
 
 /// A client that takes less than this in [`super::Timeouts::write_stall_millis`] is cut off.
 const WRITE_PROGRESS_BYTES: u64 = 16 * 1024;
@@ -149,6 +150,9 @@ impl Connection {
 
     fn broken(&mut self, error: &io::Error) {
         self.life.why.get_or_insert("broken");
+        if matches!(self.phase, Phase::Handshake { .. }) {
+            note_failed(self.endpoint.service.protocol(), self.address.ip(), error);
+        }
         debug!(service = %self.endpoint.service, peer = %self.address, %error, "connection broke");
         let speaking = matches!(self.phase, Phase::Handshake { .. } | Phase::Idle);
         // What the client sent is no TLS: the alert that says so still goes out.

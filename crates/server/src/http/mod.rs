@@ -35,6 +35,7 @@ use web::{Peer, Router};
 
 use crate::clock::Clock;
 use crate::service::Service;
+use crate::tls::note_failed;
 pub(crate) use monitor::{Token, monitor};
 pub(crate) use redirect::to_pages;
 use stall::StallGuard;
@@ -117,7 +118,10 @@ pub(crate) async fn serve_pages(
             let version = version.replace("TLSv1_", "TLSv1.");
             answer(stream, (address, Some(version)), &pages, stop).await;
         }
-        Ok(Err(error)) => debug!(peer = %address, %error, "no TLS session"),
+        Ok(Err(error)) => {
+            note_failed("web", address.ip(), &error);
+            debug!(peer = %address, %error, "no TLS session");
+        }
         Err(_) => debug!(peer = %address, "TLS handshake takes too long"),
     }
 }

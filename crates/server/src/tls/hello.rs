@@ -4,17 +4,31 @@
 //! rustls shows a ClientHello to the resolver of certificates only, in the middle of processing what came; so the number is
 //! left where the same thread finds it just after.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use rustls::server::ClientHello;
 
+/// Of a client's suites so many are kept.
+const SUITES_MAX: usize = 64;
+
 thread_local! {
     static LAST: Cell<Option<u64>> = const { Cell::new(None) };
+    static SUITES: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Notes the hello that this thread is processing.
 pub(super) fn note(hello: &ClientHello<'_>) {
     LAST.set(Some(number(hello)));
+    let suites = hello.cipher_suites().iter().map(|suite| u16::from(*suite)).filter(|suite| !is_grease(*suite));
+    SUITES.with_borrow_mut(|kept| {
+        kept.clear();
+        kept.extend(suites.take(SUITES_MAX));
+    });
+}
+
+/// The cipher suites of the hello that this thread has processed last, in their order.
+pub(super) fn take_suites() -> Option<Vec<u16>> {
+    Some(SUITES.take()).filter(|suites| !suites.is_empty())
 }
 
 /// The hello that this thread has processed since this was called last.

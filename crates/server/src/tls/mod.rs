@@ -2,6 +2,7 @@
 //!
 //! Invariant: a reload that fails leaves the certificate in use as it was.
 
+mod failed;
 mod hello;
 mod own;
 mod pem;
@@ -19,6 +20,7 @@ use rustls::version::{TLS12, TLS13};
 
 use crate::setup::SetupError;
 
+pub(crate) use failed::note_failed;
 pub(crate) use hello::take as take_hello;
 
 /// Where the certificate comes from.
