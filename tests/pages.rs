@@ -27,8 +27,11 @@ const HOSTILE: [&str; 3] = [
 
 /// Alice's household: a PC that took everything over POP while it was alone, a laptop that clears the mailbox, a phone.
 fn household() -> (Server, String) {
-    // Nobody listens there.
-    let mut server = Server::with("smarthost = { host = \"127.0.0.1\", port = 9, security = \"none\" }\n");
+    // Nobody listens there, nor answers: what the doctor asks goes to no one.
+    let mut server = Server::with(
+        "smarthost = { host = \"127.0.0.1\", port = 9, security = \"none\" }\nsender.check = false\n\
+         dns = { servers = [\"127.0.0.1:9\"], dnssec = false }\n",
+    );
     server.add_account(ALICE);
     server.cli(&["account", "admin", ALICE, "on"], "");
     let pc = server.add_device(ALICE, "Old Outlook", "keep-when-shared");
@@ -136,12 +139,16 @@ const PAGE_BYTES_MAX: u64 = 100_000;
 /// It is painted first within so many milliseconds.
 const PAINT_MILLIS_MAX: f64 = 200.0;
 /// On a machine that does much else one of so many looks is quick enough.
-const LOOKS: usize = 20;
+const LOOKS: usize = 10;
+
+fn fits(browser: &Browser, name: &str) {
+    let overhang = browser.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    assert_eq!(overhang, 0, "{name} must be scrolled sideways");
+}
 
 /// What must hold of every page.
 fn check_page(browser: &Browser, name: &str) {
-    let overhang = browser.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-    assert_eq!(overhang, 0, "{name} must be scrolled sideways");
+    fits(browser, name);
     let nameless = "[...document.querySelectorAll('input:not([type=hidden]), select, textarea')]\
                     .filter(e => !e.labels?.length || !e.labels[0].textContent.trim()).map(e => e.outerHTML)";
     assert_eq!(browser.evaluate(nameless), Value::Array(Vec::new()), "{name} has fields without a label");
@@ -160,17 +167,21 @@ fn check_page(browser: &Browser, name: &str) {
     assert_eq!(browser.out_of_reach(), Vec::<String>::new(), "{name} has what the keyboard does not reach");
 }
 
-/// How soon a page is painted, at the quickest.
-fn check_paint(browser: &Browser, url: &str) {
-    let mut quickest = f64::INFINITY;
+/// A page is painted soon. A machine that does much else is judged by what it needs for a page with nothing on it.
+fn check_paint(browser: &Browser, base: &str, path: &str) {
+    let paint = |path: &str| {
+        browser.go(&format!("{base}{path}"));
+        browser.until("first paint", || browser.first_paint())
+    };
+    let (mut seen, mut allowed) = (Vec::new(), PAINT_MILLIS_MAX);
     for _ in 0..LOOKS {
-        browser.go(url);
-        quickest = quickest.min(browser.until("first paint", || browser.first_paint()));
-        if quickest < PAINT_MILLIS_MAX {
+        seen.push(paint(path));
+        if seen.last().is_some_and(|millis| *millis < allowed) {
             return;
         }
+        allowed = allowed.max(2.0 * paint("/robots.txt"));
     }
-    panic!("{url} is painted after {quickest} ms");
+    panic!("{path} is painted after {seen:?} ms, where {allowed} are allowed");
 }
 
 #[test]
@@ -231,6 +242,9 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             look_at(&browser, &base, path, &mut seen);
         }
         log_in(&browser, &base);
+        browser.go(&format!("{base}/admin/doctor"));
+        browser.click_on("Look now");
+        says(&browser, "It is looked at.");
         let pages = [
             "/",
             "/devices",
@@ -265,7 +279,6 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             "/admin/people",
             "/admin/addresses",
             "/admin/domains/records?domain=example.org",
-            "/admin/doctor",
             "/admin/queue",
             "/admin/queue/messages",
             "/admin/audit",
@@ -278,6 +291,12 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
         for path in pages {
             look_at(&browser, &base, path, &mut seen);
         }
+        // By now it has waited long enough for name servers that do not answer.
+        browser.until("findings", || {
+            browser.go(&format!("{base}/admin/doctor"));
+            browser.text().contains("All checks").then_some(())
+        });
+        look_at(&browser, &base, "/admin/doctor", &mut seen);
         assert_eq!(seen.len(), 46);
         browser.go(&format!("{base}/find?text=photos"));
         browser.click_on("Read it");
@@ -288,6 +307,15 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
         says(&browser, HOSTILE[0]);
         assert_ne!(browser.evaluate("document.title"), "owned");
         assert!(browser.find_all("img:not(.brand img)").is_empty());
+        for language in ["de", "ja"] {
+            server.cli(&["language", "set", ALICE, language], "");
+            for path in pages.into_iter().chain(["/admin/doctor"]) {
+                browser.go(&format!("{base}{path}"));
+                assert_eq!(browser.evaluate("document.documentElement.lang"), language, "{path}");
+                fits(&browser, &format!("{path} in {language}"));
+            }
+        }
+        server.cli(&["language", "unset", ALICE], "");
     }
 }
 
@@ -404,8 +432,7 @@ fn an_owner_asks_for_help_and_an_administrator_brings_a_lost_mail_back() {
 
 /// Checks a page, and leaves pictures of it.
 fn look_at(browser: &Browser, base: &str, path: &str, seen: &mut Vec<String>) {
-    let url = format!("{base}{path}");
-    check_paint(browser, &url);
+    check_paint(browser, base, path);
     let size = if browser.size() == Size::Phone { "phone" } else { "wide" };
     let name = format!("{:02}{}", seen.len(), path.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
     check_page(browser, &name);

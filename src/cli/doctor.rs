@@ -67,12 +67,14 @@ impl Doctor {
         if !self.format.json {
             let fine = count(State::Fine);
             let all = findings.len();
+            let unknown = count(State::Unknown);
             let text = tr!(
-                "Of {all} checks: {fine} fine, {warnings} could be better, {wrong} wrong.",
+                "Of {all} checks: {fine} fine, {warnings} could be better, {wrong} wrong, {unknown} not known.",
                 all,
                 fine,
                 warnings,
-                wrong
+                wrong,
+                unknown
             );
             say(&format!("{text}\n"));
         }
