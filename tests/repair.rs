@@ -14,7 +14,7 @@ use std::io::Write;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -782,4 +782,132 @@ fn on_a_full_disk_nothing_is_made_and_with_room_it_is() {
     assert_eq!(status, 0, "{text}");
     assert!(contents(&home.data()) == before);
     assert!(says(&["check", "--bodies", "--data-dir", to.to_str().unwrap()]).starts_with("All is well"));
+}
+
+/// The calls of `support/faults.c` by their place there, that a repair makes of what it reads, and of what it makes.
+const READS: [(usize, &str); 7] =
+    [(0, "open"), (1, "read"), (2, "pread"), (11, "mmap"), (12, "stat"), (13, "lock"), (14, "readdir")];
+const WRITES: [(usize, &str); 9] = [
+    (0, "open"),
+    (3, "write"),
+    (4, "pwrite"),
+    (5, "fsync"),
+    (6, "fdatasync"),
+    (7, "ftruncate"),
+    (8, "rename"),
+    (9, "unlink"),
+    (10, "mkdir"),
+];
+/// Beside the first time, a call fails at so many others, each for itself.
+const OTHER_TIMES: usize = 2;
+const EIO: u64 = 5;
+const ENOSPC: u64 = 28;
+
+/// A repair of which one call of the C library below a directory fails.
+struct Faulty {
+    library: PathBuf,
+    control: PathBuf,
+    below: PathBuf,
+}
+
+impl Faulty {
+    /// `None`, and says so, where there is no compiler for C.
+    fn new(place: &Path, below: PathBuf) -> Option<Self> {
+        let (library, control) = (place.join("faults.so"), place.join("control"));
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/faults.c");
+        let mut cc = Command::new("cc");
+        match cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").output() {
+            Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+            Err(error) => {
+                println!("NOT TESTED: there is no `cc`: {error}");
+                return None;
+            }
+        }
+        Some(Self { library, control, below })
+    }
+
+    /// What it says, its exit status, and how often each call was made; the call fails at its so many-th time.
+    fn repair(&self, home: &Home, (call, error, time): (u64, u64, u64)) -> (String, i32, Vec<u64>) {
+        let words: Vec<u8> = [call, error, time, time].iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let mut control = words;
+        control.resize(4096, 0);
+        fs::write(&self.control, control).unwrap();
+        let config = home.home().join("pillarbox.toml");
+        let mut repair =
+            pillarbox(&["repair", "--config", config.to_str().unwrap(), "--to", home.to().to_str().unwrap()]);
+        repair.env("LD_PRELOAD", &self.library).env("FAULTS_CONTROL", &self.control);
+        let output = repair.env("FAULTS_DIRECTORY", &self.below).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let words = fs::read(&self.control).unwrap();
+        let made = words.chunks(8).skip(5).take(15).map(|word| u64::from_ne_bytes(word.try_into().unwrap())).collect();
+        (text, output.status.code().expect("it ends by itself"), made)
+    }
+
+    /// Each of these calls fails at the first times, and at some others.
+    fn each(&self, home: &Home, calls: &[(usize, &str)], errors: &[u64], check: &mut dyn FnMut(&str, &str, i32)) {
+        let (text, status, made) = self.repair(home, (u64::MAX, 0, 0));
+        assert_eq!(status, 0, "{text}");
+        fs::remove_dir_all(home.to()).unwrap();
+        let mut random = Random::new(Random::seed("PILLARBOX_REPAIR_FAULTS_SEED"));
+        for (call, name) in calls {
+            let last = made[*call];
+            let others: Vec<u64> = (0..OTHER_TIMES).map(|_| 1 + random.below(last.max(1))).collect();
+            for time in (1..=last.min(1)).chain(others).filter(|time| *time <= last) {
+                let error = errors[random.below(errors.len() as u64) as usize];
+                let (text, status, _) = self.repair(home, (*call as u64, error, time));
+                check(&format!("{name} no. {time} of {last}, error {error}"), &text, status);
+            }
+        }
+    }
+}
+
+/// Whatever the disk does not give once: either nothing is made, or nothing of it is missing.
+#[test]
+fn what_a_disk_does_not_give_is_never_called_lost() {
+    let World { home, .. } = World::make(true);
+    let Some(faulty) = Faulty::new(home.place.path(), home.data()) else { return };
+    let (before, mut refused) = (contents(&home.data()), 0);
+    let to = home.to();
+    faulty.each(&home, &READS, &[EIO], &mut |what, text, status| {
+        match status {
+            0 => {
+                assert!(home.report().is_empty(), "{what}: {text}");
+                let found = says(&["check", "--bodies", "--data-dir", to.to_str().unwrap()]);
+                assert!(found.starts_with("All is well"), "{what}: {found}");
+                fs::remove_dir_all(&to).unwrap();
+            }
+            status => {
+                assert_eq!(status, 1, "{what}: {text}");
+                refused += 1;
+            }
+        }
+        assert!(!to.exists(), "{what}: {text}");
+    });
+    assert!(refused > 4, "{refused}");
+    assert!(contents(&home.data()) == before);
+}
+
+/// Whatever the disk does not take once: either all is there, or no server starts with it, and the next call makes it.
+#[test]
+fn what_a_disk_does_not_take_is_never_called_ready() {
+    let World { home, .. } = World::make(false);
+    let Some(faulty) = Faulty::new(home.place.path(), home.to()) else { return };
+    let (to, mut refused) = (home.to(), 0);
+    faulty.each(&home, &WRITES, &[EIO, ENOSPC], &mut |what, text, status| {
+        if status == 1 {
+            refused += 1;
+            if to.exists() {
+                let output = run(&["check", "--data-dir", to.to_str().unwrap()]);
+                assert!(!output.status.success(), "{what}: {text}");
+            }
+            let (text, status) = home.run(&["repair", "--to", to.to_str().unwrap()]);
+            assert_eq!(status, 0, "{what}: {text}");
+        } else {
+            assert!(status == 0 && home.report().is_empty(), "{what}: {status}: {text}");
+        }
+        let found = says(&["check", "--bodies", "--data-dir", to.to_str().unwrap()]);
+        assert!(found.starts_with("All is well"), "{what}: {found}");
+        fs::remove_dir_all(&to).unwrap();
+    });
+    assert!(refused > 4, "{refused}");
 }

@@ -110,6 +110,10 @@ pub(crate) fn build(
     let (unread, faults) = (Vec::new(), Vec::new());
     let mut rebuilt = Rebuilt { store, names, accounts, losses, files, unread, faults };
     rebuilt.fill(&salvage, data, step)?;
+    if aim == Aim::Server {
+        // Long values were read just now.
+        must_be_readable(&remains, data)?;
+    }
     Ok(rebuilt)
 }
 
@@ -196,7 +200,7 @@ impl Rebuilt {
 
 /// Whether a server's data can be made of what the files give.
 fn must_be_readable(remains: &SqliteRemains, data: &Path) -> Result<(), SetupError> {
-    if let [first, ..] = remains.unread() {
+    if let Some(first) = remains.unread().first() {
         return Err(SetupError::new(format!(
             "{first}. What cannot be read is not lost for sure, and nothing is made without it: copy {} to a sound disk (`ddrescue`, or \
              `dd conv=noerror,sync` for each such file, puts zeros where the disk gives nothing), and repair the copy",

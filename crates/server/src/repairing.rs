@@ -147,7 +147,7 @@ fn must_be_all_here(config: &Config, data: &Path) -> Result<(), SetupError> {
     must_not_be_superseded(data)?;
     bodies_must_be(data, false)?;
     let place = data.display();
-    if data.join(UNFINISHED_FILE).exists() {
+    if !matches!(data.join(UNFINISHED_FILE).try_exists(), Ok(false)) {
         return Err(SetupError::new(format!(
             "a backup that was to come back into {place} did not come to its end, and what it has not brought is not here: restore it \
              again into another directory"

@@ -160,7 +160,8 @@ fn may_write(directory: &Path) -> io::Result<()> {
 
 /// One that a repair has not finished holds a part of the mail.
 pub(crate) fn check_repaired(path: &Path) -> Result<(), SetupError> {
-    if !path.join(REPAIR).exists() {
+    // One that cannot be seen may be there.
+    if matches!(path.join(REPAIR).try_exists(), Ok(false)) {
         return Ok(());
     }
     Err(SetupError::new(format!(

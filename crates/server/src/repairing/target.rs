@@ -63,8 +63,14 @@ impl Target {
             }
             None => {
                 make(&path)?;
-                write(&path.join(REPAIR), &of)?;
-                sync(path.parent().unwrap_or(&path)).map_err(failed)?;
+                let marked =
+                    write(&path.join(REPAIR), &of).and_then(|()| sync(path.parent().unwrap_or(&path)).map_err(failed));
+                marked.inspect_err(|_| {
+                    for name in [new(REPAIR), REPAIR.to_owned()] {
+                        let _stays = fs::remove_file(path.join(name));
+                    }
+                    let _stays = fs::remove_dir(&path);
+                })?;
             }
         }
         let target = Self { _lock: DataDir::lock_new(&path)?, path };
@@ -109,10 +115,9 @@ impl Target {
     /// Nothing of it is of use. What cannot be removed the next call removes.
     pub(super) fn give_up(self) {
         let cleared = self.clear().is_ok() && self.others().is_ok_and(|others| others.is_empty());
-        if cleared {
-            for name in [LOCK, REPAIR] {
-                let _stays = fs::remove_file(self.path.join(name));
-            }
+        // The mark goes last.
+        if cleared && fs::remove_file(self.path.join(LOCK)).is_ok() {
+            let _stays = fs::remove_file(self.path.join(REPAIR));
             // It may have been there before; an empty one is taken again.
             let _stays = fs::remove_dir(&self.path);
         }
@@ -120,7 +125,8 @@ impl Target {
 
     /// Removes what an earlier repair has made.
     fn clear(&self) -> Result<(), SetupError> {
-        for name in MADE.iter().chain(&[MARKER]) {
+        let made = || MADE.into_iter().chain([MARKER]);
+        for name in made().map(str::to_owned).chain(made().chain([REPAIR]).map(new)) {
             let path = self.path.join(name);
             let removed = match fs::symlink_metadata(&path) {
                 Ok(found) if found.is_dir() => fs::remove_dir_all(&path),
@@ -137,7 +143,7 @@ impl Target {
     fn others(&self) -> Result<Vec<String>, SetupError> {
         let entries = fs::read_dir(&self.path).map_err(|error| SetupError::file("read", &self.path, &error, ADVICE))?;
         let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let is_ours = |name: &String| name == LOCK || name == REPAIR || name == "lost+found" || name.ends_with(".new");
+        let is_ours = |name: &String| [LOCK, REPAIR, "lost+found"].contains(&name.as_str());
         Ok(names.filter(|name| !is_ours(name)).collect())
     }
 }
@@ -160,13 +166,18 @@ fn must_lie_apart(to: &Path, data: &Path) -> Result<(), SetupError> {
     Ok(())
 }
 
+/// What a file is called while it is written.
+fn new(name: &str) -> String {
+    format!("{name}.new")
+}
+
 /// Whether a directory has nothing in it, or is not there.
 fn is_empty(path: &Path) -> Result<bool, SetupError> {
     match fs::read_dir(path) {
         // What a crash leaves of the mark, and what a fresh file system has.
         Ok(entries) => Ok(entries.flatten().all(|entry| {
             let name = entry.file_name();
-            name == "lost+found" || name == "repair-unfinished.new"
+            name == "lost+found" || name == *new(REPAIR)
         })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(SetupError::file("read", path, &error, "name a directory that is not there yet")),

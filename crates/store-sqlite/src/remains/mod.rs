@@ -6,27 +6,24 @@
 //! Invariant: a row is given as sound only if its checksum holds; in format version 1, which has none, if it can be read.
 
 mod cells;
+mod chain;
 mod pages;
 
 use crate::directory::{FORMAT_VERSION, SHARDS_MAX, parse_format};
 use crate::sum::{self, Place};
 use cells::{Row, Value};
+use chain::{Chain, Link};
 use pages::{Image, PAGE, Pages};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use store::engine::EngineError;
 use store::ids::{AccountId, ModSeq};
-use store::salvage::{Remains, Remnant, VisitRemnant};
+use store::salvage::{Remains, VisitRemnant};
 
 /// So many rows are noted in one transaction.
 const ROWS_PER_COMMIT: usize = 20_000;
-/// So many rows wait for one that a link names.
-const OPEN_MAX: usize = 1000;
-/// So long values wait with them.
-const OPEN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Progress is told after so many pages, 16 MiB.
 const PAGES_PER_STEP: usize = 4096;
 
@@ -49,6 +46,7 @@ const SCHEMA: &str = "
 #[derive(Debug)]
 pub struct SqliteRemains {
     noted: Connection,
+    directory: PathBuf,
     shards: u8,
     /// So many say the files, and they are all there is.
     shards_are_sure: bool,
@@ -88,6 +86,7 @@ impl SqliteRemains {
             .map_err(|error| failed(format_args!("cannot write {}: {error}", notes.display())))?;
         let mut remains = Self {
             noted,
+            directory: directory.to_owned(),
             shards: 0,
             shards_are_sure: false,
             has_sums: false,
@@ -102,7 +101,7 @@ impl SqliteRemains {
         let mut done = 0;
         let files = std::mem::take(&mut remains.files);
         for (shard, pages) in &files {
-            let place = directory.join(format!("shard-{shard:02}.sqlite"));
+            let place = directory.join(name(*shard));
             let read = remains.note(*shard, pages, &mut |more| {
                 done += more;
                 step(done, total);
@@ -110,12 +109,11 @@ impl SqliteRemains {
             let unread = read.map_err(|error| failed(format_args!("cannot write {}: {error}", notes.display())))?;
             let place = place.display();
             if unread.pages > 0 {
-                let what = format!("{place}: the disk does not give {} of {} pages", unread.pages, pages.count());
-                remains.told.push(what.clone());
-                remains.unread.push(what);
-            }
-            if pages.has_unread_log() {
-                remains.unread.push(format!("{place}-wal: the disk does not give all of it"));
+                remains.told.push(format!(
+                    "{place}: the disk does not give {} of {} pages",
+                    unread.pages,
+                    pages.count()
+                ));
             }
             if unread.strange > 0 {
                 remains.told.push(format!("{place}: {} pages are damaged", unread.strange));
@@ -129,10 +127,14 @@ impl SqliteRemains {
         Ok(remains)
     }
 
-    /// What is there and could not be read, in a sentence each: nobody knows whether it is lost.
+    /// What is there and could not be read so far, in a sentence each: nobody knows whether it is lost.
     #[must_use]
-    pub fn unread(&self) -> &[String] {
-        &self.unread
+    pub fn unread(&self) -> Vec<String> {
+        let failed = self.files.iter().filter(|(_, pages)| pages.has_failed());
+        let failed = failed.map(|(shard, _)| {
+            format!("the disk does not give all of {}, or of its log", self.directory.join(name(*shard)).display())
+        });
+        self.unread.iter().cloned().chain(failed).collect()
     }
 
     /// There are rows without checksums, of format version 1: whether those are what was written nobody knows.
@@ -163,7 +165,7 @@ impl SqliteRemains {
             Ok(text) => parse_format(&format, &text).map_err(|error| (error.what, is_newer(&text))),
             Err(what) => Err((what, false)),
         };
-        let path = |shard: u8| directory.join(format!("shard-{shard:02}.sqlite"));
+        let path = |shard: u8| directory.join(name(shard));
         let there = (0..SHARDS_MAX).filter(|shard| path(*shard).exists()).max().map_or(0, |last| last + 1);
         self.shards = match said {
             Ok((shards, has_sums)) => {
@@ -256,8 +258,7 @@ impl SqliteRemains {
         let mut scan = self.noted.prepare_cached(scan)?;
         let mut rows = scan.query([account.0])?;
         let is_torn = self.is_file_torn(account) || self.doubled.contains(&account);
-        let mut chain =
-            Chain { account, is_torn, last: None, is_sure: false, open: Vec::new(), bytes: 0, is_over: false, visit };
+        let mut chain = Chain::new(account, is_torn, visit);
         let mut last: Option<Place> = None;
         while let Some(row) = rows.next()? {
             let Some(place) = Place::read(row.get_ref(0)?) else { continue };
@@ -277,149 +278,13 @@ impl SqliteRemains {
             }
             let is_sure = rank == Rank::Sound as u8 || (rank == Rank::Large as u8 && is_sound);
             chain.take(Link { place, link, value, is_sound, is_sure });
-            if chain.is_over {
+            if chain.is_over() {
                 return Ok(());
             }
         }
         chain.end();
         Ok(())
     }
-}
-
-/// A row on its way to the visitor.
-struct Link {
-    place: Place,
-    link: Option<i64>,
-    value: Option<Vec<u8>>,
-    is_sound: bool,
-    /// It is sound, and the page says that it is there.
-    is_sure: bool,
-}
-
-/// Rows in the order of keys: what a link proves not to be there is left out.
-///
-/// The link of a row covers the key of the next one. If it holds for a later one, nothing was between them: what is found there is of
-/// another time, or a damaged row whose key is not its own. Where rows are of different moments, a link proves nothing.
-struct Chain<'a, 'b> {
-    account: AccountId,
-    is_torn: bool,
-    /// The last row that was visited.
-    last: Option<(Place, Option<i64>)>,
-    /// Of that one.
-    is_sure: bool,
-    /// Rows behind it that its link does not name.
-    open: Vec<Link>,
-    bytes: usize,
-    is_over: bool,
-    visit: &'a mut VisitRemnant<'b>,
-}
-
-impl Chain<'_, '_> {
-    fn take(&mut self, row: Link) {
-        if self.follows(Some(&row.place)) && (self.open.is_empty() || self.proves()) {
-            self.open.clear();
-            self.bytes = 0;
-            self.give(row);
-            return;
-        }
-        self.bytes += row.value.as_ref().map_or(0, Vec::len);
-        self.open.push(row);
-        if self.open.len() > OPEN_MAX || self.bytes > OPEN_BYTES_MAX {
-            self.give_open();
-        }
-    }
-
-    fn end(&mut self) {
-        if self.proves() && self.follows(None) {
-            self.open.clear();
-        }
-        self.give_open();
-        if !self.is_over {
-            let _ended = tell_gap(self.account, self.last.as_ref(), None, self.visit);
-        }
-    }
-
-    /// Whether what the link of the last row does not name was not there.
-    fn proves(&self) -> bool {
-        self.is_sure && !self.is_torn
-    }
-
-    /// Whether the last row says that this one is next.
-    fn follows(&self, next: Option<&Place>) -> bool {
-        match (&self.last, next) {
-            (Some((place, Some(link))), next) => place.link(self.account, next.map(bytes).as_deref()) == *link,
-            // Without checksums nobody knows.
-            (Some((_, None)), _) => self.open.is_empty(),
-            (None, Some(Place::Start)) => true,
-            (None, _) => false,
-        }
-    }
-
-    /// Nothing shows which of them were not there: where each one names the next, they were.
-    fn give_open(&mut self) {
-        self.bytes = 0;
-        let mut open = std::mem::take(&mut self.open).into_iter();
-        while let Some(row) = open.next() {
-            self.give(row);
-            if self.is_over {
-                return;
-            }
-            // From the first of them on the links may lead over some.
-            let rest: Vec<Link> = open.collect();
-            let next = rest.iter().position(|row| self.follows(Some(&row.place)));
-            open = rest.into_iter();
-            if let Some(next) = next.filter(|_| self.proves()) {
-                open.by_ref().take(next).for_each(drop);
-            }
-        }
-    }
-
-    fn give(&mut self, row: Link) {
-        let Link { place, link, value, is_sound, is_sure } = row;
-        // In format version 1 nothing stands before the first row.
-        let is_first = self.last.is_none() && link.is_none();
-        let gap = if is_first {
-            ControlFlow::Continue(())
-        } else {
-            tell_gap(self.account, self.last.as_ref(), Some(&place), self.visit)
-        };
-        let visited = match (&place, &value) {
-            _ if gap.is_break() => gap,
-            (Place::Start, _) => gap,
-            (Place::Key(key), Some(value)) if is_sound => (self.visit)(Remnant::Row { key, value }),
-            (Place::Key(key), value) => (self.visit)(Remnant::Damaged { key, octets: value.as_deref() }),
-        };
-        self.is_over = visited.is_break();
-        (self.last, self.is_sure) = (Some((place, link)), is_sure);
-    }
-}
-
-fn bytes(place: &Place) -> Vec<u8> {
-    match place {
-        Place::Start => Vec::new(),
-        Place::Key(key) => key.clone(),
-    }
-}
-
-/// Tells that something is missing between two rows, if the link of the first does not say that nothing is.
-fn tell_gap(
-    account: AccountId,
-    last: Option<&(Place, Option<i64>)>,
-    next: Option<&Place>,
-    visit: &mut VisitRemnant<'_>,
-) -> ControlFlow<()> {
-    let holds = match (last, next) {
-        (None, Some(Place::Start)) => true,
-        // Without checksums nobody knows.
-        (Some((_, None)), _) => true,
-        (Some((place, Some(link))), next) => place.link(account, next.map(bytes).as_deref()) == *link,
-        (None, _) => false,
-    };
-    if holds {
-        return ControlFlow::Continue(());
-    }
-    let (after, before) = (last.map(|(place, _)| bytes(place)).unwrap_or_default(), next.map(bytes));
-    visit(Remnant::Gap { after: &after, before: before.as_deref() })
 }
 
 impl Remains for SqliteRemains {
@@ -580,6 +445,11 @@ impl SqliteRemains {
         }
         Ok(())
     }
+}
+
+/// Of a shard's file.
+fn name(shard: u8) -> String {
+    format!("shard-{shard:02}.sqlite")
 }
 
 /// Whether a format file says a version that this program does not know.

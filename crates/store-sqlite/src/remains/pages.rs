@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) const PAGE: usize = PAGE_BYTES as usize;
 /// A larger file is not read: from there on the first octet of a page that goes on with a long value can look like that of a tree.
@@ -38,8 +39,8 @@ pub(super) struct Pages {
     damaged: Vec<u64>,
     /// The log ends with damage.
     ends_damaged: bool,
-    /// The disk did not give all of the log.
-    has_unread_log: bool,
+    /// The disk did not give what was asked of it.
+    has_failed: AtomicBool,
     count: u32,
 }
 
@@ -57,8 +58,8 @@ impl Pages {
             Err(error) => return Err(error),
         };
         let (frames, damaged) = (BTreeMap::new(), Vec::new());
-        let (ends_damaged, has_unread_log) = (false, false);
-        let mut pages = Self { file, log, frames, damaged, ends_damaged, has_unread_log, count: pages as u32 };
+        let (ends_damaged, has_failed) = (false, AtomicBool::new(false));
+        let mut pages = Self { file, log, frames, damaged, ends_damaged, has_failed, count: pages as u32 };
         pages.read_log()?;
         Ok(pages)
     }
@@ -68,9 +69,16 @@ impl Pages {
         !self.damaged.is_empty() || self.ends_damaged
     }
 
-    /// The disk did not give all of the log.
-    pub(super) fn has_unread_log(&self) -> bool {
-        self.has_unread_log
+    /// The disk did not give what was asked of it so far: nobody knows what is there.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
+    /// What ends before that was never there, or was cut off.
+    fn note(&self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::UnexpectedEof {
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Every page as it is now, then what is damaged of the log.
@@ -99,9 +107,10 @@ impl Pages {
             (Image::Page(number), _) => {
                 let at = u64::from(number - 1) * PAGE as u64;
                 // The last page of a file that was cut off is read as far as it goes.
-                number <= self.count && read_what_is_there(&self.file, page, at)
+                let mut read = || read_what_is_there(&self.file, page, at).inspect_err(|error| self.note(error));
+                number <= self.count && read().unwrap_or(false)
             }
-            (Image::Frame(at), Some(log)) => log.read_exact_at(page, at).is_ok(),
+            (Image::Frame(at), Some(log)) => log.read_exact_at(page, at).inspect_err(|error| self.note(error)).is_ok(),
         }
     }
 
@@ -111,7 +120,7 @@ impl Pages {
         let mut header = [0; LOG_HEADER as usize];
         if let Err(error) = log.read_exact_at(&mut header, 0) {
             self.ends_damaged = length > 0;
-            self.has_unread_log = error.kind() != io::ErrorKind::UnexpectedEof;
+            self.note(&error);
             return Ok(());
         }
         let mut reader = Frames::of(&header);
@@ -119,7 +128,7 @@ impl Pages {
         let (mut open, mut open_damage, mut is_broken) = (BTreeMap::new(), Vec::new(), false);
         loop {
             if let Err(error) = log.read_exact_at(&mut frame, at) {
-                self.has_unread_log = error.kind() != io::ErrorKind::UnexpectedEof;
+                self.note(&error);
                 break;
             }
             let page = at + FRAME_HEADER;
@@ -150,17 +159,17 @@ impl Pages {
     }
 }
 
-fn read_what_is_there(file: &File, page: &mut [u8; PAGE], at: u64) -> bool {
+fn read_what_is_there(file: &File, page: &mut [u8; PAGE], at: u64) -> io::Result<bool> {
     let mut done = 0;
     while done < PAGE {
         match file.read_at(&mut page[done..], at + done as u64) {
             Ok(0) => break,
             Ok(more) => done += more,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
+            Err(error) => return Err(error),
         }
     }
-    done > 0
+    Ok(done > 0)
 }
 
 enum Frame {
