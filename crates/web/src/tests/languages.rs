@@ -34,6 +34,9 @@ const NO_SENTENCES: &[&str] = &[
     "zone",
 ];
 
+/// What is in names that the server gave to devices.
+const GIVEN_NAMES: &[&str] = &["with your main password", "Import from ", "(other devices)"];
+
 fn asking<'a>(mut browser: Browser<'a>, language: &str) -> Browser<'a> {
     browser.extra.push(("accept-language", language.to_owned()));
     browser
@@ -109,6 +112,9 @@ fn nothing_that_pages_say_is_outside_of_the_catalogues() {
     let mut look = |what: &str, answer: &Answered| {
         pages += usize::from(answer.header("content-type").starts_with("text/html"));
         found.extend(outside(answer).into_iter().map(|text| format!("{what}: {text}")));
+        // Names stand where nothing is read otherwise.
+        let given = GIVEN_NAMES.iter().filter(|given| answer.text.contains(**given));
+        found.extend(given.map(|given| format!("{what}: a device {given}")));
     };
     for route in serve::routes() {
         let is_owners = match route.handler {
