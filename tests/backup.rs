@@ -36,18 +36,22 @@ fn imap(serving: &Serving, password: &str) -> Lines {
     imap
 }
 
-/// What a mailbox shows of each message, by its EMAILID; and its UIDVALIDITY.
+/// What a mailbox shows of each message, with UID, flags and MODSEQ, by its EMAILID; and its UIDVALIDITY.
 fn shown(imap: &mut Lines, mailbox: &str) -> (BTreeMap<String, String>, u32) {
     let selected = imap.ask(&format!("s SELECT {mailbox}"), "s OK");
     let validity = selected.iter().find_map(|line| line.split_once("[UIDVALIDITY ")).unwrap().1;
-    let lines = imap.ask("f FETCH 1:* (UID FLAGS INTERNALDATE EMAILID BODY.PEEK[])", "f OK");
+    let lines = imap.ask("f FETCH 1:* (UID FLAGS INTERNALDATE EMAILID MODSEQ BODY.PEEK[])", "f OK");
     let mut messages = BTreeMap::new();
     let mut last = String::new();
-    for line in lines.iter().filter(|line| !line.starts_with("f OK")) {
+    // The first that asks for MODSEQ is told of the highest one.
+    for line in lines.iter().filter(|line| !line.starts_with("f OK") && !line.starts_with("* OK")) {
         if let Some(id) = line.split_once(" EMAILID (").filter(|_| line.starts_with("* ")) {
             last = id.1.split_once(')').unwrap().0.to_owned();
         }
-        messages.entry(last.clone()).or_insert_with(String::new).push_str(&line.replace("\\Recent ", ""));
+        messages
+            .entry(last.clone())
+            .or_insert_with(String::new)
+            .push_str(&line.replace("\\Recent ", "").replace("\\Recent", ""));
     }
     (messages, validity.split_once(']').unwrap().0.parse().unwrap())
 }
@@ -92,6 +96,7 @@ fn a_server_that_lost_its_disk_comes_back_out_of_a_backup() {
 
     // What stands before the second backup begins is in it, whatever goes on meanwhile.
     let (before, _) = shown(&mut reader, "INBOX");
+    assert!(before.values().all(|message| message.contains("MODSEQ (")), "{:?}", before.values().next());
     let (kept, kept_validity) = shown(&mut reader, "Kept");
     assert_eq!((before.len(), kept.len()), (37, 2));
     let ids = uidl(&serving, &password);
@@ -114,6 +119,7 @@ fn a_server_that_lost_its_disk_comes_back_out_of_a_backup() {
     assert!(second.status.success(), "{second:?}");
     let second = json(&String::from_utf8(second.stdout).unwrap()).pop().unwrap();
     assert_eq!(second["taken"]["removed"], 1, "{second}");
+    let ((end, _), ids_end) = (shown(&mut reader, "INBOX"), uidl(&serving, &password));
     drop((reader, to));
     serving.stop();
     let refused = again(&["restore", backups]);
@@ -133,12 +139,19 @@ fn a_server_that_lost_its_disk_comes_back_out_of_a_backup() {
     for (id, message) in &before {
         assert_eq!(now.get(id).map(without_number), Some(without_number(message)), "{id}");
     }
+    // Of what was acknowledged meanwhile, one after the other, all up to the moment of the backup is there as it was, and nothing else.
+    let taken: Vec<_> = end.iter().take(now.len()).map(|(id, message)| (id, without_number(message))).collect();
+    let found: Vec<_> = now.iter().map(|(id, message)| (id, without_number(message))).collect();
+    let differ = found.iter().zip(&taken).find(|(one, other)| one != other);
+    assert!(found.len() == taken.len() && differ.is_none(), "{differ:?}");
     let (kept_now, validity) = shown(&mut reader, "Kept");
     assert_eq!(kept_now, kept);
     assert!(validity > kept_validity, "UIDs that were given after the backup would be given again");
     let ids_now = uidl(&serving, &password);
-    let lost: Vec<_> = ids.iter().filter(|id| !ids_now.contains(id)).collect();
-    assert_eq!(lost, Vec::<&String>::new(), "of {} ids", ids.len());
+    // The same numbers in the same order, without those of what came later.
+    let is_back = |id: &&String| now.contains_key(*id) || kept.contains_key(*id);
+    assert_eq!(ids_now, ids_end.iter().filter(is_back).cloned().collect::<Vec<_>>());
+    assert!(ids_now.len() == now.len() + kept.len() && ids.iter().all(|id| ids_now.contains(id)), "{ids:?}");
     // Work goes on, and so do the backups.
     deliver(&mut lmtp(&serving), 1000, 2_000);
     let third = json(&serving.says(&["backup", backups, "--json"])).pop().unwrap();
@@ -171,4 +184,97 @@ fn a_restore_that_was_broken_off_is_opened_by_nobody() {
     let opened = run(&["account", "list", "--data-dir", to]);
     assert!(!opened.status.success());
     assert!(String::from_utf8_lossy(&opened.stderr).contains("did not come to its end"), "{opened:?}");
+}
+
+#[test]
+fn mail_of_one_account_comes_back_beside_what_is_there_and_goes_again() {
+    let place = tempfile::tempdir().unwrap();
+    let (home, backups, key) = (place.path().join("home"), place.path().join("sealed"), place.path().join("key"));
+    fs::create_dir(&home).unwrap();
+    let (backups, key) = (backups.to_str().unwrap(), key.to_str().unwrap());
+    let serving = Serving::start(&home, "");
+    serving.says(&["domain", "add", "example.org"]);
+    serving.says(&["account", "add", ALICE, "--generate"]);
+    let device = &json(&serving.says(&["device", "add", ALICE, "laptop", "--policy", "keep", "--json"]))[0];
+    let password = device["password"].as_str().unwrap().to_owned();
+    let mut to = lmtp(&serving);
+    (0..8).for_each(|n| deliver(&mut to, n, if n == 3 { 400_000 } else { 2_000 }));
+    let mut reader = imap(&serving, &password);
+    reader.ask("c CREATE Work", "c OK");
+    reader.ask("s SELECT INBOX", "s OK");
+    reader.ask("1 STORE 2:4 +FLAGS (\\Seen $Important)", "1 OK");
+    reader.ask("2 MOVE 1:2 Work", "2 OK");
+
+    assert!(says(&["backup", "--new-key", key]).contains("Keep a copy"));
+    let sealed = ["backup", backups, "--key-file", key, "--rate", "500M", "--json"];
+    let taken = json(&serving.says(&sealed)).pop().unwrap();
+    let name = taken["taken"]["name"].as_str().unwrap().to_owned();
+    let ((inbox_then, _), (work_then, _)) = (shown(&mut reader, "INBOX"), shown(&mut reader, "Work"));
+    let config = home.join("pillarbox.toml");
+    let again = |arguments: &[&str]| run(&[arguments, &["--config", config.to_str().unwrap()]].concat());
+    for (arguments, why) in [
+        (&["backup", backups][..], "are encrypted"),
+        (&["backup", backups, "--check"], "are encrypted"),
+        (&["restore", backups, "--account", ALICE], "are encrypted"),
+        (&["restore", backups, "--key-file", key, "--account", ALICE, "--at", "2020-01-01"], "the oldest backup"),
+        (&["restore", backups, "--key-file", key, "--account", ALICE, "--mailbox", "Play"], "no folder"),
+    ] {
+        let refused = again(arguments);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(1) && said.contains(why), "{said}");
+    }
+
+    // Since then two messages were lost, and another came.
+    reader.ask("s SELECT INBOX", "s OK");
+    reader.ask("3 STORE 2:3 +FLAGS (\\Deleted)", "3 OK");
+    reader.ask("4 EXPUNGE", "4 OK");
+    deliver(&mut to, 8, 2_000);
+    let now = |reader: &mut Lines| (shown(reader, "INBOX"), shown(reader, "Work"));
+    let before = now(&mut reader);
+    let text = |messages: &BTreeMap<String, String>| {
+        // Without number, UID, EMAILID and MODSEQ, which are others in another mailbox.
+        let plain = |message: &String| {
+            let rest = message.split_once(" FLAGS ").unwrap().1;
+            let (head, body) = rest.split_once("BODY[]").unwrap();
+            let flags = head.split_once(')').unwrap().0.to_owned();
+            (flags, head.split_once("INTERNALDATE ").unwrap().1[..28].to_owned(), body.to_owned())
+        };
+        let mut texts: Vec<_> = messages.values().map(plain).collect();
+        texts.sort();
+        texts
+    };
+    let restore = ["restore", backups, "--key-file", key, "--account", ALICE];
+    let work = serving.says(&[&restore[..], &["--backup", &name, "--mailbox", "Work"]].concat());
+    assert!(work.contains("Brought 2 messages of 1 folders"), "{work}");
+    let below = format!("Restored/{}", name[..19].replacen('T', " ", 1));
+    let (work_back, _) = shown(&mut reader, &format!("\"{below}/Work\""));
+    assert_eq!(text(&work_back), text(&work_then));
+    let missing = serving.says(&[&restore[..], &["--missing"]].concat());
+    assert!(missing.contains("Brought 2 messages"), "{missing}");
+    let (inbox_back, _) = shown(&mut reader, &format!("\"{below}/INBOX\""));
+    let lost: BTreeMap<_, _> = inbox_then
+        .iter()
+        .filter(|(id, _)| !before.0.0.contains_key(*id))
+        .map(|(id, m)| (id.clone(), m.clone()))
+        .collect();
+    assert_eq!((lost.len(), text(&inbox_back)), (2, text(&lost)));
+    assert!(now(&mut reader) == before, "something was touched that was there");
+    let once_more = serving.says(&[&restore[..], &["--missing"]].concat());
+    assert!(once_more.contains("Brought 0 messages"), "{once_more}");
+
+    let device = format!("Restored from the backup {name}");
+    serving.says(&["undo", "--account", ALICE, "--device", &device, "--since", "1 hour ago"]);
+    let left = reader.ask(&format!("t STATUS \"{below}/INBOX\" (MESSAGES)"), "t ");
+    assert!(!left.iter().any(|line| line.contains("MESSAGES") && !line.contains("MESSAGES 0")), "{left:?}");
+    assert!(now(&mut reader) == before);
+
+    // Where no server runs the command does it.
+    drop((reader, to));
+    serving.stop();
+    let offline = again(&[&restore[..], &["--mailbox", "inbox"]].concat());
+    let said = String::from_utf8_lossy(&offline.stdout).into_owned();
+    assert!(offline.status.success() && said.contains(&format!("INBOX goes into {below}/INBOX")), "{offline:?}");
+    let serving = Serving::start(&home, "");
+    assert!(serving.says(&["check", "--bodies"]).contains("All is well"));
+    serving.stop();
 }

@@ -171,7 +171,7 @@ fn files(from: &str) -> Option<(&str, &str)> {
 }
 
 /// What is told of a step.
-fn text(step: &ImportStep) -> String {
+pub(super) fn text(step: &ImportStep) -> String {
     match step {
         ImportStep::Folder { name, mailbox } if name == mailbox => format!("{name}\n"),
         ImportStep::Folder { name, mailbox } => format!("{name} goes into {mailbox}\n"),
@@ -217,7 +217,7 @@ fn messages(count: usize) -> String {
 }
 
 /// The server has another working directory.
-fn absolute(path: &Path) -> Result<String, Failure> {
+pub(super) fn absolute(path: &Path) -> Result<String, Failure> {
     let path = std::path::absolute(path).map_err(|error| Failure::Refused(format!("no such place: {error}")))?;
     let text = path.to_str().ok_or_else(|| Failure::Refused(format!("{} is no UTF-8", path.display())))?;
     Ok(text.to_owned())

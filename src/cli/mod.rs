@@ -153,7 +153,8 @@ enum Command {
 impl Command {
     /// Whether it may open the data of a server that does not run, and change them.
     fn is_for_data(&self) -> bool {
-        !matches!(
+        let makes_a_key = matches!(self, Self::Backup(command) if command.makes_a_key());
+        let is_for_none = matches!(
             self,
             Self::Try(_)
                 | Self::Serve(_)
@@ -164,7 +165,8 @@ impl Command {
                 | Self::Repair(_)
                 | Self::Completion(_)
                 | Self::Man(_)
-        )
+        );
+        !makes_a_key && !is_for_none
     }
 
     fn run(self, place: &Place) -> Outcome {

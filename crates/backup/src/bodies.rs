@@ -92,10 +92,10 @@ fn each_account(
     let ids = engine.accounts().map_err(store::Error::from)?;
     let mut bodies = 0;
     for (done, id) in ids.iter().enumerate() {
-        step(Step { done, total: ids.len(), bytes: 0 })?;
+        step(Step::new(done, ids.len(), 0))?;
         bodies += work(*id)?;
     }
-    step(Step { done: ids.len(), total: ids.len(), bytes: 0 })?;
+    step(Step::new(ids.len(), ids.len(), 0))?;
     Ok(bodies)
 }
 

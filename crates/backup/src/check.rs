@@ -2,6 +2,7 @@
 
 use crate::chunks::rows;
 use crate::files::Kind;
+use crate::snapshot::Snapshot;
 use crate::take::{OnStep, Step};
 use crate::{Error, Repository};
 use std::collections::BTreeSet;
@@ -30,11 +31,12 @@ impl Repository {
         let mut checked = Checked { name, accounts: snapshot.accounts(), bytes: 0, findings: Vec::new() };
         let mut seen = BTreeSet::new();
         let total = snapshot.keyspaces.len();
+        checked.findings.extend(self.gap(&checked.name, &snapshot)?);
         for (_, hash) in &snapshot.beside {
             self.look(Kind::Chunk, hash, &mut checked);
         }
         for (done, space) in snapshot.keyspaces.iter().enumerate() {
-            step(Step { done, total, bytes: checked.bytes })?;
+            step(Step::new(done, total, checked.bytes))?;
             for chunk in space.rows.iter().filter(|chunk| seen.insert(*chunk.as_bytes())) {
                 let content = self.look(Kind::Chunk, chunk, &mut checked);
                 if let Some(Err(error)) = content.as_deref().map(rows) {
@@ -42,14 +44,23 @@ impl Repository {
                 }
             }
             match self.bodies(space) {
-                Ok(bodies) => bodies.values().filter(|body| seen.insert(*body.as_bytes())).for_each(|body| {
-                    self.look(Kind::Body, body, &mut checked);
+                Ok(bodies) => bodies.values().filter(|body| seen.insert(*body.hash.as_bytes())).for_each(|body| {
+                    self.look(Kind::Body, &body.hash, &mut checked);
                 }),
                 Err(error) => checked.findings.push(error.to_string()),
             }
         }
-        step(Step { done: total, total, bytes: checked.bytes })?;
+        step(Step::new(total, total, checked.bytes))?;
         Ok(checked)
+    }
+
+    /// Old ones go first, so one that is gone while an older one is there was not let go by us.
+    fn gap(&self, name: &str, snapshot: &Snapshot) -> Result<Option<String>, Error> {
+        let (names, Some(before)) = (self.names()?, &snapshot.before) else { return Ok(None) };
+        let is_gone = !names.contains(before) && names.iter().any(|name| name < before);
+        Ok(is_gone.then(|| {
+            format!("the backup {before}, which was made before {name}, is missing, and older ones are there: somebody has removed it")
+        }))
     }
 
     fn look(&self, kind: Kind, hash: &blake3::Hash, checked: &mut Checked) -> Option<Vec<u8>> {

@@ -5,8 +5,8 @@
 //! chunk that it lies in and leaves the others as they are.
 
 use crate::Error;
-use crate::Repository;
 use crate::files::Kind;
+use crate::taking::Taking;
 use blake3::Hash;
 
 /// From so many octets on a chunk ends at the next key that may end one ...
@@ -17,21 +17,15 @@ const ENDS_ONE_OF: u8 = 32;
 const ENDS_AT_BYTES: usize = 1024 * 1024;
 
 /// Rows on their way into chunks.
-pub(crate) struct Cutter<'r> {
-    repository: &'r Repository,
+#[derive(Default)]
+pub(crate) struct Cutter {
     open: Vec<u8>,
-    pub(crate) chunks: Vec<Hash>,
-    /// Octets that were not there yet.
-    pub(crate) new_bytes: u64,
+    chunks: Vec<Hash>,
 }
 
-impl<'r> Cutter<'r> {
-    pub(crate) fn new(repository: &'r Repository) -> Self {
-        Self { repository, open: Vec::new(), chunks: Vec::new(), new_bytes: 0 }
-    }
-
+impl Cutter {
     /// The next row; keys come in their order.
-    pub(crate) fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+    pub(crate) fn push(&mut self, taking: &mut Taking<'_>, key: &[u8], value: &[u8]) -> Result<(), Error> {
         let too_long = |_| Error::Fault("a row is longer than a backup can hold".to_owned());
         self.open.extend(u16::try_from(key.len()).map_err(too_long)?.to_be_bytes());
         self.open.extend(u32::try_from(value.len()).map_err(too_long)?.to_be_bytes());
@@ -39,25 +33,21 @@ impl<'r> Cutter<'r> {
         self.open.extend_from_slice(value);
         let may_end = || blake3::hash(key).as_bytes().first().is_some_and(|first| first % ENDS_ONE_OF == 0);
         if self.open.len() >= ENDS_AT_BYTES || (self.open.len() >= ENDS_FROM_BYTES && may_end()) {
-            self.cut()?;
+            self.cut(taking)?;
         }
         Ok(())
     }
 
     /// All chunks.
-    pub(crate) fn finish(mut self) -> Result<(Vec<Hash>, u64), Error> {
+    pub(crate) fn finish(mut self, taking: &mut Taking<'_>) -> Result<Vec<Hash>, Error> {
         if !self.open.is_empty() {
-            self.cut()?;
+            self.cut(taking)?;
         }
-        Ok((self.chunks, self.new_bytes))
+        Ok(self.chunks)
     }
 
-    fn cut(&mut self) -> Result<(), Error> {
-        let hash = blake3::hash(&self.open);
-        if self.repository.keep(Kind::Chunk, &hash, &self.open)? {
-            self.new_bytes += self.open.len() as u64;
-        }
-        self.chunks.push(hash);
+    fn cut(&mut self, taking: &mut Taking<'_>) -> Result<(), Error> {
+        self.chunks.push(taking.keep(Kind::Chunk, &self.open)?);
         self.open.clear();
         Ok(())
     }

@@ -1,10 +1,11 @@
-//! The files of a repository: readable for their owner only, whole or not there.
+//! The files of a repository: named by what is in them, sealed where there is a key, and read back before they have their names.
 
+use crate::key::SEAL_BYTES;
 use crate::{Error, Repository};
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use blake3::Hash;
+use metrics::Stopwatch;
+use std::io::{self, ErrorKind};
+use std::sync::atomic::Ordering;
 
 /// What is named by its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,61 +21,83 @@ impl Kind {
             Self::Body => "bodies",
         }
     }
-}
 
-pub(crate) fn fault(what: &str, path: &Path, error: &io::Error) -> Error {
-    Error::Fault(format!("cannot {what} {}: {error}", path.display()))
-}
-
-/// Makes a directory for its owner only, with those above it.
-pub(crate) fn make_private(path: &Path) -> Result<(), Error> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| fault("make", path, &error))
-}
-
-/// Writes a file durably, as a whole or not at all.
-pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let new = path.with_extension("new");
-    let whole = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        path.parent().map_or(Ok(()), |above| File::open(above)?.sync_all())
-    };
-    whole().map_err(|error| fault("write", path, &error))
+    /// Where content of this name lies.
+    pub(crate) fn path(self, hash: &Hash) -> String {
+        let name = hash.to_hex();
+        format!("{}/{}/{name}", self.directory(), name.get(..2).unwrap_or_default())
+    }
 }
 
 impl Repository {
-    /// Keeps content under its hash. True if it was not there.
-    pub(crate) fn keep(&self, kind: Kind, hash: &blake3::Hash, content: &[u8]) -> Result<bool, Error> {
-        let path = self.content(kind, hash);
-        // One of another length was cut off by whoever copied the repository.
-        if fs::metadata(&path).is_ok_and(|there| there.len() == content.len() as u64) {
-            return Ok(false);
+    pub(crate) fn fault(&self, what: &str, path: &str, error: &io::Error) -> Error {
+        Error::Fault(format!("cannot {what} {}: {error}", self.place.shown(path)))
+    }
+
+    /// The name of content.
+    pub(crate) fn hash(&self, content: &[u8]) -> Hash {
+        self.cipher.as_ref().map_or_else(|| blake3::hash(content), |cipher| cipher.hash(content))
+    }
+
+    /// How long the file of so much content is.
+    pub(crate) fn length_of(&self, content: &[u8]) -> u64 {
+        content.len() as u64 + if self.cipher.is_some() { SEAL_BYTES as u64 } else { 0 }
+    }
+
+    pub(crate) fn spend(&self, bytes: usize) {
+        if let Some(pace) = &self.pace {
+            pace.spend(bytes);
         }
-        if let Some(above) = path.parent().filter(|above| !above.exists()) {
-            make_private(above)?;
-            let of_all = self.root.join(kind.directory());
-            File::open(&of_all)
-                .and_then(|of_all| of_all.sync_all())
-                .map_err(|error| fault("flush", &of_all, &error))?;
+    }
+
+    /// Writes a file, which has its name when all of it was read back and is what it should be.
+    pub(crate) fn put(&self, path: &str, content: &[u8]) -> Result<(), Error> {
+        let sealed = self.cipher.as_ref().map(|cipher| cipher.seal(path, content)).transpose()?;
+        self.put_as_it_is(path, sealed.as_deref().unwrap_or(content))
+    }
+
+    pub(crate) fn put_as_it_is(&self, path: &str, content: &[u8]) -> Result<(), Error> {
+        self.spend(content.len());
+        self.place.write_aside(path, content).map_err(|error| self.fault("write", path, &error))?;
+        self.spend(content.len());
+        let watch = Stopwatch::start();
+        let back = self.place.read_aside(path).map_err(|error| self.fault("read back", path, &error))?;
+        let is_same = back == content;
+        self.comparing_micros.fetch_add(watch.micros(), Ordering::Relaxed);
+        if !is_same {
+            return Err(Error::Fault(format!(
+                "what was written to {} is not what is read back: the disk, its controller or the memory of this machine is \
+                 faulty; make the backup elsewhere",
+                self.place.shown(path)
+            )));
         }
-        write(&path, content).map(|()| true)
+        self.place.name(path).map_err(|error| self.fault("write", path, &error))
+    }
+
+    /// A file's content, `None` if it was not written here, under this name and with this key, or is not whole.
+    pub(crate) fn get(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        let found = self.place.read(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                Error::Fault(format!("{} is missing: the backup has lost it", self.place.shown(path)))
+            }
+            _ => self.fault("read", path, &error),
+        })?;
+        self.spend(found.len());
+        Ok(match &self.cipher {
+            Some(cipher) => cipher.open(path, found),
+            None => Some(found),
+        })
     }
 
     /// Content, compared with its name.
-    pub(crate) fn read(&self, kind: Kind, hash: &blake3::Hash) -> Result<Vec<u8>, Error> {
-        let path = self.content(kind, hash);
-        let content = fs::read(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::Fault(format!("{} is missing: the backup has lost it", path.display())),
-            _ => fault("read", &path, &error),
-        })?;
-        if blake3::hash(&content) == *hash {
-            return Ok(content);
-        }
-        Err(Error::Fault(format!(
-            "{} is not what was written: the disk has changed it; use a copy of the backup",
-            path.display()
-        )))
+    pub(crate) fn read(&self, kind: Kind, hash: &Hash) -> Result<Vec<u8>, Error> {
+        let path = kind.path(hash);
+        self.get(&path)?.filter(|content| self.hash(content) == *hash).ok_or_else(|| {
+            Error::Fault(format!(
+                "{} is not what was written: the disk, or somebody, has changed it; the next backup writes it anew if the server \
+                 still has it, or use a copy of the backup",
+                self.place.shown(&path)
+            ))
+        })
     }
 }

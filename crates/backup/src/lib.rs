@@ -1,19 +1,23 @@
 //! Backups: copies of all that a server keeps, while it runs, and the way back.
 //!
-//! A repository is a directory:
+//! A repository is a directory ([`Place`]):
 //!
 //! ```text
-//! pillarbox-backup   says what it is, and in which format
+//! pillarbox-backup   says what it is, in which format, and with which key it is encrypted, if it is
 //! chunks/ab/abcd…    rows of one keyspace that follow each other, or the names of its large bodies
 //! bodies/ab/abcd…    a large body
 //! snapshots/2026-11-28T20-15-00-000Z   what was kept at that time: for each keyspace its head and its chunks
+//! looked             which share of what is old the next backup reads
 //! ```
 //!
 //! Everything but a snapshot is named by the BLAKE3 of its content, is written once, and lies there once, however many
 //! snapshots hold it. Rows are cut into chunks where their keys say, so that what has not changed gives the same chunks
-//! again; an account whose head is that of the last snapshot is not read at all.
+//! again; an account whose head is that of the last snapshot is not read at all. With a key all but the first file is encrypted, and
+//! names are keyed (`key.rs`).
 //!
 //! Invariant: a snapshot is written last, when all that it names is durable.
+//! Invariant: what has a name was read back before it got it; and of what is used again each backup reads a share, and writes anew
+//! what is damaged ([`Reread`]).
 //! Invariant: each keyspace is as it was after one of its commits; different ones may be of different moments.
 //! Invariant: nothing comes back that is not what was copied: all content is compared with its name.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -23,31 +27,51 @@ mod bodies;
 mod check;
 mod chunks;
 mod files;
+mod key;
+mod opened;
+mod pace;
+mod place;
 mod prune;
 mod restore;
 mod snapshot;
 mod take;
+mod taking;
 mod transfer;
 
 pub use bodies::{compare_bodies, transfer_bodies};
 pub use check::Checked;
+pub use key::Key;
+pub use opened::Opened;
+pub use pace::{Clock, Pace, RATE_MIN, WallClock};
+pub use place::{Directory, Place};
 pub use prune::Pruned;
 pub use restore::Restored;
 pub use snapshot::Taken;
-pub use take::{Beside, Step};
+pub use take::{Beside, Copied, Step, Within};
+pub use taking::{Reread, SHARES};
 pub use transfer::{compare, transfer};
 
+use blake3::Hash;
+use key::Cipher;
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 const MARKER: &str = "pillarbox-backup";
-const FORMAT: &str = "pillarbox backup 1\n";
+const PLAIN: &str = "pillarbox backup 1\n";
+const ENCRYPTED: &str = "pillarbox backup 2\nencrypted aes-256-gcm, names blake3\n";
 
-/// A directory with backups of one server.
+/// Backups of one server, in one place.
 #[derive(Clone, Debug)]
 pub struct Repository {
-    root: PathBuf,
+    place: Arc<dyn Place>,
+    cipher: Option<Cipher>,
+    pace: Option<Arc<Pace>>,
+    /// How long what was written was read back, microseconds.
+    comparing_micros: Arc<AtomicU64>,
 }
 
 /// Why a backup was not made, or not brought back.
@@ -79,38 +103,98 @@ impl Repository {
     /// Opens a repository, and makes it in a directory that is empty or not there.
     ///
     /// # Errors
-    /// The directory holds something else, or cannot be written.
-    pub fn create(root: &Path) -> Result<Self, Error> {
-        files::make_private(root)?;
-        let is_empty = fs::read_dir(root).map_err(|error| files::fault("read", root, &error))?.next().is_none();
-        let marker = root.join(MARKER);
-        if is_empty {
-            ["chunks", "bodies", "snapshots"].iter().try_for_each(|name| files::make_private(&root.join(name)))?;
-            files::write(&marker, FORMAT.as_bytes())?;
-        }
-        Self::open(root)
+    /// The directory holds something else, or cannot be written; as [`Repository::open`].
+    pub fn create(root: &Path, key: Option<&Key>) -> Result<Self, Error> {
+        let failed = |error| Error::Fault(format!("cannot make {}: {error}", root.display()));
+        place::make_private(root).map_err(failed)?;
+        let is_empty = fs::read_dir(root).map_err(failed)?.next().is_none();
+        let place: Arc<dyn Place> = Arc::new(Directory::new(root));
+        if is_empty { Self::create_in(place, key) } else { Self::open_in(place, key) }
     }
 
     /// Opens a repository that is there.
     ///
     /// # Errors
-    /// There is none, or one that this version cannot read.
-    pub fn open(root: &Path) -> Result<Self, Error> {
-        let place = root.display();
-        match fs::read(root.join(MARKER)) {
-            Ok(format) if format == FORMAT.as_bytes() => Ok(Self { root: root.to_owned() }),
-            Ok(_) => Err(Error::Refused(format!(
-                "the backups in {place} are of another version of Pillarbox; use that one, or another directory"
-            ))),
-            Err(_) => Err(Error::Refused(format!(
-                "there are no backups of Pillarbox in {place}; name the directory to which they were made, or for a new one \
-                 an empty directory"
-            ))),
-        }
+    /// There is none, or one that this version cannot read; it is encrypted with another key, or is not encrypted and a key is given.
+    pub fn open(root: &Path, key: Option<&Key>) -> Result<Self, Error> {
+        Self::open_in(Arc::new(Directory::new(root)), key)
     }
 
-    fn content(&self, kind: files::Kind, hash: &blake3::Hash) -> PathBuf {
-        let name = hash.to_hex();
-        self.root.join(kind.directory()).join(name.get(..2).unwrap_or_default()).join(name.as_str())
+    /// Makes a repository in a place that holds nothing.
+    ///
+    /// # Errors
+    /// The place cannot be written.
+    pub(crate) fn create_in(place: Arc<dyn Place>, key: Option<&Key>) -> Result<Self, Error> {
+        let (format, cipher) = match key {
+            None => (PLAIN.to_owned(), None),
+            Some(key) => {
+                let number = Hash::from_bytes(key::random()?);
+                let cipher = Cipher::new(key, &number);
+                let format = format!("{ENCRYPTED}repository {}\nkey {}\n", number.to_hex(), cipher.check.to_hex());
+                (format, Some(cipher))
+            }
+        };
+        let repository = Self::with(place, cipher);
+        repository.put_as_it_is(MARKER, format.as_bytes())?;
+        Ok(repository)
     }
+
+    /// [`Repository::open`], in any place.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_in(place: Arc<dyn Place>, key: Option<&Key>) -> Result<Self, Error> {
+        let shown = place.shown("");
+        let format = match place.read(MARKER) {
+            Ok(format) => String::from_utf8(format).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::Refused(format!(
+                    "there are no backups of Pillarbox in {shown}; name the directory to which they were made, or for a new one an \
+                     empty directory"
+                )));
+            }
+            Err(error) => return Err(Error::Refused(format!("cannot read {}: {error}", place.shown(MARKER)))),
+        };
+        let cipher = match (format == PLAIN, format.strip_prefix(ENCRYPTED), key) {
+            (true, _, None) => None,
+            (true, _, Some(_)) => {
+                return Err(Error::Refused(format!(
+                    "the backups in {shown} are not encrypted; leave the key out, or name an empty directory for encrypted ones"
+                )));
+            }
+            (_, Some(_), None) => {
+                return Err(Error::Refused(format!(
+                    "the backups in {shown} are encrypted; --key-file names the file with their key"
+                )));
+            }
+            (_, Some(rest), Some(key)) => Some(opened(rest, key).ok_or_else(|| {
+                Error::Refused(format!(
+                    "the backups in {shown} were made with another key; name the file with theirs, or an empty directory"
+                ))
+            })?),
+            (false, None, _) => {
+                return Err(Error::Refused(format!(
+                    "the backups in {shown} are of another version of Pillarbox; use that one, or another directory"
+                )));
+            }
+        };
+        Ok(Self::with(place, cipher))
+    }
+
+    fn with(place: Arc<dyn Place>, cipher: Option<Cipher>) -> Self {
+        Self { place, cipher, pace: None, comparing_micros: Arc::default() }
+    }
+
+    /// The same, not faster than so.
+    #[must_use]
+    pub fn paced(self, pace: Option<Pace>) -> Self {
+        Self { pace: pace.map(Arc::new), ..self }
+    }
+}
+
+/// The rest of the first file of an encrypted repository; `None`: it is of another key.
+fn opened(rest: &str, key: &Key) -> Option<Cipher> {
+    let (number, check) = rest.strip_prefix("repository ")?.split_once("\nkey ")?;
+    let cipher = Cipher::new(key, &Hash::from_hex(number).ok()?);
+    (Hash::from_hex(check.strip_suffix('\n')?).ok()? == cipher.check).then_some(cipher)
 }

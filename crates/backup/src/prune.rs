@@ -1,10 +1,9 @@
 //! Letting old snapshots go.
 
-use crate::files::{Kind, fault};
+use crate::files::Kind;
+use crate::snapshot::path;
 use crate::{Error, Repository};
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 /// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,35 +30,33 @@ impl Repository {
             chunks.extend(snapshot.beside.iter().map(|(_, hash)| hash.to_hex().to_string()));
             for space in &snapshot.keyspaces {
                 chunks.extend(space.rows.iter().chain(&space.names).map(|hash| hash.to_hex().to_string()));
-                bodies.extend(self.bodies(space)?.values().map(|hash| hash.to_hex().to_string()));
+                bodies.extend(self.bodies(space)?.values().map(|body| body.hash.to_hex().to_string()));
             }
         }
         // First the snapshots: none is ever there without what it names.
         for name in old {
-            let path = self.path(name);
-            fs::remove_file(&path).map_err(|error| fault("remove", &path, &error))?;
+            let path = path(name);
+            self.place.remove(&path).map_err(|error| self.fault("remove", &path, &error))?;
         }
         let mut pruned = Pruned { snapshots: old.len(), bytes: 0 };
         for (kind, wanted) in [(Kind::Chunk, &chunks), (Kind::Body, &bodies)] {
-            pruned.bytes += sweep(&self.root.join(kind.directory()), wanted)?;
+            pruned.bytes += self.sweep(kind, wanted)?;
         }
         Ok(pruned)
     }
-}
 
-/// Removes the files below a directory that nobody wants; gives their octets.
-fn sweep(directory: &Path, wanted: &BTreeSet<String>) -> Result<u64, Error> {
-    let failed = |error| fault("sweep", directory, &error);
-    let mut bytes = 0;
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let path = entry.path();
-        if entry.file_type().map_err(failed)?.is_dir() {
-            bytes += sweep(&path, wanted)?;
-        } else if !wanted.contains(entry.file_name().to_string_lossy().as_ref()) {
-            bytes += entry.metadata().map_err(failed)?.len();
-            fs::remove_file(&path).map_err(|error| fault("remove", &path, &error))?;
+    /// Removes what nobody wants; gives its octets.
+    fn sweep(&self, kind: Kind, wanted: &BTreeSet<String>) -> Result<u64, Error> {
+        let mut bytes = 0;
+        for first in u8::MIN..=u8::MAX {
+            let directory = format!("{}/{first:02x}", kind.directory());
+            let files = self.place.list(&directory).map_err(|error| self.fault("sweep", &directory, &error))?;
+            for (name, length) in files.into_iter().filter(|(name, _)| !wanted.contains(name)) {
+                let path = format!("{directory}/{name}");
+                self.place.remove(&path).map_err(|error| self.fault("remove", &path, &error))?;
+                bytes += length;
+            }
         }
+        Ok(bytes)
     }
-    Ok(bytes)
 }

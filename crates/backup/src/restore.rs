@@ -1,7 +1,8 @@
 //! Bringing a snapshot back into an empty store.
 
 use crate::chunks::rows;
-use crate::files::{Kind, make_private, write};
+use crate::files::Kind;
+use crate::place::{Directory, Place};
 use crate::snapshot::Keyspace;
 use crate::take::{OnStep, Step};
 use crate::{Error, Repository};
@@ -33,14 +34,16 @@ impl Repository {
     /// # Errors
     /// There is no such snapshot; faults.
     pub fn restore_beside(&self, name: Option<&str>, directory: &Path) -> Result<(), Error> {
+        let into = Directory::new(directory);
         for (path, hash) in self.chosen(name)?.1.beside {
             let is_plain = Path::new(&path).components().all(|part| matches!(part, Component::Normal(_)));
             if !is_plain {
                 return Err(Error::Fault(format!("the backup names a file {path}, which is none of a data directory")));
             }
-            let to = directory.join(&path);
-            to.parent().map_or(Ok(()), make_private)?;
-            write(&to, &self.read(Kind::Chunk, &hash)?)?;
+            let content = self.read(Kind::Chunk, &hash)?;
+            into.write_aside(&path, &content)
+                .and_then(|()| into.name(&path))
+                .map_err(|error| Error::Fault(format!("cannot write {}: {error}", into.shown(&path))))?;
         }
         Ok(())
     }
@@ -81,19 +84,19 @@ impl Repository {
         }
         let mut bytes = 0;
         for (done, space) in wanted.iter().enumerate() {
-            step(Step { done, total: wanted.len(), bytes })?;
+            step(Step::new(done, wanted.len(), bytes))?;
             bytes += self.restore_bodies(objects, space)?;
             bytes += self.restore_rows(engine, space, now)?;
         }
-        step(Step { done: wanted.len(), total: wanted.len(), bytes })?;
+        step(Step::new(wanted.len(), wanted.len(), bytes))?;
         let (accounts, at) = (snapshot.accounts(), Timestamp(snapshot.taken_at));
         Ok(Restored { name, at, accounts, left_queue: !left.is_empty() })
     }
 
     fn restore_bodies(&self, objects: &dyn Objects, space: &Keyspace) -> Result<u64, Error> {
         let mut bytes = 0;
-        for (name, hash) in self.bodies(space)? {
-            let body = self.read(Kind::Body, &hash)?;
+        for (name, copied) in self.bodies(space)? {
+            let body = self.read(Kind::Body, &copied.hash)?;
             objects.put(space.id, &name, &body).map_err(store::Error::from)?;
             bytes += body.len() as u64;
         }

@@ -7,18 +7,19 @@
 //! rows 27a0… 9bc1…
 //! names 00f3…
 //! beside auth-secret 5be1…
+//! before 2026-11-27T20-15-00-000Z
 //! end 81dd…
 //! ```
+//!
+//! Where it is encrypted it says which one came before it, so that nobody takes one out unseen.
 
-use crate::files::{fault, write};
 use crate::{Error, Repository};
 use blake3::Hash;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::PathBuf;
 use store::{AccountId, ModSeq, Timestamp};
 
 const FIRST_LINE: &str = "pillarbox snapshot 1";
+const SNAPSHOTS: &str = "snapshots";
 
 /// What was kept at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) struct Snapshot {
     pub(crate) keyspaces: Vec<Keyspace>,
     /// Files beside the store, by their paths in the data directory.
     pub(crate) beside: Vec<(String, Hash)>,
+    /// The one that was the newest before, in an encrypted repository.
+    pub(crate) before: Option<String>,
 }
 
 /// A keyspace as of one commit.
@@ -68,6 +71,9 @@ impl Snapshot {
         for (path, hash) in &self.beside {
             let _infallible = writeln!(text, "beside {path} {}", hash.to_hex());
         }
+        if let Some(before) = &self.before {
+            let _infallible = writeln!(text, "before {before}");
+        }
         let end = blake3::hash(text.as_bytes());
         text + "end " + &end.to_hex() + "\n"
     }
@@ -96,6 +102,7 @@ impl Snapshot {
                     let (path, hash) = rest.rsplit_once(' ')?;
                     snapshot.beside.push((path.to_owned(), Hash::from_hex(hash).ok()?));
                 }
+                "before" => snapshot.before = Some(rest.to_owned()),
                 _ => return None,
             }
         }
@@ -112,6 +119,11 @@ fn name(millis: i64) -> Result<String, Error> {
     let at = jiff::Timestamp::from_millisecond(millis);
     let at = at.map_err(|error| Error::Fault(format!("the clock says what is no time: {error}")))?;
     Ok(at.strftime("%Y-%m-%dT%H-%M-%S-%3fZ").to_string())
+}
+
+/// Where the snapshot of that name lies.
+pub(crate) fn path(name: &str) -> String {
+    format!("{SNAPSHOTS}/{name}")
 }
 
 fn hashes(words: &str) -> Option<Vec<Hash>> {
@@ -132,26 +144,34 @@ impl Repository {
     }
 
     pub(crate) fn names(&self) -> Result<Vec<String>, Error> {
-        let place = self.root.join("snapshots");
-        let list = || {
-            let mut names = Vec::new();
-            for entry in fs::read_dir(&place)? {
-                let name = entry?.file_name().to_string_lossy().into_owned();
-                // One that was not finished is none.
-                if !name.contains('.') {
-                    names.push(name);
-                }
-            }
-            names.sort_unstable();
-            Ok(names)
-        };
-        list().map_err(|error| fault("read", &place, &error))
+        let files = self.place.list(SNAPSHOTS).map_err(|error| self.fault("read", SNAPSHOTS, &error))?;
+        // One that was not finished is none.
+        let mut names: Vec<String> =
+            files.into_iter().map(|(name, _)| name).filter(|name| !name.contains('.')).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The newest snapshot that was taken at this moment or before.
+    ///
+    /// # Errors
+    /// There is none; faults.
+    pub fn newest_until(&self, at: Timestamp) -> Result<String, Error> {
+        let (until, names) = (name(at.0)?, self.names()?);
+        let found = names.iter().rfind(|name| **name <= until);
+        found.cloned().ok_or_else(|| {
+            let place = self.place.shown("");
+            Error::Refused(match names.first() {
+                Some(oldest) => format!("the oldest backup in {place} is {oldest}: there is none of {until} or before"),
+                None => format!("{place} holds no backup yet"),
+            })
+        })
     }
 
     /// The snapshot of that name, or the newest.
     pub(crate) fn chosen(&self, name: Option<&str>) -> Result<(String, Snapshot), Error> {
         let names = self.names()?;
-        let place = self.root.display();
+        let place = self.place.shown("");
         let name = match name {
             None => names.last().cloned().ok_or_else(|| Error::Refused(format!("{place} holds no backup yet")))?,
             Some(name) => names.iter().find(|known| *known == name).cloned().ok_or_else(|| {
@@ -162,10 +182,12 @@ impl Repository {
     }
 
     fn snapshot(&self, name: &str) -> Result<Snapshot, Error> {
-        let path = self.path(name);
-        let text = fs::read_to_string(&path).map_err(|error| fault("read", &path, &error))?;
-        Snapshot::decode(&text)
-            .ok_or_else(|| Error::Fault(format!("{} is not what was written: take another snapshot", path.display())))
+        let path = path(name);
+        let text = self.get(&path)?.and_then(|text| String::from_utf8(text).ok());
+        text.as_deref().and_then(Snapshot::decode).ok_or_else(|| {
+            let path = self.place.shown(&path);
+            Error::Fault(format!("{path} is not what was written: remove it, and take another snapshot"))
+        })
     }
 
     /// The name of a snapshot that is taken now. The newest is the one with the last name.
@@ -174,7 +196,7 @@ impl Repository {
         match self.names()?.last() {
             Some(last) if *last >= name => Err(Error::Refused(format!(
                 "the newest backup is of {last}, and by the clock it is {name}: set the clock right, or remove {} if that was wrong",
-                self.path(last).display()
+                self.place.shown(&path(last))
             ))),
             Some(_) | None => Ok(name),
         }
@@ -183,12 +205,8 @@ impl Repository {
     /// Writes a snapshot, and gives the name under which it is found.
     pub(crate) fn add(&self, snapshot: &Snapshot) -> Result<String, Error> {
         let name = self.name_of_next(snapshot.taken_at)?;
-        write(&self.path(&name), snapshot.encode().as_bytes())?;
+        self.put(&path(&name), snapshot.encode().as_bytes())?;
         Ok(name)
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.root.join("snapshots").join(name)
     }
 }
 
@@ -209,6 +227,7 @@ mod tests {
             taken_at: 1_795_896_900_000,
             keyspaces: vec![keyspace(1, &["a"], &[]), keyspace(16, &["b", "c"], &["d"])],
             beside: vec![("tls/own authority.pem".to_owned(), hash("e"))],
+            before: Some("2026-11-27T20-15-00-000Z".to_owned()),
         };
         let text = snapshot.encode();
         assert_eq!(Snapshot::decode(&text).as_ref(), Some(&snapshot));

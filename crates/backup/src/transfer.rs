@@ -20,10 +20,10 @@ pub fn transfer(from: &dyn Engine, to: &dyn Engine, step: OnStep<'_>) -> Result<
     let ids = keyspaces(from, to)?;
     let mut bytes = 0;
     for (done, id) in ids.iter().enumerate() {
-        step(Step { done, total: ids.len(), bytes })?;
+        step(Step::new(done, ids.len(), bytes))?;
         bytes += copy(from, to, *id)?;
     }
-    step(Step { done: ids.len(), total: ids.len(), bytes })
+    step(Step::new(ids.len(), ids.len(), bytes))
 }
 
 /// Reads all rows of both, and compares them. How many keyspaces there are.
@@ -34,7 +34,7 @@ pub fn compare(from: &dyn Engine, to: &dyn Engine, step: OnStep<'_>) -> Result<u
     let ids = keyspaces(from, to)?;
     let mut bytes = 0;
     for (done, id) in ids.iter().enumerate() {
-        step(Step { done, total: ids.len(), bytes })?;
+        step(Step::new(done, ids.len(), bytes))?;
         let (one, other) = (Content::of(from, *id)?, Content::of(to, *id)?);
         if one != other {
             return Err(Error::Fault(format!(
@@ -45,7 +45,7 @@ pub fn compare(from: &dyn Engine, to: &dyn Engine, step: OnStep<'_>) -> Result<u
         }
         bytes += one.bytes;
     }
-    step(Step { done: ids.len(), total: ids.len(), bytes })?;
+    step(Step::new(ids.len(), ids.len(), bytes))?;
     Ok(ids.len())
 }
 

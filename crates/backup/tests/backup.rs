@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use backup::{Beside, Error, Repository, Step, Taken};
+use backup::{Beside, Clock, Copied, Directory, Error, Key, Pace, Place, Repository, Reread, SHARES, Step};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use store::check::Depth;
 use store::engine::{Engine, KEY_BYTES_MAX};
 use store::objects::Objects;
@@ -60,9 +63,13 @@ impl Server {
         self.store.account(ALICE)
     }
 
-    fn take(&self, repository: &Repository, now: Timestamp) -> (Taken, u64) {
+    fn take(&self, repository: &Repository, now: Timestamp) -> Copied {
+        self.try_to_take(repository, (now, Reread::Share)).unwrap()
+    }
+
+    fn try_to_take(&self, repository: &Repository, how: (Timestamp, Reread)) -> Result<Copied, Error> {
         let beside = Beside { directory: Path::new("/"), names: &[] };
-        repository.take(&self.store, &beside, now, &mut |_| Ok(())).unwrap()
+        repository.take(&self.store, &beside, how, &mut |_| Ok(()))
     }
 
     /// All rows of a keyspace but those that change when they come back.
@@ -89,8 +96,20 @@ fn append(account: &Account, body: &[u8]) {
 
 fn repository() -> (TempDir, Repository) {
     let place = tempfile::tempdir().unwrap();
-    let repository = Repository::create(&place.path().join("backups")).unwrap();
+    let repository = Repository::create(&place.path().join("backups"), None).unwrap();
     (place, repository)
+}
+
+/// The same with a key, and where it lies.
+fn encrypted() -> (TempDir, Repository, Key) {
+    let place = tempfile::tempdir().unwrap();
+    let key = Key::write_new(&place.path().join("key")).unwrap();
+    let repository = Repository::create(&place.path().join("backups"), Some(&key)).unwrap();
+    (place, repository, key)
+}
+
+fn findings(repository: &Repository) -> Vec<String> {
+    repository.check(None, &mut |_| Ok(())).unwrap().findings
 }
 
 fn restored(repository: &Repository, name: Option<&str>, with_queue: bool) -> Server {
@@ -112,7 +131,7 @@ fn files(below: &Path) -> Vec<PathBuf> {
 #[test]
 fn what_was_backed_up_comes_back() {
     let ((_place, repository), server) = (repository(), Server::with_mail());
-    let (taken, bytes) = server.take(&repository, NOW);
+    let Copied { taken, bytes, .. } = server.take(&repository, NOW);
     assert_eq!((taken.accounts, bytes > 600_000), (2, true), "{taken:?} {bytes}");
     let back = restored(&repository, None, false);
     assert_eq!(store::check::all(&back.store, Depth::Bodies).unwrap(), []);
@@ -129,6 +148,45 @@ fn what_was_backed_up_comes_back() {
     assert_eq!(back.store.table(TableId::Sessions).get(b"row").unwrap(), None, "nobody stays logged in");
     let with_queue = restored(&repository, None, true);
     assert_eq!(with_queue.store.table(TableId::Queue).get(b"row").unwrap(), Some(vec![1, 2, 3]));
+}
+
+#[test]
+fn a_snapshot_is_read_as_a_store_that_nothing_is_written_to() {
+    let (plain, (sealed_place, sealed, _)) = (repository(), encrypted());
+    for (_place, repository) in [plain, (sealed_place, sealed)] {
+        let server = Server::with_mail();
+        let taken = server.take(&repository, NOW).taken;
+        append(&server.alice(), b"Subject: later\r\n\r\n");
+        server.take(&repository, LATER);
+        let (name, at, opened) = repository.opened(Some(&taken.name)).unwrap();
+        assert_eq!((name, at), (taken.name, NOW));
+        let store = Store::new(opened.clone(), opened.clone());
+        assert_eq!(store::check::all(&store, Depth::Bodies).unwrap(), []);
+        let then = restored(&repository, Some(&repository.snapshots().unwrap()[0].name), true);
+        let snapshot = opened.snapshot(ALICE).unwrap();
+        let (rows, mut scanned) = (then.rows(16), Vec::new());
+        let mut visit = |key: &[u8], _: &[u8]| {
+            scanned.push(key.to_vec());
+            ControlFlow::Continue(())
+        };
+        snapshot.scan(&[], &[255; KEY_BYTES_MAX], &mut visit).unwrap();
+        assert!(scanned.iter().eq(rows.keys()), "{} rows of {}", scanned.len(), rows.len());
+        for (n, key) in scanned.iter().enumerate() {
+            assert!(snapshot.get(key).unwrap().is_some(), "row {n}");
+            assert_eq!(snapshot.get(&[key, &b"\0"[..]].concat()).unwrap(), None);
+            let (mut found, to) = (Vec::new(), scanned.get(n + 3).cloned().unwrap_or(vec![255; KEY_BYTES_MAX]));
+            let mut visit = |key: &[u8], _: &[u8]| {
+                found.push(key.to_vec());
+                ControlFlow::Continue(())
+            };
+            snapshot.scan(key, &to, &mut visit).unwrap();
+            assert_eq!(found, scanned[n..scanned.len().min(n + 3)]);
+        }
+        let alice = store.account(ALICE);
+        let append = NewMessage { body: b"Subject: x\r\n\r\n".to_vec(), flags: Flags::default(), internal_date: NOW };
+        assert!(alice.append(ACTOR, Target::Inbox, append).is_err());
+        assert!(matches!(repository.prune(1), Err(Error::Refused(_))), "what is read is kept");
+    }
 }
 
 #[test]
@@ -158,13 +216,13 @@ fn numbers_that_devices_have_seen_are_not_given_again() {
 #[test]
 fn only_what_has_changed_is_written() {
     let ((place, repository), server) = (repository(), Server::with_mail());
-    let (_, all) = server.take(&repository, NOW);
-    assert_eq!(server.take(&repository, LATER).1, 0, "nothing has changed");
+    let all = server.take(&repository, NOW).bytes;
+    assert_eq!(server.take(&repository, LATER).bytes, 0, "nothing has changed");
     append(&server.alice(), &message(201, 2000));
     let flags = FlagChange { mode: FlagMode::Add, flags: Flags::system(&[SystemFlag::Seen]), unchanged_since: None };
     let inbox = server.alice().mailboxes().unwrap().by_name("INBOX").unwrap().id;
     server.alice().change_flags(ACTOR, inbox, vec![Uid(7)], flags).unwrap();
-    let (taken, bytes) = server.take(&repository, Timestamp(LATER.0 + 1000));
+    let Copied { taken, bytes, .. } = server.take(&repository, Timestamp(LATER.0 + 1000));
     assert!(bytes > 0 && bytes < all / 2, "{bytes} of {all}");
     let names: Vec<String> = repository.snapshots().unwrap().into_iter().map(|taken| taken.name).collect();
     assert_eq!(names.len(), 3);
@@ -205,7 +263,7 @@ fn a_server_that_was_restored_has_other_accounts_behind_the_same_heads() {
     let mark = |content: &str| fs::write(place.path().join("restored"), content).unwrap();
     let take = |server: &Server, now: i64| {
         let beside = Beside { directory: place.path(), names: &["restored"] };
-        repository.take(&server.store, &beside, Timestamp(now), &mut |_| Ok(())).unwrap().0.name
+        repository.take(&server.store, &beside, (Timestamp(now), Reread::Share), &mut |_| Ok(())).unwrap().taken.name
     };
     let inbox = |server: &Server| server.alice().mailboxes().unwrap().by_name("INBOX").unwrap().id;
     mark("");
@@ -236,35 +294,275 @@ fn what_was_removed_from_the_repository_is_copied_again_and_the_newest_is_the_la
     server.take(&repository, LATER);
     assert_eq!(repository.check(None, &mut |_| Ok(())).unwrap().findings, Vec::<String>::new());
     let beside = Beside { directory: Path::new("/"), names: &[] };
-    let clock_went_back = repository.take(&server.store, &beside, NOW, &mut |_| Ok(()));
+    let clock_went_back = repository.take(&server.store, &beside, (NOW, Reread::Share), &mut |_| Ok(()));
     assert!(matches!(clock_went_back, Err(Error::Refused(why)) if why.contains("clock")));
 }
 
 #[test]
 fn each_flipped_bit_is_seen_and_nothing_false_comes_back() {
-    let ((place, repository), server) = (repository(), Server::with_mail());
-    server.take(&repository, NOW);
-    for file in files(&place.path().join("backups")) {
-        let whole = fs::read(&file).unwrap();
-        let mut damaged = whole.clone();
-        damaged[whole.len() / 2] ^= 1;
-        for content in [Some(damaged), None] {
-            match content {
-                Some(content) => fs::write(&file, content).unwrap(),
-                None => fs::remove_file(&file).unwrap(),
+    let (plain, (sealed_place, sealed, key)) = (repository(), encrypted());
+    for (place, repository, key) in [(plain.0, plain.1, None), (sealed_place, sealed, Some(key))] {
+        let (server, backups) = (Server::with_mail(), place.path().join("backups"));
+        server.take(&repository, NOW);
+        // Which share is looked at next is no part of what comes back.
+        for file in files(&backups).iter().filter(|file| !file.ends_with("looked")) {
+            let whole = fs::read(file).unwrap();
+            let mut flipped = whole.clone();
+            flipped[whole.len() / 2] ^= 1;
+            let cut = whole[..whole.len() - 1].to_vec();
+            for content in [Some(flipped), Some(cut), Some(Vec::new()), None] {
+                match content {
+                    Some(content) => fs::write(file, content).unwrap(),
+                    None => fs::remove_file(file).unwrap(),
+                }
+                let found = Repository::open(&backups, key.as_ref()).and_then(|repository| {
+                    let checked = repository.check(None, &mut |_| Ok(()))?;
+                    let server = Server::new();
+                    let into = (&server.engine as &dyn Engine, &server.objects as &dyn Objects);
+                    let restored = repository.restore(None, into, (true, LATER), &mut |_| Ok(()));
+                    assert_eq!(checked.findings.is_empty(), restored.is_ok(), "{checked:?} {restored:?}");
+                    restored
+                });
+                assert!(found.is_err(), "{}", file.display());
             }
-            let found = Repository::open(&place.path().join("backups")).and_then(|repository| {
-                let checked = repository.check(None, &mut |_| Ok(()))?;
-                let server = Server::new();
-                let into = (&server.engine as &dyn Engine, &server.objects as &dyn Objects);
-                let restored = repository.restore(None, into, (true, LATER), &mut |_| Ok(()));
-                assert_eq!(checked.findings.is_empty(), restored.is_ok(), "{checked:?} {restored:?}");
-                restored
-            });
-            assert!(found.is_err(), "{}", file.display());
+            fs::write(file, whole).unwrap();
         }
-        fs::write(&file, whole).unwrap();
+        assert_eq!(findings(&repository), Vec::<String>::new());
     }
+}
+
+#[test]
+fn damage_in_what_has_not_changed_was_in_all_later_backups() {
+    let (plain, (sealed_place, sealed, _)) = (repository(), encrypted());
+    for (place, repository) in [plain, (sealed_place, sealed)] {
+        let server = Server::with_mail();
+        server.take(&repository, NOW);
+        let damage = || {
+            let content = ["chunks", "bodies"].map(|name| files(&place.path().join("backups").join(name))).concat();
+            for (n, file) in content.iter().enumerate() {
+                let mut content = fs::read(file).unwrap();
+                if n % 2 == 0 {
+                    content[n % 40] ^= 0x10;
+                } else {
+                    content.pop();
+                }
+                fs::write(file, content).unwrap();
+            }
+            content.len()
+        };
+        let damaged = damage();
+        assert!(damaged > 10 && !findings(&repository).is_empty());
+        let mended: Vec<usize> =
+            (1..=i64::from(SHARES)).map(|n| server.take(&repository, Timestamp(NOW.0 + n)).mended).collect();
+        assert_eq!(findings(&repository), Vec::<String>::new(), "after {SHARES} backups: {mended:?}");
+        assert_eq!(mended.iter().sum::<usize>(), damaged, "{mended:?}");
+        damage();
+        let copied = server.try_to_take(&repository, (LATER, Reread::All)).unwrap();
+        assert_eq!((copied.mended, copied.lost, findings(&repository)), (damaged, 0, Vec::new()));
+        assert_eq!(store::check::all(&restored(&repository, None, false).store, Depth::Bodies).unwrap(), []);
+    }
+}
+
+#[test]
+fn what_the_server_does_not_have_any_more_is_said_to_be_lost() {
+    let ((place, repository), server) = (repository(), Server::with_mail());
+    let first = server.take(&repository, NOW).taken.name;
+    append(&server.alice(), b"Subject: later\r\n\r\n");
+    let chunks = files(&place.path().join("backups/chunks"));
+    chunks.iter().for_each(|file| fs::write(file, "damaged").unwrap());
+    let copied = server.try_to_take(&repository, (LATER, Reread::All)).unwrap();
+    assert!(copied.lost > 0 && copied.mended > copied.lost, "{copied:?}");
+    assert_eq!(copied.mended + copied.lost, chunks.len());
+    assert_eq!(findings(&repository), Vec::<String>::new());
+    let older = repository.check(Some(&first), &mut |_| Ok(())).unwrap();
+    assert_eq!(older.findings.len(), copied.lost, "{older:?}");
+}
+
+/// A directory on a disk that writes one file otherwise than it was told.
+#[derive(Debug)]
+struct Faulty {
+    directory: Directory,
+    good: AtomicUsize,
+}
+
+impl Place for Faulty {
+    fn shown(&self, path: &str) -> String {
+        self.directory.shown(path)
+    }
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        self.directory.read(path)
+    }
+    fn length(&self, path: &str) -> io::Result<Option<u64>> {
+        self.directory.length(path)
+    }
+    fn write_aside(&self, path: &str, content: &[u8]) -> io::Result<()> {
+        let mut content = content.to_vec();
+        if self.good.fetch_sub(1, Ordering::SeqCst) == 0 {
+            content.last_mut().map(|last| *last ^= 1).unwrap();
+        }
+        self.directory.write_aside(path, &content)
+    }
+    fn read_aside(&self, path: &str) -> io::Result<Vec<u8>> {
+        self.directory.read_aside(path)
+    }
+    fn name(&self, path: &str) -> io::Result<()> {
+        self.directory.name(path)
+    }
+    fn remove(&self, path: &str) -> io::Result<()> {
+        self.directory.remove(path)
+    }
+    fn list(&self, directory: &str) -> io::Result<Vec<(String, u64)>> {
+        self.directory.list(directory)
+    }
+    fn hold(&self, path: &str, shared: bool) -> io::Result<Option<Box<dyn Send>>> {
+        self.directory.hold(path, shared)
+    }
+}
+
+#[test]
+fn what_is_not_read_back_as_it_was_written_is_no_backup() {
+    let server = Server::with_mail();
+    for good in 1..12 {
+        let (place, plain) = repository();
+        let directory = Directory::new(&place.path().join("backups"));
+        let faulty = Repository::open_in(Arc::new(Faulty { directory, good: AtomicUsize::new(good) }), None).unwrap();
+        let failed = server.try_to_take(&faulty, (NOW, Reread::Share));
+        assert!(matches!(&failed, Err(Error::Fault(why)) if why.contains("read back")), "{good}: {failed:?}");
+        assert_eq!(plain.snapshots().unwrap(), []);
+        // What has a name already is sound, so the next one need not look at it.
+        server.take(&plain, LATER);
+        assert_eq!(findings(&plain), Vec::<String>::new(), "{good}");
+    }
+}
+
+#[test]
+fn without_the_key_nothing_is_read_nor_known() {
+    let ((place, repository, key), server) = (encrypted(), Server::with_mail());
+    server.take(&repository, NOW);
+    append(&server.alice(), b"Subject: new\r\n\r\n");
+    assert!(server.take(&repository, LATER).bytes < 200_000, "it is incremental");
+    let backups = place.path().join("backups");
+    let body = blake3::hash(&message(200, 300_000)).to_hex();
+    for file in files(&backups).iter().filter(|file| !file.ends_with("pillarbox-backup")) {
+        assert!(!file.ends_with(body.as_str()), "the name of a large body tells what it is");
+        let content = fs::read(file).unwrap();
+        for word in [&b"Subject"[..], b"keyspace", b"example.net", b"INBOX"] {
+            assert!(!content.windows(word.len()).any(|at| at == word), "{}", file.display());
+        }
+    }
+    let other = Key::write_new(&place.path().join("other")).unwrap();
+    let why = |repository: Result<Repository, Error>| match repository.unwrap_err() {
+        Error::Refused(why) => why,
+        Error::Fault(fault) => panic!("{fault}"),
+    };
+    for open in [Repository::open, Repository::create] {
+        assert!(why(open(&backups, None)).contains("are encrypted"));
+        assert!(why(open(&backups, Some(&other))).contains("another key"));
+    }
+    let plain = self::repository();
+    let plain = plain.0.path().join("backups");
+    assert!(why(Repository::create(&plain, Some(&key))).contains("are not encrypted"));
+    let back = restored(&Repository::open(&backups, Some(&key)).unwrap(), None, false);
+    assert_eq!(store::check::all(&back.store, Depth::Bodies).unwrap(), []);
+    assert_eq!(back.rows(16).len(), server.rows(16).len());
+    assert_eq!(repository.prune(1).unwrap().snapshots, 1);
+    assert_eq!(findings(&repository), Vec::<String>::new());
+}
+
+#[test]
+fn what_was_put_in_the_place_of_another_is_seen() {
+    let ((place, repository, _), server) = (encrypted(), Server::with_mail());
+    let mut names = Vec::new();
+    for n in 0..4 {
+        append(&server.alice(), format!("Subject: {n}\r\n\r\n").as_bytes());
+        names.push(server.take(&repository, Timestamp(NOW.0 + n)).taken.name);
+    }
+    let chunks = files(&place.path().join("backups/chunks"));
+    let swap = |one: &Path, other: &Path| {
+        let aside = place.path().join("aside");
+        fs::rename(one, &aside).unwrap();
+        fs::rename(other, one).unwrap();
+        fs::rename(&aside, other).unwrap();
+    };
+    for pair in chunks.windows(2) {
+        swap(&pair[0], &pair[1]);
+        let all = names.iter().flat_map(|name| repository.check(Some(name), &mut |_| Ok(())).unwrap().findings);
+        assert!(all.count() >= 2, "{pair:?}");
+        swap(&pair[0], &pair[1]);
+    }
+    // A snapshot from before, as if it were the newest.
+    let snapshot = |name: &str| place.path().join("backups/snapshots").join(name);
+    let newest = fs::read(snapshot(&names[3])).unwrap();
+    fs::copy(snapshot(&names[0]), snapshot(&names[3])).unwrap();
+    assert!(matches!(repository.check(None, &mut |_| Ok(())), Err(Error::Fault(_))));
+    fs::write(snapshot(&names[3]), newest).unwrap();
+    // One that was taken out.
+    fs::remove_file(snapshot(&names[2])).unwrap();
+    let found = findings(&repository);
+    assert!(matches!(&found[..], [one] if one.contains(&names[2]) && one.contains("removed")), "{found:?}");
+    // Those that are let go are the oldest, and nothing is missed of them.
+    repository.prune(1).unwrap();
+    assert_eq!(findings(&repository), Vec::<String>::new());
+}
+
+#[test]
+fn an_account_of_many_octets_was_one_step() {
+    let ((_place, repository), server) = (repository(), Server::new());
+    let account = server.store.create_account(ALICE, NOW).unwrap();
+    (0..1500).for_each(|n| append(&account, &message(n, 14_000)));
+    (0..4).for_each(|n| append(&account, &message(n, 2_000_000)));
+    let (beside, mut within) = (Beside { directory: Path::new("/"), names: &[] }, Vec::new());
+    let mut step = |step: Step| {
+        within.extend(step.within);
+        Ok(())
+    };
+    repository.take(&server.store, &beside, (NOW, Reread::Share), &mut step).unwrap();
+    assert!(within.len() >= 6, "{within:?}");
+    assert!(within.is_sorted_by(|one, other| one.read < other.read && one.account == ALICE), "{within:?}");
+    let last = within.last().unwrap();
+    assert!(last.read <= last.of && last.read > last.of / 2 && last.of > 20_000_000, "{last:?}");
+}
+
+/// Goes on only while somebody waits.
+#[derive(Clone, Default)]
+struct Counted(Arc<Mutex<Duration>>);
+
+impl Clock for Counted {
+    fn now(&self) -> Duration {
+        *self.0.lock().unwrap()
+    }
+
+    fn wait(&self, time: Duration) {
+        *self.0.lock().unwrap() += time;
+    }
+}
+
+#[test]
+fn a_backup_reads_and_writes_at_its_pace() {
+    let (server, clock) = (Server::with_mail(), Counted::default());
+    let (_place, repository) = repository();
+    let paced = repository.clone().paced(Some(Pace::new(100_000, Box::new(clock.clone()))));
+    let copied = server.take(&paced, NOW);
+    // Read of the server, written, read back; the second account has the same large body, which is written once.
+    let octets = 3 * copied.bytes + 300_000;
+    let seconds = clock.now().as_secs();
+    assert!((octets / 100_000 - 2..octets / 80_000).contains(&seconds), "{octets} in {seconds} s");
+    let before = clock.now();
+    let checked = paced.check(None, &mut |_| Ok(())).unwrap();
+    let seconds = (clock.now() - before).as_secs();
+    assert!(seconds >= checked.bytes / 100_000 - 2, "{checked:?} in {seconds} s");
+}
+
+#[test]
+fn what_is_wanted_of_a_time_is_the_newest_before_it() {
+    let ((_place, repository), server) = (repository(), Server::with_mail());
+    assert!(matches!(repository.newest_until(NOW), Err(Error::Refused(why)) if why.contains("no backup yet")));
+    let names: Vec<String> = (0..3).map(|n| server.take(&repository, Timestamp(NOW.0 + n * 1000)).taken.name).collect();
+    for (at, expected) in [(0, 0), (999, 0), (1000, 1), (1999, 1), (2000, 2), (1_000_000, 2)] {
+        assert_eq!(repository.newest_until(Timestamp(NOW.0 + at)).as_ref(), Ok(&names[expected]), "{at}");
+    }
+    let too_early = repository.newest_until(Timestamp(NOW.0 - 1));
+    assert!(matches!(too_early, Err(Error::Refused(why)) if why.contains(&names[0])));
 }
 
 #[test]
@@ -272,7 +570,7 @@ fn what_is_broken_off_is_no_backup_and_is_gone_on_with() {
     let ((place, repository), server) = (repository(), Server::with_mail());
     let beside = Beside { directory: Path::new("/"), names: &[] };
     let mut after_the_first = |step: Step| if step.bytes > 0 { Err(Error::Refused("enough".into())) } else { Ok(()) };
-    let broken_off = repository.take(&server.store, &beside, NOW, &mut after_the_first);
+    let broken_off = repository.take(&server.store, &beside, (NOW, Reread::Share), &mut after_the_first);
     assert_eq!(broken_off, Err(Error::Refused("enough".into())));
     assert_eq!(repository.snapshots().unwrap(), []);
     assert!(matches!(repository.check(None, &mut |_| Ok(())), Err(Error::Refused(_))));
@@ -292,10 +590,10 @@ fn what_is_broken_off_is_no_backup_and_is_gone_on_with() {
     // While one is made there is no other.
     let mut second = None;
     let mut during = |_: Step| {
-        second.get_or_insert_with(|| repository.take(&server.store, &beside, LATER, &mut |_| Ok(())));
+        second.get_or_insert_with(|| repository.take(&server.store, &beside, (LATER, Reread::Share), &mut |_| Ok(())));
         Ok(())
     };
-    repository.take(&server.store, &beside, LATER, &mut during).unwrap();
+    repository.take(&server.store, &beside, (LATER, Reread::Share), &mut during).unwrap();
     assert!(matches!(second, Some(Err(Error::Refused(why))) if why.contains("another backup")));
 }
 
@@ -303,7 +601,7 @@ fn what_is_broken_off_is_no_backup_and_is_gone_on_with() {
 fn a_backup_goes_into_a_directory_of_its_own_and_comes_back_into_an_empty_store() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("mine"), "").unwrap();
-    assert!(matches!(Repository::create(place.path()), Err(Error::Refused(_))));
+    assert!(matches!(Repository::create(place.path(), None), Err(Error::Refused(_))));
     let ((_place, repository), server) = (repository(), Server::with_mail());
     server.take(&repository, NOW);
     let full = repository.restore(None, (&server.engine, &server.objects), (false, LATER), &mut |_| Ok(()));

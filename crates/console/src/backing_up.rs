@@ -3,7 +3,7 @@
 use crate::checking::Steps;
 use crate::error::Error;
 use crate::operations::Operations;
-use backup::{Beside, Repository};
+use backup::{Beside, Key, Pace, Repository, Reread, WallClock};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
@@ -19,6 +19,21 @@ pub fn last_backup(data_dir: &Path) -> Option<Timestamp> {
     fs::read_to_string(data_dir.join(LAST_BACKUP_FILE)).ok()?.trim().parse().ok().map(Timestamp)
 }
 
+/// What is to be backed up, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct BackupAsk<'a> {
+    /// The directory of the backups, from the root on.
+    pub to: &'a Path,
+    /// Older ones than the newest so many are removed.
+    pub keep: Option<usize>,
+    /// What a file with a key has in it, for backups that are encrypted.
+    pub key: Option<&'a str>,
+    /// At most so many octets a second, read and written.
+    pub rate: Option<u64>,
+    /// All that is used again is read and compared, not only a share.
+    pub reread: bool,
+}
+
 /// What a backup tells as it goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +44,9 @@ pub enum BackupStep {
         done: usize,
         /// All of them.
         total: usize,
+        /// Octets of the next one that were read, and about how many it has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<(u64, u64)>,
     },
     /// It is done, and durable.
     Taken {
@@ -36,8 +54,16 @@ pub enum BackupStep {
         name: String,
         /// How many accounts it holds.
         accounts: usize,
-        /// Octets that were not in the backups yet.
+        /// Octets that were not in the backups yet. All of them were read back, and compared.
         bytes: u64,
+        /// How long that took, milliseconds.
+        compared_millis: u64,
+        /// Octets of earlier backups that were compared.
+        reread: u64,
+        /// Damaged files that were written anew.
+        mended: usize,
+        /// Damaged files that older backups need, and of which the server does not have the content any more.
+        lost: usize,
         /// Older ones that were removed.
         removed: usize,
     },
@@ -53,27 +79,31 @@ impl From<backup::Error> for Error {
 }
 
 impl Operations {
-    /// Copies everything to a directory of backups, while the server works; with `keep`, older ones than the newest so many
-    /// are removed. What was copied before it is broken off counts for the next time.
+    /// Copies everything to a directory of backups, while the server works. What was copied before it is broken off counts for
+    /// the next time.
     ///
     /// # Errors
-    /// The directory is none for backups, or another backup is being made there; faults; `step` fails.
+    /// The directory is none for backups, or another backup is being made there; the key is another one; faults; `step` fails.
     pub fn back_up(
         &self,
-        (to, keep): (&Path, Option<usize>),
+        ask: BackupAsk<'_>,
         beside: &Beside<'_>,
         now: Timestamp,
         step: Steps<'_, BackupStep>,
     ) -> Result<(), Error> {
-        if !to.is_absolute() {
+        if !ask.to.is_absolute() {
             return Err(Error::refused(tr!(
                 "Name the directory of the backups from the root on: the server has another working directory."
             )));
         }
-        let repository = Repository::create(to)?;
+        let key = ask.key.map(Key::parse).transpose()?;
+        let pace = ask.rate.map(|rate| Pace::new(rate, Box::new(WallClock::start())));
+        let repository = Repository::create(ask.to, key.as_ref())?.paced(pace);
+        let reread = if ask.reread { Reread::All } else { Reread::Share };
         let mut unheard = false;
-        let taken = repository.take(self.auth().store(), beside, now, &mut |at| {
-            step(BackupStep::Copied { done: at.done, total: at.total }).map_err(|_| {
+        let copied = repository.take(self.auth().store(), beside, (now, reread), &mut |at| {
+            let within = at.within.map(|within| (within.read, within.of));
+            step(BackupStep::Copied { done: at.done, total: at.total, within }).map_err(|_| {
                 unheard = true;
                 backup::Error::Refused(String::new())
             })
@@ -81,10 +111,19 @@ impl Operations {
         if unheard {
             return Err(Error::Unheard);
         }
-        let (taken, bytes) = taken?;
+        let copied = copied?;
         // The backup is there also where this cannot be written; then an older one is told of.
         let _told = fs::write(beside.directory.join(LAST_BACKUP_FILE), format!("{}\n", now.0));
-        let removed = keep.map(|keep| repository.prune(keep)).transpose()?.map_or(0, |pruned| pruned.snapshots);
-        step(BackupStep::Taken { name: taken.name, accounts: taken.accounts, bytes, removed })
+        let removed = ask.keep.map(|keep| repository.prune(keep)).transpose()?.map_or(0, |pruned| pruned.snapshots);
+        step(BackupStep::Taken {
+            name: copied.taken.name,
+            accounts: copied.taken.accounts,
+            bytes: copied.bytes,
+            compared_millis: copied.comparing_micros / 1000,
+            reread: copied.reread_bytes,
+            mended: copied.mended,
+            lost: copied.lost,
+            removed,
+        })
     }
 }

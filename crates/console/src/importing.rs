@@ -160,7 +160,7 @@ impl AccountConsole {
     }
 
     /// What all imports have in common.
-    fn bring(
+    pub(crate) fn bring(
         &self,
         (origin, name): (&str, &str),
         source: &mut dyn Source,

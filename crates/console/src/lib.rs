@@ -44,6 +44,7 @@ mod read;
 mod refused;
 mod removals;
 mod reported;
+mod restoring;
 mod returned;
 mod scheduled;
 mod scope;
@@ -72,7 +73,7 @@ pub use administration::{
     PopDeviceLine, REPORT_ACCOUNTS_MAX,
 };
 pub use audit::{AUDIT_LINES_MAX, AuditLine, AuditPage};
-pub use backing_up::{BackupStep, last_backup};
+pub use backing_up::{BackupAsk, BackupStep, last_backup};
 pub use bulk::{BULK_LINES_MAX, BulkAnswer, BulkAsk, BulkLine, BulkPart, bulk_parts};
 pub use certificate::{CertificateCard, CertificateKey, tlsa};
 pub use checking::{CheckStep, Steps};
@@ -110,6 +111,7 @@ pub use reported::{
     TlsTroubleLine,
 };
 pub use reports::Wanted;
+pub use restoring::RestoreAsk;
 pub use scheduled::{ScheduledCard, ScheduledLine};
 pub use scope::{Scope, domains_in};
 pub use sending::{SendingAnswer, SendingCard, WaitingLine};

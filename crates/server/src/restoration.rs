@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use backup::{Repository, Restored, Step};
+use backup::{Key, Repository, Restored, Step};
+use console::parse_moment;
 use store::Timestamp;
 
 use crate::clock::Clock;
@@ -18,10 +19,23 @@ use crate::stores::{RESTORED_FILE, UNFINISHED_FILE, engine, objects};
 pub struct Wanted<'a> {
     /// The directory of the backups.
     pub from: &'a Path,
-    /// Which; without a name the newest.
-    pub name: Option<&'a str>,
+    /// Their key, if they are encrypted.
+    pub key: Option<&'a Key>,
+    /// Which of them.
+    pub which: Which<'a>,
     /// Mail that waited for other servers, too.
     pub with_queue: bool,
+}
+
+/// One of several backups.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    /// The last one.
+    Newest,
+    /// By its name.
+    Named(&'a str),
+    /// The last one of this moment or before, as people write one.
+    Until(&'a str),
 }
 
 /// Why nothing came back.
@@ -60,8 +74,17 @@ pub(crate) fn mark_restored(directory: &Path) -> Result<(), SetupError> {
 /// # Errors
 /// The data directory holds a server already, or is in use; there is no such backup; faults.
 pub fn restore(config: &Config, wanted: Wanted<'_>, step: &mut dyn FnMut(Step)) -> Result<Restored, RestoreError> {
-    let repository = Repository::open(wanted.from)?;
-    let Wanted { name, with_queue, .. } = wanted;
+    let repository = Repository::open(wanted.from, wanted.key)?;
+    let (now, with_queue) = (Timestamp(Clock::start().now().unix_millis), wanted.with_queue);
+    let name = match wanted.which {
+        Which::Newest => None,
+        Which::Named(name) => Some(name.to_owned()),
+        Which::Until(at) => {
+            let at = parse_moment(at, now).map_err(|error| backup::Error::Refused(error.to_string()))?;
+            Some(repository.newest_until(at)?)
+        }
+    };
+    let name = name.as_deref();
     let place = config.data_dir.display();
     if config.data_dir.join("store").exists() || config.data_dir.join("auth-secret").exists() {
         return Err(SetupError::new(format!(
@@ -77,7 +100,7 @@ pub fn restore(config: &Config, wanted: Wanted<'_>, step: &mut dyn FnMut(Step)) 
     repository.restore_beside(name, data_dir.path())?;
     mark_restored(data_dir.path())?;
     let engine = engine(data_dir.path(), config)?;
-    let (objects, now) = (objects(data_dir.path(), config)?, Timestamp(Clock::start().now().unix_millis));
+    let objects = objects(data_dir.path(), config)?;
     let restored = repository.restore(name, (&*engine, &*objects), (with_queue, now), &mut |at| {
         step(at);
         Ok(())

@@ -51,7 +51,12 @@ impl ContentDigest {
     /// That of a message.
     #[must_use]
     pub fn of(octets: &[u8]) -> Self {
-        Self(blake3::hash(octets).as_bytes().first_chunk().copied().unwrap_or_default())
+        Self::of_hash(blake3::hash(octets).as_bytes())
+    }
+
+    /// That of a message of which the BLAKE3 is known.
+    pub(super) fn of_hash(hash: &[u8; 32]) -> Self {
+        Self(hash.first_chunk().copied().unwrap_or_default())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading: mailboxes, views, messages, the journal.
 
 use super::Account;
+use super::import::ContentDigest;
 use super::quiet::Stretch;
 use crate::body::{Body, WHOLE_BYTES_MAX};
 use crate::codec::Corrupt;
@@ -308,6 +309,19 @@ impl Reader<'_> {
     /// [`Error::NoSuchMessage`] when it has left retention, faults (a body that does not match its digest is one).
     pub fn body(&self, email: EmailId) -> Result<Vec<u8>, Error> {
         self.body_of(email, BodyRecord::decode(&self.body_record(email)?))
+    }
+
+    /// The digest of a message's octets, as they were when it came; they are not read.
+    ///
+    /// # Errors
+    /// As [`Reader::body`], without what is wrong with the octets.
+    pub fn content_digest(&self, email: EmailId) -> Result<ContentDigest, Error> {
+        let record = self.body_record(email)?;
+        let hash = match BodyRecord::decode(&record).map_err(Error::corrupt("the body of a message"))? {
+            BodyRecord::Inline { hash, .. } => hash,
+            BodyRecord::Object { digest, .. } => digest.hash,
+        };
+        Ok(ContentDigest::of_hash(&hash))
     }
 
     /// A message's octets, to be read in pieces. A small body is here and checked, by the engine or against its digest; a large

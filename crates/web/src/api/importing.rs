@@ -4,11 +4,13 @@ use super::{Endpoint, Part};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use crate::site::IMPORTS_MAX;
-use console::ImportAsk;
+use crate::site::{IMPORTS_MAX, Importing};
+use console::{ImportAsk, RestoreAsk};
+use std::path::Path;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::posted_parts("/api/v1/operator/import", import),
+    Endpoint::posted_parts("/api/v1/operator/restore", restore),
     // It changes nothing, and is written down all the same: somebody has taken all mail of somebody.
     Endpoint::posted_parts("/api/v1/operator/export", |caller, _, part| {
         caller.operations()?;
@@ -16,11 +18,30 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     }),
 ];
 
+fn begin(caller: &Caller) -> Result<Importing, Problem> {
+    let importing = caller.site.begin_import();
+    importing.ok_or_else(|| Problem::refused(format!("{IMPORTS_MAX} imports are under way; wait until one is done")))
+}
+
+fn restore(caller: &Caller, fields: &Fields, part: &mut Part<'_>) -> Result<(), Problem> {
+    caller.operations()?;
+    let _importing = begin(caller)?;
+    let mailboxes: Vec<String> = fields.raw("mailboxes").lines().map(str::to_owned).collect();
+    let ask = RestoreAsk {
+        from: Path::new(fields.text("from")),
+        key: fields.optional("key"),
+        backup: fields.optional("backup"),
+        at: fields.optional("at"),
+        user: fields.optional("user"),
+        mailboxes: &mailboxes,
+        missing: fields.is_on("missing"),
+    };
+    Ok(caller.console()?.restore(ask, &|| caller.site.now(), &mut |step| part.give(&step))?)
+}
+
 fn import(caller: &Caller, fields: &Fields, part: &mut Part<'_>) -> Result<(), Problem> {
     caller.operations()?;
-    let Some(_importing) = caller.site.begin_import() else {
-        return Err(Problem::refused(format!("{IMPORTS_MAX} imports are under way; wait until one is done")));
-    };
+    let _importing = begin(caller)?;
     let text = |name: &str| fields.optional(name).map(str::to_owned);
     let ask = ImportAsk {
         from: fields.text("from").to_owned(),

@@ -6,7 +6,7 @@ use crate::form::Fields;
 use crate::problem::Problem;
 use std::path::Path;
 
-use console::{AddedDevice, KeptUidl, UIDLS_MAX};
+use console::{AddedDevice, BackupAsk, KeptUidl, UIDLS_MAX};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::post("/api/v1/operator/accounts", |caller, fields| {
@@ -30,9 +30,15 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         Ok(caller.operations()?.check(account, bodies, &mut |step| part.give(&step))?)
     }),
     Endpoint::posted_parts("/api/v1/operator/backup", |caller, fields, part| {
-        let (to, keep) = (Path::new(fields.text("to")), fields.number("keep")?);
+        let ask = BackupAsk {
+            to: Path::new(fields.text("to")),
+            keep: fields.number("keep")?,
+            key: fields.optional("key"),
+            rate: fields.number("rate")?,
+            reread: fields.is_on("reread"),
+        };
         let (beside, now) = (caller.site.beside(), caller.now);
-        Ok(caller.operations()?.back_up((to, keep), &beside, now, &mut |step| part.give(&step))?)
+        Ok(caller.operations()?.back_up(ask, &beside, now, &mut |step| part.give(&step))?)
     }),
     Endpoint::parts("/api/v1/operator/messages", |caller, _, part| {
         caller.operations()?;
