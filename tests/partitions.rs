@@ -302,7 +302,8 @@ fn what_is_done_most_waits_for_the_database_a_few_times_only() {
         });
         let of = nodes.len();
         println!("of {of}: {delivered:.1} a delivery, {fetched:.1} a FETCH of flags, {stored:.1} a STORE");
-        assert!(fetched < 0.5 && stored < 4.0 && delivered < 12.0);
+        // Three and one; of several servers one compares what it holds with the database once between two looks.
+        assert!(fetched < 0.5 && stored < 2.0 && delivered < 4.5);
         client.leave("LOGOUT").unwrap();
     }
 }

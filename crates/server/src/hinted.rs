@@ -25,6 +25,8 @@ const WHY_CHARS_MAX: usize = 200;
 /// What was heard.
 pub(crate) struct Hinted {
     store: Store,
+    /// What this server is called, where there is something to hear hints by.
+    me: Option<String>,
     state: Mutex<State>,
     changed: Condvar,
     pub(crate) counts: Counts<1>,
@@ -78,11 +80,12 @@ pub(crate) enum Next {
 }
 
 impl Hinted {
-    /// `are_awaited`: there is something to hear hints by.
-    pub(crate) fn new(store: &Store, are_awaited: bool) -> Self {
-        let link = if are_awaited { Link::Awaited } else { Link::None };
+    /// `me`: what this server is called, where there is something to hear hints by.
+    pub(crate) fn new(store: &Store, me: Option<String>) -> Self {
+        let link = if me.is_some() { Link::Awaited } else { Link::None };
         Self {
             store: store.clone(),
+            me,
             state: Mutex::new(State { link, ..State::default() }),
             changed: Condvar::new(),
             counts: Counts::new(&HINTS),
@@ -150,8 +153,9 @@ impl Hinted {
 
 impl Hearer for Hinted {
     fn heard(&self, hint: &Hint<'_>) {
-        // Who else writes is only asked for what somebody here waits for.
-        let watched = hint.heads().filter(|(id, _)| self.store.is_watched(*id));
+        // What others have done is only asked for where somebody here waits for it; what this server has done is known.
+        let is_own = self.me.as_deref() == Some(hint.node);
+        let watched = hint.heads().filter(|(id, _)| !is_own && self.store.is_watched(*id));
         let watched: Vec<(AccountId, ModSeq)> = watched.collect();
         let mut state = self.lock();
         if let Some(at) = state.heard.get_mut(hint.node) {

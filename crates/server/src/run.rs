@@ -117,7 +117,7 @@ type Heard = (Arc<Hinted>, Option<HintOptions>);
 
 fn heard(config: &Config, data_dir: &DataDir, stores: &Stores) -> Result<Heard, SetupError> {
     let hints = hints(data_dir.path(), config)?;
-    Ok((Arc::new(Hinted::new(&stores.store, hints.is_some())), hints))
+    Ok((Arc::new(Hinted::new(&stores.store, hints.as_ref().map(|hints| hints.node.clone()))), hints))
 }
 
 /// The data directory, where a server may serve with it.

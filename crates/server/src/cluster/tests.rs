@@ -34,7 +34,7 @@ fn begins() -> (Begin, Receiver<u64>) {
 
 /// Without hints.
 fn start(node: Node, store: &Store, begin: Begin) -> Result<Cluster, SetupError> {
-    Cluster::start(node, (store.clone(), Arc::new(Hinted::new(store, false))), None, begin)
+    Cluster::start(node, (store.clone(), Arc::new(Hinted::new(store, None))), None, begin)
 }
 
 struct Told(Mutex<std::sync::mpsc::Sender<()>>);

@@ -11,7 +11,7 @@ const ONE_LOOK: Duration = Duration::from_millis(5);
 fn hinted() -> (Hinted, Watch) {
     let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
     let account = store.create_account(ID, Timestamp(0)).unwrap();
-    let hinted = Hinted::new(&store, true);
+    let hinted = Hinted::new(&store, Some("one".to_owned()));
     hinted.are(&["one".to_owned(), "two".to_owned()]);
     (hinted, account.watch(Waker::noop().clone()))
 }
@@ -58,7 +58,7 @@ fn hints_come_when_all_servers_are_heard_and_not_before() {
 #[test]
 fn a_server_without_hints_waits_for_none_and_says_nothing() {
     let store = Store::new(Arc::new(SimEngine::new()), Arc::new(SimObjects::new()));
-    let hinted = Hinted::new(&store, false);
+    let hinted = Hinted::new(&store, None);
     hinted.are(&["one".to_owned()]);
     assert_eq!(later(&hinted, SILENCE + BEAT), Hints::Awaited);
 }
@@ -69,9 +69,10 @@ fn what_is_due_is_what_somebody_here_waits_for_with_the_highest_head_that_was_na
     let queue = TableId::Queue.keyspace();
     let strangers: Vec<(AccountId, ModSeq)> = (1000..2000).map(|id| (AccountId(id), ModSeq(1))).collect();
     hear(&hinted, "two", &strangers);
+    hear(&hinted, "one", &[(ID, ModSeq(9))]);
     let now = Instant::now();
     let pace = Pace::new(now);
-    assert_eq!(hinted.wait(now, true, &pace), Next::Time);
+    assert_eq!(hinted.wait(now, true, &pace), Next::Time, "nobody waits for the one, and it did the other itself");
     hear(&hinted, "two", &[(ID, ModSeq(7)), (ID, ModSeq(5)), (queue, ModSeq(2)), (AccountId(1000), ModSeq(1))]);
     hear(&hinted, "a stranger", &[(ID, ModSeq(6))]);
     let due = [(ID, ModSeq(7)), (queue, ModSeq(2))].into();

@@ -36,7 +36,7 @@ fn what_another_server_does_is_seen_because_of_a_hint_and_when_hints_come_no_mor
     let engine = SimEngine::new();
     let (here, there) = (store(&engine), store(&engine));
     let account = here.create_account(ID, Timestamp(0)).unwrap();
-    let hinted = Hinted::new(&here, true);
+    let hinted = Hinted::new(&here, Some("two".to_owned()));
     hinted.are(&["one".to_owned()]);
     hinted.heard(&Hint::decode(&hint(None)).unwrap());
     let (told, woken) = channel();
