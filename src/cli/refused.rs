@@ -16,7 +16,7 @@ pub(super) struct Refused {
     format: Format,
     /// Whose; alice is enough where there is one only. Without it: of addresses that lead nowhere
     account: Option<String>,
-    /// Words that all stand in it: in an address, the subject, the Message-ID or the reply; "words together" in quotes
+    /// Words that all stand in an address, subject, Message-ID or reply; "words together" in quotes
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// Only what was refused since: "2 days ago", 2026-11-22, 2026-11-22T08:30 (UTC)
