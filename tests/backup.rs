@@ -4,6 +4,10 @@
 
 mod rig;
 
+#[path = "../crates/store-objects/tests/bucket/mod.rs"]
+mod bucket;
+
+use bucket::Bucket;
 use rig::{Lines, Serving, run, says};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -245,7 +249,7 @@ fn mail_of_one_account_comes_back_beside_what_is_there_and_goes_again() {
     };
     let restore = ["restore", backups, "--key-file", key, "--account", ALICE];
     let work = serving.says(&[&restore[..], &["--backup", &name, "--mailbox", "Work"]].concat());
-    assert!(work.contains("Brought 2 messages of 1 folders"), "{work}");
+    assert!(work.contains("Brought 2 messages of 1 folder,"), "{work}");
     let below = format!("Restored/{}", name[..19].replacen('T', " ", 1));
     let (work_back, _) = shown(&mut reader, &format!("\"{below}/Work\""));
     assert_eq!(text(&work_back), text(&work_then));
@@ -276,5 +280,54 @@ fn mail_of_one_account_comes_back_beside_what_is_there_and_goes_again() {
     assert!(offline.status.success() && said.contains(&format!("INBOX goes into {below}/INBOX")), "{offline:?}");
     let serving = Serving::start(&home, "");
     assert!(serving.says(&["check", "--bodies"]).contains("All is well"));
+    serving.stop();
+}
+
+#[test]
+fn a_server_comes_back_out_of_a_bucket() {
+    let Some(bucket) = Bucket::start() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let (home, key, keys) = (place.path().join("home"), place.path().join("key"), place.path().join("keys"));
+    fs::create_dir(&home).unwrap();
+    // Of a bucket whose secret has what stands for something else in an address.
+    let url = bucket.url_of("mail/backups");
+    let (secret, at) = url.strip_prefix("s3://").unwrap().rsplit_once('@').unwrap();
+    fs::write(&keys, format!("{secret}\n")).unwrap();
+    let (key, keys, at) = (key.to_str().unwrap(), keys.to_str().unwrap(), format!("s3://{at}"));
+    let at = [&at[..], "--bucket-keys", keys, "--key-file", key];
+    says(&["backup", "--new-key", key]);
+    let serving = Serving::start(&home, "");
+    serving.says(&["domain", "add", "example.org"]);
+    serving.says(&["account", "add", ALICE, "--generate"]);
+    let device = &json(&serving.says(&["device", "add", ALICE, "laptop", "--policy", "keep", "--json"]))[0];
+    let password = device["password"].as_str().unwrap().to_owned();
+    let mut to = lmtp(&serving);
+    (0..6).for_each(|n| deliver(&mut to, n, if n % 2 == 0 { 400_000 } else { 2_000 }));
+    let taken = |arguments: &[&str]| {
+        json(&serving.says(&[&["backup"], &at[..], arguments, &["--json"]].concat())).pop().unwrap()["taken"].clone()
+    };
+    assert!(taken(&[])["bytes"].as_u64().unwrap() > 1_200_000);
+    deliver(&mut to, 6, 2_000);
+    let second = taken(&["--keep", "1", "--compare-all"]);
+    assert!(second["bytes"].as_u64().unwrap() < 400_000 && second["reread"].as_u64().unwrap() > 1_200_000, "{second}");
+    assert_eq!(second["removed"], 1, "{second}");
+    let mut reader = imap(&serving, &password);
+    let (before, _) = shown(&mut reader, "INBOX");
+    drop((reader, to));
+    serving.stop();
+    fs::remove_dir_all(home.join("data")).unwrap();
+
+    let config = home.join("pillarbox.toml");
+    let of = |command: &[&str]| run(&[command, &at[..], &["--config", config.to_str().unwrap()]].concat());
+    let list = run(&[&["backup", "--list"], &at[..]].concat());
+    assert_eq!(String::from_utf8_lossy(&list.stdout).lines().count(), 1, "{list:?}");
+    let checked = run(&[&["backup", "--check"], &at[..]].concat());
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("all is well"), "{checked:?}");
+    let without_keys = run(&["backup", at[0], "--check"]);
+    assert_eq!(without_keys.status.code(), Some(2), "{without_keys:?}");
+    assert!(of(&["restore"]).status.success());
+    let serving = Serving::start(&home, "");
+    assert!(serving.says(&["check", "--bodies"]).contains("All is well"));
+    assert_eq!(shown(&mut imap(&serving, &password), "INBOX").0, before);
     serving.stop();
 }

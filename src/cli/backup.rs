@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use backup::{Key, Pace, Repository, SHARES, WallClock};
 use clap::Args;
-use console::BackupStep;
+use console::{BackupStep, backups};
 use web::Call;
 
 use super::failure::Failure;
+use super::import;
 use super::place::Place;
 use super::show::{Format, bytes as size, counted};
 use super::size::parse_rate;
@@ -20,9 +21,12 @@ use super::{Outcome, progress, say};
 pub(super) struct Backup {
     #[command(flatten)]
     format: Format,
-    /// The directory of the backups; a new one is made
+    /// The directory of the backups; a new one is made. Or s3://HOST/BUCKET/PREFIX?region=REGION
     #[arg(required_unless_present = "new_key")]
     directory: Option<PathBuf>,
+    /// A file whose first line is KEY:SECRET of a bucket
+    #[arg(long, value_name = "FILE")]
+    bucket_keys: Option<PathBuf>,
     /// Remove older backups than the newest so many
     #[arg(long, value_name = "BACKUPS")]
     keep: Option<usize>,
@@ -51,8 +55,8 @@ A backup holds all mail with its flags, numbers and history, what was removed an
 passwords, the queue, and of the data directory auth-secret and tls; not the configuration file. It holds secrets: its
 directory is readable for its owner only. It should lie on another disk, and a copy of it elsewhere.
 Each account is as it was after one of its changes. What was copied before a backup is broken off need not be copied again.
-What is written is read back and compared before the backup counts. Of what is used again of earlier ones each backup compares a
-sixteenth, and writes anew what is damaged: after 16 of them all was looked at. It comes back with `pillarbox restore`.
+What is written is read back and compared before the backup counts. Of what is used again of earlier ones each backup compares
+a sixteenth, and writes anew what is damaged: after 16 of them all was looked at. It comes back with `pillarbox restore`.
 
 With --key-file all but the name of each backup is encrypted. Without the key nobody reads it, you neither: keep a copy of it
 where the backups are not.
@@ -62,7 +66,8 @@ Examples:
   pillarbox backup /mnt/backup/mail --list
   pillarbox backup /mnt/backup/mail --check
   pillarbox backup --new-key /etc/pillarbox-backup-key
-  pillarbox backup /mnt/backup/sealed --key-file /etc/pillarbox-backup-key --rate 20M";
+  pillarbox backup /mnt/backup/sealed --key-file /etc/pillarbox-backup-key --rate 20M
+  pillarbox backup s3://s3.example.org/mail/backup --bucket-keys /root/keys --key-file /etc/pillarbox-backup-key";
 
 // It is said above.
 const _: () = assert!(SHARES == 16);
@@ -83,17 +88,13 @@ impl Backup {
             ));
             return Ok(());
         }
-        let directory = self.directory.clone().unwrap_or_default();
+        let to = place_of(&self.directory.clone().unwrap_or_default(), self.bucket_keys.as_deref())?;
         if self.list {
-            return self.list(&directory);
+            return self.list(&to);
         }
         if self.check {
-            return self.check(&directory);
+            return self.check(&to);
         }
-        // The server has another working directory.
-        let to =
-            std::path::absolute(&directory).map_err(|error| Failure::Refused(format!("no such place: {error}")))?;
-        let to = to.to_str().ok_or_else(|| Failure::Refused("the name of the directory is not UTF-8".to_owned()))?;
         let key = self.key_file.as_deref().map(key_of).transpose()?;
         let call = Call::new("POST /api/v1/operator/backup").with("to", to).with("keep", self.keep);
         let call = call.with("key", key.map(|key| key.text())).with("rate", self.rate).with("reread", self.compare_all);
@@ -122,14 +123,14 @@ impl Backup {
         place.call(&call, &mut step)
     }
 
-    fn open(&self, directory: &Path) -> Result<Repository, Failure> {
+    fn open(&self, at: &str) -> Result<Repository, Failure> {
         let key = self.key_file.as_deref().map(key_of).transpose()?;
         let pace = self.rate.map(|rate| Pace::new(rate, Box::new(WallClock::start())));
-        Ok(Repository::open(directory, key.as_ref())?.paced(pace))
+        Ok(backups(at, key.as_ref(), false)?.paced(pace))
     }
 
-    fn list(&self, directory: &Path) -> Outcome {
-        for taken in self.open(directory)?.snapshots()? {
+    fn list(&self, at: &str) -> Outcome {
+        for taken in self.open(at)?.snapshots()? {
             let line = serde_json::json!({ "name": taken.name, "at": taken.at.0, "accounts": taken.accounts });
             self.format
                 .show(&line, |_| format!("{}  {}\n", taken.name, counted(taken.accounts, "account", "accounts")))?;
@@ -137,8 +138,8 @@ impl Backup {
         Ok(())
     }
 
-    fn check(&self, directory: &Path) -> Outcome {
-        let checked = self.open(directory)?.check(None, &mut |at| {
+    fn check(&self, at: &str) -> Outcome {
+        let checked = self.open(at)?.check(None, &mut |at| {
             progress(at.done, at.total, "accounts and tables");
             Ok(())
         })?;
@@ -183,6 +184,21 @@ fn text(step: &BackupStep) -> String {
         ));
     }
     text
+}
+
+/// A directory from the root on, since the server has another working directory; or the address of a bucket, with its keys.
+pub(super) fn place_of(directory: &Path, bucket_keys: Option<&Path>) -> Result<String, Failure> {
+    let Some(rest) = directory.to_str().and_then(|text| text.strip_prefix("s3://")) else {
+        return import::absolute(directory);
+    };
+    let Some(file) = bucket_keys else {
+        return Err(Failure::Usage(
+            "--bucket-keys names a file whose first line is KEY:SECRET of the bucket".to_owned(),
+        ));
+    };
+    let text = fs::read_to_string(file)
+        .map_err(|error| Failure::Refused(format!("cannot read the keys in {}: {error}", file.display())))?;
+    Ok(format!("s3://{}@{rest}", text.lines().next().unwrap_or_default().trim()))
 }
 
 /// The key in a file.

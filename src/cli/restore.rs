@@ -7,20 +7,23 @@ use console::ImportStep;
 use server::restoration::{Wanted, Which, restore};
 use web::Call;
 
-use super::backup::key_of;
+use super::backup::{key_of, place_of};
 use super::import;
 use super::place::Place;
 use super::show::{Format, counted};
 use super::{Outcome, progress};
 
-/// Bring a server back out of a backup, into an empty data directory; or mail of one account, into the server as it is
+/// Bring a server back out of a backup, or mail of one account into a server that is in use
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Restore {
     #[command(flatten)]
     format: Format,
-    /// The directory of the backups
+    /// The directory of the backups, or s3://HOST/BUCKET/PREFIX?region=REGION
     directory: PathBuf,
+    /// A file whose first line is KEY:SECRET of a bucket
+    #[arg(long, value_name = "FILE")]
+    bucket_keys: Option<PathBuf>,
     /// Which backup, by the name that `pillarbox backup DIRECTORY --list` shows [default: the newest]
     #[arg(long, value_name = "BACKUP")]
     backup: Option<String>,
@@ -48,13 +51,15 @@ pub(super) struct Restore {
 }
 
 const EXAMPLES: &str = "\
+A server comes back into a data directory that is empty or not there.
 Everything is compared with its checksums on the way. Mail programs read their mailboxes anew once (the mailboxes get
 another UIDVALIDITY, since UIDs were given after the backup), and POP devices download nothing twice. Whoever was
 logged in on the pages logs in again. The configuration file is not in the backup: --config says where the data
 belongs.
 
 With --account the server may run and is not stopped: its process reads the backup, or without it this command. Mail comes
-with its flags and dates into Restored/2026-11-27 03-00-00/INBOX and so on, as a device of its own: `pillarbox undo` takes it back.
+with its flags and dates into Restored/2026-11-27 03-00-00/INBOX and so on, as a device of its own: `pillarbox undo` takes
+it back.
 
 Examples:
   pillarbox restore /mnt/backup/mail --config /etc/pillarbox.toml
@@ -77,7 +82,8 @@ impl Restore {
             (None, Some(at)) => Which::Until(at),
             (None, None) => Which::Newest,
         };
-        let wanted = Wanted { from: &self.directory, key: key.as_ref(), which, with_queue: self.with_queue };
+        let from = place_of(&self.directory, self.bucket_keys.as_deref())?;
+        let wanted = Wanted { from: &from, key: key.as_ref(), which, with_queue: self.with_queue };
         let config = place.load()?;
         let restored = restore(&config, wanted, &mut |at| progress(at.done, at.total, "accounts and tables"))?;
         let queue = match restored.left_queue {
@@ -99,8 +105,7 @@ impl Restore {
 
     fn account(&self, place: &Place, account: &str) -> Outcome {
         let key = self.key_file.as_deref().map(key_of).transpose()?;
-        // The server has another working directory.
-        let from = import::absolute(&self.directory)?;
+        let from = place_of(&self.directory, self.bucket_keys.as_deref())?;
         let call = Call::new("POST /api/v1/operator/restore").of(account.to_owned()).with("from", from);
         let call = call.with("key", key.map(|key| key.text())).with("backup", self.backup.clone());
         let call = call.with("at", self.at.clone()).with("user", self.user.clone());

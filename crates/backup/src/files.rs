@@ -65,6 +65,7 @@ impl Repository {
         let is_same = back == content;
         self.comparing_micros.fetch_add(watch.micros(), Ordering::Relaxed);
         if !is_same {
+            self.place.drop_aside(path).map_err(|error| self.fault("remove", path, &error))?;
             return Err(Error::Fault(format!(
                 "what was written to {} is not what is read back: the disk, its controller or the memory of this machine is \
                  faulty; make the backup elsewhere",

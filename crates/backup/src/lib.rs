@@ -109,6 +109,7 @@ impl Repository {
         place::make_private(root).map_err(failed)?;
         let is_empty = fs::read_dir(root).map_err(failed)?.next().is_none();
         let place: Arc<dyn Place> = Arc::new(Directory::new(root));
+        // Directories in it are somebody's, too.
         if is_empty { Self::create_in(place, key) } else { Self::open_in(place, key) }
     }
 
@@ -120,11 +121,16 @@ impl Repository {
         Self::open_in(Arc::new(Directory::new(root)), key)
     }
 
-    /// Makes a repository in a place that holds nothing.
+    /// [`Repository::create`], in any place.
     ///
     /// # Errors
-    /// The place cannot be written.
-    pub(crate) fn create_in(place: Arc<dyn Place>, key: Option<&Key>) -> Result<Self, Error> {
+    /// As there.
+    pub fn create_in(place: Arc<dyn Place>, key: Option<&Key>) -> Result<Self, Error> {
+        let found =
+            place.list("").map_err(|error| Error::Fault(format!("cannot list {}: {error}", place.shown(""))))?;
+        if !found.is_empty() {
+            return Self::open_in(place, key);
+        }
         let (format, cipher) = match key {
             None => (PLAIN.to_owned(), None),
             Some(key) => {

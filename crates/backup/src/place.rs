@@ -39,6 +39,12 @@ pub trait Place: fmt::Debug + Send + Sync {
     /// Whatever the system says.
     fn read_aside(&self, path: &str) -> io::Result<Vec<u8>>;
 
+    /// Throws away what was written aside.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn drop_aside(&self, path: &str) -> io::Result<()>;
+
     /// Gives what was written aside its name, durably; what had it is gone.
     ///
     /// # Errors
@@ -116,6 +122,10 @@ impl Place for Directory {
         let _only_advice = fadvise(&file, 0, None, Advice::DontNeed);
         file.read_to_end(&mut content)?;
         Ok(content)
+    }
+
+    fn drop_aside(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.aside(path))
     }
 
     fn name(&self, path: &str) -> io::Result<()> {

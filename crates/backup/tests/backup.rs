@@ -405,6 +405,9 @@ impl Place for Faulty {
     fn read_aside(&self, path: &str) -> io::Result<Vec<u8>> {
         self.directory.read_aside(path)
     }
+    fn drop_aside(&self, path: &str) -> io::Result<()> {
+        self.directory.drop_aside(path)
+    }
     fn name(&self, path: &str) -> io::Result<()> {
         self.directory.name(path)
     }

@@ -1,9 +1,10 @@
 //! Copies of everything, for the day when the disk is gone.
 
+use crate::backup_places::{IN_BUCKET, backups};
 use crate::checking::Steps;
 use crate::error::Error;
 use crate::operations::Operations;
-use backup::{Beside, Key, Pace, Repository, Reread, WallClock};
+use backup::{Beside, Key, Pace, Reread, WallClock};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
@@ -22,8 +23,8 @@ pub fn last_backup(data_dir: &Path) -> Option<Timestamp> {
 /// What is to be backed up, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct BackupAsk<'a> {
-    /// The directory of the backups, from the root on.
-    pub to: &'a Path,
+    /// The directory of the backups, from the root on, or the address of a bucket with its keys.
+    pub to: &'a str,
     /// Older ones than the newest so many are removed.
     pub keep: Option<usize>,
     /// What a file with a key has in it, for backups that are encrypted.
@@ -91,14 +92,14 @@ impl Operations {
         now: Timestamp,
         step: Steps<'_, BackupStep>,
     ) -> Result<(), Error> {
-        if !ask.to.is_absolute() {
+        if !ask.to.starts_with(IN_BUCKET) && !Path::new(ask.to).is_absolute() {
             return Err(Error::refused(tr!(
                 "Name the directory of the backups from the root on: the server has another working directory."
             )));
         }
         let key = ask.key.map(Key::parse).transpose()?;
         let pace = ask.rate.map(|rate| Pace::new(rate, Box::new(WallClock::start())));
-        let repository = Repository::create(ask.to, key.as_ref())?.paced(pace);
+        let repository = backups(ask.to, key.as_ref(), true)?.paced(pace);
         let reread = if ask.reread { Reread::All } else { Reread::Share };
         let mut unheard = false;
         let copied = repository.take(self.auth().store(), beside, (now, reread), &mut |at| {

@@ -14,6 +14,7 @@ mod account;
 mod administration;
 mod audit;
 mod backing_up;
+mod backup_places;
 mod bulk;
 mod certificate;
 mod checking;
@@ -74,6 +75,7 @@ pub use administration::{
 };
 pub use audit::{AUDIT_LINES_MAX, AuditLine, AuditPage};
 pub use backing_up::{BackupAsk, BackupStep, last_backup};
+pub use backup_places::backups;
 pub use bulk::{BULK_LINES_MAX, BulkAnswer, BulkAsk, BulkLine, BulkPart, bulk_parts};
 pub use certificate::{CertificateCard, CertificateKey, tlsa};
 pub use checking::{CheckStep, Steps};

@@ -1,15 +1,15 @@
 //! Mail comes back out of a backup into an account that is in use: into mailboxes of its own, beside what is there.
 
 use crate::account::AccountConsole;
+use crate::backup_places::backups;
 use crate::checking::Steps;
 use crate::error::Error;
 use crate::importing::ImportStep;
 use crate::moment::parse_moment;
-use backup::{Key, Repository};
+use backup::Key;
 use directory::{Directory, DirectoryOptions};
 use import::{Content, Folder, Item, Opened, Source, SourceError, Unknown};
 use std::collections::HashSet;
-use std::path::Path;
 use store::{Account, ContentDigest, Mailbox, Store, Timestamp, Uid, View};
 use wording::tr;
 
@@ -19,8 +19,8 @@ const ABOVE: &str = "Restored";
 /// What is to come back, and from where.
 #[derive(Clone, Copy, Debug)]
 pub struct RestoreAsk<'a> {
-    /// The directory of the backups, from the root on.
-    pub from: &'a Path,
+    /// The directory of the backups, from the root on, or the address of a bucket with its keys.
+    pub from: &'a str,
     /// What a file with their key has in it, if they are encrypted.
     pub key: Option<&'a str>,
     /// Which, by its name.
@@ -49,7 +49,7 @@ impl AccountConsole {
         step: Steps<'_, ImportStep>,
     ) -> Result<(), Error> {
         let key = ask.key.map(Key::parse).transpose()?;
-        let repository = Repository::open(ask.from, key.as_ref())?;
+        let repository = backups(ask.from, key.as_ref(), false)?;
         let until = match (ask.backup, ask.at) {
             (None, Some(at)) => Some(repository.newest_until(parse_moment(at, now())?)?),
             (name, _) => name.map(str::to_owned),

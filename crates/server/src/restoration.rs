@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use backup::{Key, Repository, Restored, Step};
-use console::parse_moment;
+use backup::{Key, Restored, Step};
+use console::{backups, parse_moment};
 use store::Timestamp;
 
 use crate::clock::Clock;
@@ -17,8 +17,8 @@ use crate::stores::{RESTORED_FILE, UNFINISHED_FILE, engine, objects};
 /// What is to come back.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// The directory of the backups.
-    pub from: &'a Path,
+    /// The directory of the backups, or the address of a bucket with its keys.
+    pub from: &'a str,
     /// Their key, if they are encrypted.
     pub key: Option<&'a Key>,
     /// Which of them.
@@ -74,7 +74,7 @@ pub(crate) fn mark_restored(directory: &Path) -> Result<(), SetupError> {
 /// # Errors
 /// The data directory holds a server already, or is in use; there is no such backup; faults.
 pub fn restore(config: &Config, wanted: Wanted<'_>, step: &mut dyn FnMut(Step)) -> Result<Restored, RestoreError> {
-    let repository = Repository::open(wanted.from, wanted.key)?;
+    let repository = backups(wanted.from, wanted.key, false)?;
     let (now, with_queue) = (Timestamp(Clock::start().now().unix_millis), wanted.with_queue);
     let name = match wanted.which {
         Which::Newest => None,

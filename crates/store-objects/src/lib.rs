@@ -17,6 +17,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+mod bucket;
 mod cache;
 mod client;
 mod directories;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 use store::ids::AccountId;
 use store::objects::{ObjectError, ObjectName, Objects, Shared};
 
+pub use bucket::BucketFiles;
 pub use s3::S3Objects;
 pub use s3_options::{NoBucket, S3Options};
 pub use spool::{Holder, IN_MEMORY_BYTES_MAX, Incoming, NotTaken, Spool, SpoolLimits, WHOLE_BYTES_MAX, Whole};

@@ -6,7 +6,6 @@ use crate::form::Fields;
 use crate::problem::Problem;
 use crate::site::{IMPORTS_MAX, Importing};
 use console::{ImportAsk, RestoreAsk};
-use std::path::Path;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::posted_parts("/api/v1/operator/import", import),
@@ -28,7 +27,7 @@ fn restore(caller: &Caller, fields: &Fields, part: &mut Part<'_>) -> Result<(), 
     let _importing = begin(caller)?;
     let mailboxes: Vec<String> = fields.raw("mailboxes").lines().map(str::to_owned).collect();
     let ask = RestoreAsk {
-        from: Path::new(fields.text("from")),
+        from: fields.text("from"),
         key: fields.optional("key"),
         backup: fields.optional("backup"),
         at: fields.optional("at"),

@@ -4,7 +4,6 @@ use super::{Endpoint, json};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use std::path::Path;
 
 use console::{AddedDevice, BackupAsk, KeptUidl, UIDLS_MAX};
 
@@ -31,7 +30,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     }),
     Endpoint::posted_parts("/api/v1/operator/backup", |caller, fields, part| {
         let ask = BackupAsk {
-            to: Path::new(fields.text("to")),
+            to: fields.text("to"),
             keep: fields.number("keep")?,
             key: fields.optional("key"),
             rate: fields.number("rate")?,
