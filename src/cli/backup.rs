@@ -55,8 +55,8 @@ A backup holds all mail with its flags, numbers and history, what was removed an
 passwords, the queue, and of the data directory auth-secret and tls; not the configuration file. It holds secrets: its
 directory is readable for its owner only. It should lie on another disk, and a copy of it elsewhere.
 Each account is as it was after one of its changes. What was copied before a backup is broken off need not be copied again.
-What is written is read back and compared before the backup counts. Of what is used again of earlier ones each backup compares
-a sixteenth, and writes anew what is damaged: after 16 of them all was looked at. It comes back with `pillarbox restore`.
+What is written is read back and compared before the backup counts. Of what is used again of earlier ones each backup
+compares a sixteenth, and writes anew what is damaged: after 16 of them all was looked at. It comes back with `pillarbox restore`.
 
 With --key-file all but the name of each backup is encrypted. Without the key nobody reads it, you neither: keep a copy of it
 where the backups are not.
