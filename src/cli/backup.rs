@@ -56,7 +56,8 @@ passwords, the queue, and of the data directory auth-secret and tls; not the con
 directory is readable for its owner only. It should lie on another disk, and a copy of it elsewhere.
 Each account is as it was after one of its changes. What was copied before a backup is broken off need not be copied again.
 What is written is read back and compared before the backup counts. Of what is used again of earlier ones each backup
-compares a sixteenth, and writes anew what is damaged: after 16 of them all was looked at. It comes back with `pillarbox restore`.
+compares a sixteenth, and writes anew what is damaged: after 16 of them all was looked at.
+It comes back with `pillarbox restore`.
 
 With --key-file all but the name of each backup is encrypted. Without the key nobody reads it, you neither: keep a copy of it
 where the backups are not.
