@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rig::{Lines, Serving, Trial, run, says};
 use rustix::process::Signal;
+use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -361,6 +362,33 @@ fn write_config(dir: &Path, listen: &str) -> String {
     let off: String = off.map(|service| format!("{service} = []\n")).collect();
     fs::write(&file, format!("data_dir = \"data\"\nlog.level = \"warn\"\n[listen]\n{off}{listen}\n")).unwrap();
     file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_some_commands_say_only_people_could_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let ask = |arguments: &[&str]| -> Value {
+        let said = says(&[arguments, &["--json"]].concat());
+        assert_eq!(said.lines().count(), 1, "{said}");
+        serde_json::from_str(&said).unwrap()
+    };
+    let (config, data) = (file("new.toml"), file("mail"));
+    let setup = ["setup", "mail.example.org", "you@example.org", "--config", &config, "--keep-in", &data];
+    let first = ask(&setup);
+    assert_eq!((&first["domain"], &first["config_is_new"]), (&"example.org".into(), &true.into()), "{first}");
+    assert!(first["password"].as_str().unwrap().len() > 10 && first["data_dir"] == *data, "{first}");
+    assert!(first["records"].as_array().unwrap().iter().any(|record| record["kind"] == "MX"), "{first}");
+    let again = ask(&setup);
+    assert_eq!((&again["password"], &again["config_is_new"]), (&Value::Null, &false.into()), "{again}");
+
+    let exported = ask(&["export", &file("you.zip"), "--account", "you", "--format", "zip", "--config", &config]);
+    assert_eq!((&exported["messages"], &exported["unreadable"]), (&0.into(), &json!([])), "{exported}");
+    let salvaged = ask(&["salvage", "--to", &file("rescued"), "--config", &config]);
+    assert_eq!((&salvaged["accounts"], &salvaged["lost"]), (&1.into(), &json!([])), "{salvaged}");
+    let checked = ask(&["check-config", &write_config(dir.path(), "imap = [\"127.0.0.1:0\"]")]);
+    assert_eq!(checked["listen"], json!([{ "service": "imap", "address": "127.0.0.1:0" }]), "{checked}");
+    assert_eq!((&checked["smarthost"], &checked["server_runs"]), (&Value::Null, &false.into()), "{checked}");
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! `pillarbox check-config`: says what is wrong with a configuration before a server is started with it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::{Value, json};
 use server::clock::Clock;
 use server::config::{Config, markdown};
 use server::lifecycle::runtime;
+use server::service::Service;
 use server::setup::SetupError;
 use server::{Checked, Preparation};
 
 use super::place::{CONFIG_FILE, Place};
+use super::show::Format;
 use super::{Outcome, say};
 
 /// Check a configuration file, or explain all options
@@ -21,6 +25,8 @@ pub(super) struct CheckConfig {
     /// Print the documentation of all options (Markdown) instead
     #[arg(long)]
     print_docs: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 const EXAMPLES: &str = "\
@@ -30,6 +36,7 @@ Nothing is made or changed. A server may run meanwhile: then its ports are not t
 
 Examples:
   pillarbox check-config /etc/pillarbox.toml
+  pillarbox check-config /etc/pillarbox.toml --json
   pillarbox check-config --print-docs | less";
 
 impl CheckConfig {
@@ -46,16 +53,29 @@ impl CheckConfig {
             let text = SetupError::all(&problems).to_string();
             SetupError::new(format!("{}: a server cannot be started with it:\n{text}", file.display()))
         })?;
-        say(&summary(&file.display().to_string(), &config));
-        match checked {
-            Checked::Ready => {}
-            Checked::Runs => say("A server runs on that data directory: ports were not tried.\n"),
-        }
-        Ok(())
+        let runs = match checked {
+            Checked::Ready => false,
+            Checked::Runs => true,
+        };
+        self.format.show(&data(file, &config, runs), |_| summary(&file.display().to_string(), &config, runs))
     }
 }
 
-fn summary(file: &str, config: &Config) -> String {
+/// The same for a program.
+fn data(file: &Path, config: &Config, runs: bool) -> Value {
+    let listener = |(service, address): (Service, SocketAddr)| json!({ "service": service.name(), "address": address });
+    json!({
+        "file": file,
+        "hostname": config.hostname,
+        "data_dir": config.data_dir,
+        "listen": config.addresses().into_iter().map(listener).collect::<Vec<_>>(),
+        "uses_mx": config.uses_mx(),
+        "smarthost": config.smarthost.as_ref().map(|smarthost| format!("{}:{}", smarthost.host, smarthost.port())),
+        "server_runs": runs,
+    })
+}
+
+fn summary(file: &str, config: &Config, runs: bool) -> String {
     let mut text =
         format!("{file} is valid.\n  host name    {}\n  data         {}\n", config.hostname, config.data_dir.display());
     for (service, address) in config.addresses() {
@@ -68,6 +88,9 @@ fn summary(file: &str, config: &Config) -> String {
         Some(smarthost) => text.push_str(&format!("  smarthost    {}:{}\n", smarthost.host, smarthost.port())),
         None if config.uses_mx() => {}
         None => text.push_str("  smarthost    none: mail for outside addresses is refused\n"),
+    }
+    if runs {
+        text.push_str("A server runs on that data directory: ports were not tried.\n");
     }
     text
 }

@@ -13,12 +13,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 use console::ExportStep;
+use serde_json::json;
 use web::Call;
 
 use super::failure::Failure;
 use super::place::Place;
-use super::show::counted;
-use super::{Outcome, progress, say};
+use super::show::{Format, counted};
+use super::{Outcome, progress};
 use eml::Eml;
 use form::{Form, Gathered, Mailbox, Message};
 use maildir::Maildir;
@@ -39,6 +40,8 @@ pub(super) struct Export {
     /// What is written
     #[arg(long, value_enum, default_value_t = Written::Maildir)]
     format: Written,
+    #[command(flatten)]
+    shown: Format,
 }
 
 /// The forms that mail is written in.
@@ -65,7 +68,7 @@ files belong to whoever runs the command; root's, without a running server, to t
 
 Examples:
   pillarbox export /backup/alice --account alice
-  pillarbox export alice.zip --account alice --format zip";
+  pillarbox export alice.zip --account alice --format zip --json";
 
 impl Export {
     pub(super) fn run(self, place: &Place) -> Outcome {
@@ -73,13 +76,19 @@ impl Export {
         let mut take = |step: ExportStep| taking.take(step);
         place.call(&Call::new("POST /api/v1/operator/export").of(&self.account), &mut take)?;
         let (total, unreadable, done) = (taking.total, taking.unreadable, taking.form.end()?);
-        say(&format!(
-            "Wrote {} of {} into {}.\n{}",
-            counted(done.messages, "message", "messages"),
-            counted(done.folders, "mailbox", "mailboxes"),
-            self.to.display(),
-            done.told.iter().map(|line| format!("  {line}\n")).collect::<String>()
-        ));
+        let answer = json!({
+            "messages": done.messages,
+            "mailboxes": done.folders,
+            "to": self.to,
+            "told": done.told,
+            "unreadable": unreadable,
+        });
+        self.shown.show(&answer, |_| {
+            let told: String = done.told.iter().map(|line| format!("  {line}\n")).collect();
+            let messages = counted(done.messages, "message", "messages");
+            let folders = counted(done.folders, "mailbox", "mailboxes");
+            format!("Wrote {messages} of {folders} into {}.\n{told}", self.to.display())
+        })?;
         if unreadable.is_empty() {
             return Ok(());
         }

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 use server::config::Config;
 use server::moving::{Moving, move_store};
 
 use super::place::Place;
-use super::show::counted;
-use super::{Outcome, progress, say};
+use super::show::{Format, counted};
+use super::{Outcome, progress};
 
 /// Move all mail of a stopped server: from SQLite to PostgreSQL, from files into a bucket, or back
 #[derive(Debug, Args)]
@@ -17,6 +18,8 @@ pub(super) struct MoveStore {
     /// The configuration as it is to be: with another `[store]`, and the same `data_dir`
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
+    #[command(flatten)]
+    format: Format,
 }
 
 const EXAMPLES: &str = "\
@@ -39,16 +42,21 @@ impl MoveStore {
             Moving::Copying(at) => progress(at.done, at.total, "accounts and tables copied"),
             Moving::Comparing(at) => progress(at.done, at.total, "accounts and tables compared"),
         })?;
+        let answer = json!({
+            "accounts_and_tables": moved.keyspaces,
+            "large_messages": moved.bodies,
+            "config": self.to,
+            "left": moved.left,
+        });
         let rows = (moved.keyspaces > 0).then(|| counted(moved.keyspaces, "account or table", "accounts and tables"));
         let bodies = (moved.bodies > 0).then(|| counted(moved.bodies, "large message", "large messages"));
         let what: Vec<String> = rows.into_iter().chain(bodies).collect();
-        say(&format!(
+        self.format.show(&answer, |_| format!(
             "All is moved and compared ({}). {} is the configuration from now on.\nWhat was left behind is in {}; remove it once all is \
              well.\n",
             what.join(", "),
             self.to.display(),
             moved.left.join(" and ")
-        ));
-        Ok(())
+        ))
     }
 }

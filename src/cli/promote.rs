@@ -1,11 +1,12 @@
 //! `pillarbox promote`: a standby goes on in place of its server.
 
 use clap::Args;
+use serde_json::{Value, json};
 use server::standby::{Promoted, promote};
 
 use super::place::Place;
-use super::show::counted;
-use super::{Failure, Outcome, progress, say};
+use super::show::{Format, counted};
+use super::{Failure, Outcome, progress};
 
 /// Make a standby go on in place of its server, which is gone for good
 #[derive(Debug, Args)]
@@ -14,6 +15,8 @@ pub(super) struct Promote {
     /// Let the old server go on if it can be reached: for a drill, on a machine that nobody else reaches
     #[arg(long)]
     without_telling: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 const EXAMPLES: &str = "\
@@ -39,9 +42,21 @@ impl Promote {
         let config = place.load()?;
         let promoted =
             promote(&config, !self.without_telling, &mut |done, total| progress(done, total, "accounts and tables"))?;
-        say(&shown(&promoted, &config.data_dir.display().to_string()));
-        Ok(())
+        self.format.show(&data(&promoted), |_| shown(&promoted, &config.data_dir.display().to_string()))
     }
+}
+
+fn data(promoted: &Promoted) -> Value {
+    let Promoted { whole_at, accounts, behind, empty, damaged, origin, not_told } = promoted;
+    json!({
+        "accounts": accounts,
+        "whole_at": whole_at,
+        "behind": behind,
+        "empty": empty,
+        "damaged": damaged,
+        "old": format!("{}:{}", origin.host, origin.port),
+        "not_told": not_told,
+    })
 }
 
 fn shown(promoted: &Promoted, place: &str) -> String {
@@ -96,6 +111,9 @@ mod tests {
         for part in ["3 accounts go on", "before that: a@example.org.", "old.example:8425 COULD NOT", "on /data now"] {
             assert!(text.contains(part), "{part}: {text}");
         }
+        let program = data(&promoted);
+        assert_eq!((&program["accounts"], &program["old"]), (&json!(3), &json!("old.example:8425")), "{program}");
+        assert_eq!((&program["behind"], &program["not_told"]), (&json!(["a@example.org"]), &json!("no connection")));
         let told = shown(&Promoted { not_told: None, behind: Vec::new(), ..promoted }, "/data");
         assert!(told.contains("was told to stop") && !told.contains("before that"), "{told}");
     }

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use console::export_mail;
+use serde_json::json;
 use server::rebuilding::{Rebuilt, rebuild};
 
 use super::export::Taking;
 use super::failure::Failure;
 use super::place::Place;
-use super::show::counted;
-use super::{Outcome, progress, say};
+use super::show::{Format, counted};
+use super::{Outcome, progress};
 
 /// Write what can be read of damaged data into Maildirs; the data are not touched
 #[derive(Debug, Args)]
@@ -22,6 +23,8 @@ pub(super) struct Salvage {
     /// Where to; it must not be there yet, or be empty
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
+    #[command(flatten)]
+    format: Format,
 }
 
 const EXAMPLES: &str = "\
@@ -59,8 +62,11 @@ impl Salvage {
         let losses: Vec<String> = losses.into_iter().chain(more).map(|line| on_a_line(&line)).collect();
         report(&to.join("report.txt"), &losses)?;
         removed?;
-        let (messages, of) = (counted(messages, "message", "messages"), counted(accounts, "account", "accounts"));
-        say(&format!("Wrote {messages} of {of} into {}.\n", to.display()));
+        let answer = json!({ "messages": messages, "accounts": accounts, "to": to, "lost": losses });
+        self.format.show(&answer, |_| {
+            let (messages, of) = (counted(messages, "message", "messages"), counted(accounts, "account", "accounts"));
+            format!("Wrote {messages} of {of} into {}.\n", to.display())
+        })?;
         if losses.is_empty() {
             return Ok(());
         }

@@ -4,13 +4,16 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::{Value, json};
 use server::config::Config;
 use server::{FirstSteps, configure, first_steps};
 
+use super::Outcome;
 use super::failure::Failure;
 use super::owner::Owner;
 use super::place::{CONFIG_FILE, Place};
-use super::{Outcome, say};
+use super::show::Format;
+use web::setup::DnsRecord;
 
 /// Make a mail server: its configuration, its domain with keys, its first administrator
 #[derive(Debug, Args)]
@@ -26,6 +29,8 @@ pub(super) struct Setup {
     /// Root has just written the configuration, and goes on as the user of the data
     #[arg(long, hide = true)]
     with_new_config: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 const EXAMPLES: &str = "\
@@ -34,7 +39,7 @@ password. Started again it makes what is missing, and shows the records again. T
 
 Examples:
   pillarbox setup mail.example.org you@example.org
-  pillarbox setup mail.example.org you@example.org --config pillarbox.toml --keep-in mail-data";
+  pillarbox setup mail.example.org you@example.org --config pillarbox.toml --keep-in mail-data --json";
 
 impl Setup {
     pub(super) fn run(self, place: &Place) -> Outcome {
@@ -54,9 +59,23 @@ impl Setup {
             return owner.go_on(&data_dir, if is_new { &["--with-new-config"] } else { &[] });
         }
         let steps = first_steps(file, &self.hostname, &self.address)?;
-        say(&screen((file, is_new), &self.hostname, &steps));
-        Ok(())
+        self.format.show(&data((file, is_new), &steps), |_| screen((file, is_new), &self.hostname, &steps))
     }
+}
+
+/// The same for a program.
+fn data((file, is_config_new): (&Path, bool), steps: &FirstSteps) -> Value {
+    let FirstSteps { data_dir, domain, administrator, password, records } = steps;
+    let record = |record: &DnsRecord| json!({ "name": record.name, "kind": record.kind, "value": record.value });
+    json!({
+        "config": file,
+        "config_is_new": is_config_new,
+        "data_dir": data_dir,
+        "domain": domain,
+        "administrator": administrator,
+        "password": password,
+        "records": records.iter().map(record).collect::<Vec<_>>(),
+    })
 }
 
 /// All that there is to know, on one screen.

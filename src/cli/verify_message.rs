@@ -6,13 +6,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 use server::clock::Clock;
 use server::config::Config;
 use server::lifecycle::runtime;
 use server::sender::results_of;
 use server::setup::SetupError;
 
-use super::{Outcome, say};
+use super::Outcome;
+use super::show::Format;
 
 /// A longer message is none that a server takes.
 const MESSAGE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -35,6 +37,8 @@ pub(super) struct VerifyMessage {
     /// A name server to ask, ADDRESS:PORT, instead of those of the system
     #[arg(long)]
     dns: Vec<SocketAddr>,
+    #[command(flatten)]
+    format: Format,
 }
 
 const EXAMPLES: &str = "\
@@ -68,7 +72,6 @@ impl VerifyMessage {
             unix_seconds: Clock::start().now().unix_millis.div_euclid(1000),
         };
         let field = runtime()?.block_on(results_of(options, claim, content))?;
-        say(&field);
-        Ok(())
+        self.format.show(&json!({ "field": field }), |_| field.clone())
     }
 }

@@ -61,6 +61,28 @@
     section.remove();
   }
 
+  // What is typed is in the zone of whoever types, and goes to the server in UTC: a date is its first or its last moment.
+  const civil = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?))?$/;
+  const ends = { first: "00:00:00", last: "23:59:59" };
+  const inUtc = (text, end) => {
+    const [, date, clock] = civil.exec(text.trim()) || [];
+    const moment = new Date(`${date}T${clock || ends[end]}`);
+    return date && !Number.isNaN(moment.getTime()) ? moment.toISOString().replace(".000", "") : text;
+  };
+  const two = (number) => String(number).padStart(2, "0");
+  const here = (text, end) => {
+    const moment = new Date(/^\d{4}-\d\d-\d\dT[\d:]+Z$/.test(text) ? text : NaN);
+    if (Number.isNaN(moment.getTime())) return text;
+    const date = `${moment.getFullYear()}-${two(moment.getMonth() + 1)}-${two(moment.getDate())}`;
+    const clock = [moment.getHours(), moment.getMinutes(), moment.getSeconds()].map(two).join(":");
+    return clock === ends[end] ? date : `${date}T${clock.replace(/:00$/, "")}`;
+  };
+  for (const input of document.querySelectorAll("input[data-moment]")) {
+    const end = input.dataset.moment;
+    input.value = here(input.value, end);
+    input.form.addEventListener("formdata", (event) => event.formData.set(input.name, inUtc(input.value, end)));
+  }
+
   for (const element of document.querySelectorAll("[data-zone]")) {
     element.textContent = element.dataset.zone.replace("{zone}", zone.replaceAll("_", " "));
   }
