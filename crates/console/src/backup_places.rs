@@ -94,3 +94,24 @@ impl Place for InBucket {
         Ok(Some(Box::new(Held(place))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_one_process_one_backup_at_a_time_is_made_in_a_bucket() {
+        let place = |path: &str| {
+            let options: S3Options = format!("s3://key:secret@127.0.0.1:1/{path}?tls=off").parse().unwrap();
+            InBucket(BucketFiles::new(&options).unwrap())
+        };
+        let (one, other, elsewhere) = (place("mail/one"), place("mail/one"), place("mail/two"));
+        let held = one.hold("", false).unwrap();
+        assert!(held.is_some());
+        assert!(other.hold("", false).unwrap().is_none() && other.hold("", true).unwrap().is_none());
+        assert!(elsewhere.hold("", false).unwrap().is_some());
+        drop(held);
+        assert!(other.hold("", true).unwrap().is_some());
+        assert!(other.hold("", false).unwrap().is_some());
+    }
+}
