@@ -29,7 +29,7 @@ const HOSTILE: [&str; 3] = [
 fn household() -> (Server, String) {
     // Nobody listens there, nor answers: what the doctor asks goes to no one.
     let mut server = Server::with(
-        "smarthost = { host = \"127.0.0.1\", port = 9, security = \"none\" }\nsender.check = false\n\
+        "account_requests = true\nsmarthost = { host = \"127.0.0.1\", port = 9, security = \"none\" }\nsender.check = false\n\
          dns = { servers = [\"127.0.0.1:9\"], dnssec = false }\n",
     );
     server.add_account(ALICE);
@@ -149,7 +149,7 @@ fn fits(browser: &Browser, name: &str) {
 /// What must hold of every page.
 fn check_page(browser: &Browser, name: &str) {
     fits(browser, name);
-    let nameless = "[...document.querySelectorAll('input:not([type=hidden]), select, textarea')]\
+    let nameless = "[...document.querySelectorAll('input:not([type=hidden], [aria-hidden=true]), select, textarea')]\
                     .filter(e => !e.labels?.length || !e.labels[0].textContent.trim()).map(e => e.outerHTML)";
     assert_eq!(browser.evaluate(nameless), Value::Array(Vec::new()), "{name} has fields without a label");
     let wordless =
@@ -158,12 +158,13 @@ fn check_page(browser: &Browser, name: &str) {
     assert_eq!(browser.evaluate("document.querySelectorAll('h1').length"), 1, "{name}");
     let foreign = "[...document.scripts].filter(e => !e.src.startsWith(`${location.origin}/assets/time.`)).length";
     assert_eq!(browser.evaluate(foreign), 0, "{name} has a script that is not the one of moments");
-    let small = "[...document.querySelectorAll('button, .button, select, input:not([type=hidden], [type=checkbox], [type=radio])')]\
+    let small = "[...document.querySelectorAll('button, .button, select, input:not([type=hidden], [type=checkbox], [type=radio], [aria-hidden=true])')]\
                  .filter(e => e.getClientRects().length && e.getBoundingClientRect().height < 38).map(e => e.outerHTML)";
     assert_eq!(browser.evaluate(small), Value::Array(Vec::new()), "{name} has what is too small for a finger");
     let weight = browser.weight();
     assert!((1..=PAGE_BYTES_MAX).contains(&weight), "{name} has {weight} octets");
     assert_eq!(browser.asked_elsewhere(), Vec::<String>::new(), "{name} asks others");
+    assert_eq!(browser.names_elsewhere(), Vec::<String>::new(), "{name} would load from others, or send to them");
     assert_eq!(browser.out_of_reach(), Vec::<String>::new(), "{name} has what the keyboard does not reach");
 }
 
@@ -226,21 +227,70 @@ fn an_owner_sees_every_device_changes_a_policy_and_takes_back_what_one_did() {
     assert_eq!(server.faults(), Vec::<String>::new());
 }
 
-#[test]
-fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
-    let (server, base) = household();
+/// What else there is to see: lists, forwards, shares, mail for later, mail that was refused, and the links that people get. Gives
+/// the paths of these links.
+fn furnish(server: &Server) -> Vec<String> {
     let tablet = server.add_device(ALICE, "tablet", "keep-when-shared");
     let mut smtp = server.addresses().submissions(ALICE, &tablet).unwrap();
     for to in ["carol@example.net", &format!("dave@{}.example", "long-label-".repeat(5) + "x")] {
         smtp.deliver(ALICE, &[to], format!("From: {ALICE}\r\nSubject: out\r\n\r\nx\r\n").as_bytes()).unwrap();
     }
     server.cli(&["queue", "hold", "2"], "");
+    // RFC 4865.
+    let monday = format!("From: {ALICE}\r\nSubject: for Monday\r\n\r\nx\r\n");
+    smtp.start_with(&format!("<{ALICE}> HOLDFOR=259200"), &["carol@example.net"], monday.as_bytes()).unwrap();
+    assert_eq!(smtp.reply().unwrap().code, 250);
+    // Somebody else's address.
+    smtp.start_with("<bob@example.net>", &["carol@example.net"], b"").unwrap_err();
+    let begin = Instant::now();
+    while !server.cli(&["find", ALICE, "bob@example.net", "--since", "2 days ago"], "").contains("was refused: 550 ") {
+        assert!(begin.elapsed() < Duration::from_secs(60), "what was refused is not found");
+    }
+    server.add_account("bob@example.org");
+    server.cli(&["share", "set", ALICE, "INBOX", "bob@example.org", "read"], "");
+    server.cli(&["share", "set", "bob@example.org", "INBOX", ALICE, "edit"], "");
+    server.cli(&["forward", "ask", ALICE, "carol@example.com"], "");
+    let choir = "choir@example.org";
+    server.cli(&["list", "add", choir, "--owner", ALICE, "--posting", "anybody", "--title", &HOSTILE[2][..60]], "");
+    server.cli(&["list", "join", choir, ALICE, "bob@example.org", &format!("{}@example.com", "x".repeat(60))], "");
+    server.cli(&["list", "invite", choir, "eve@example.net"], "");
+    server.cli(&["list", "approval", choir, "others"], "");
+    let post = format!("From: Carol <carol@example.net>\r\nTo: {choir}\r\nSubject: {}\r\n\r\nHello\r\n", HOSTILE[0]);
+    lmtp_of(server).deliver("carol@example.net", &[choir], post.as_bytes()).unwrap();
+    let link = |arguments: &[&str]| {
+        let said = server.cli(arguments, "");
+        let url = said.split_whitespace().find(|word| word.starts_with("https://")).expect("a link").to_owned();
+        format!("/{}", url.splitn(4, '/').nth(3).unwrap())
+    };
+    let one = link(&["invite", "add", "--address", "erin@example.org"]);
+    vec![link(&["invite", "add"]), one, link(&["account", "link", "bob@example.org"])]
+}
+
+/// Asks for an account; where its answer will be.
+fn ask_for_an_account(browser: &Browser, base: &str, local_part: &str) -> String {
+    browser.go(&format!("{base}/request"));
+    for (field, text) in
+        [("name", "Frank"), ("address", local_part), ("reason", HOSTILE[2]), ("contact", "f@example.com")]
+    {
+        browser.write(&format!("#{field}"), text);
+    }
+    browser.click(&browser.find("main form button"));
+    browser.until("an answer", || Some(browser.path()).filter(|path| path.starts_with("/request/")))
+}
+
+#[test]
+fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
+    let (server, base) = household();
+    let links = furnish(&server);
     for size in [Size::Wide, Size::Phone] {
         let Some(browser) = Browser::open(size) else { return };
         let mut seen = Vec::new();
         for path in ["/login", "/request", "/pop-or-imap", "/nowhere"] {
             look_at(&browser, &base, path, &mut seen);
         }
+        let local_part = if size == Size::Wide { "frank" } else { "grace" };
+        look_at(&browser, &base, &ask_for_an_account(&browser, &base, local_part), &mut seen);
+        links.iter().for_each(|path| look_at(&browser, &base, path, &mut seen));
         log_in(&browser, &base);
         browser.go(&format!("{base}/admin/doctor"));
         browser.click_on("Look now");
@@ -270,7 +320,11 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             "/account/second-factor",
             "/account/test-mail",
             "/refused",
+            "/refused?search=nobody",
+            "/find?text=bob%40example.net",
             "/lists",
+            "/lists/choir@example.org",
+            "/admin/accounts/16/find",
             "/pop-or-imap",
             "/admin",
             "/admin?search=nobody",
@@ -297,7 +351,14 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             browser.text().contains("All checks").then_some(())
         });
         look_at(&browser, &base, "/admin/doctor", &mut seen);
-        assert_eq!(seen.len(), 46);
+        browser.go(&format!("{base}/admin/integrity"));
+        browser.click_on("Look now");
+        browser.until("the end of the look at all accounts", || {
+            browser.go(&format!("{base}/admin/integrity"));
+            browser.text().contains("accounts were looked at on").then_some(())
+        });
+        look_at(&browser, &base, "/admin/integrity", &mut seen);
+        assert_eq!(seen.len(), 4 + 1 + links.len() + pages.len() + 2);
         browser.go(&format!("{base}/find?text=photos"));
         browser.click_on("Read it");
         says(&browser, "Shown as text");
@@ -305,6 +366,7 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
         browser.go(&format!("{base}/timeline?search=owned"));
         browser.click_on("script");
         says(&browser, HOSTILE[0]);
+        look_at(&browser, &base, &browser.path(), &mut seen);
         assert_ne!(browser.evaluate("document.title"), "owned");
         assert!(browser.find_all("img:not(.brand img)").is_empty());
         for language in ["de", "ja"] {
@@ -317,6 +379,207 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
         }
         server.cli(&["language", "unset", ALICE], "");
     }
+}
+
+/// WebDriver's keys.
+const ENTER: &str = "\u{e007}";
+const SPACE: &str = " ";
+const DOWN: &str = "\u{e015}";
+
+/// Presses Tab until `words` have the focus; a person sees at each step where that is.
+fn tab_to(browser: &Browser, words: &str) {
+    let sees = "(() => { const e = document.activeElement, style = getComputedStyle(e), box = e.getBoundingClientRect(); \
+                return e.matches(':focus-visible') && style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 && \
+                box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight; })()";
+    let mut passed = Vec::new();
+    while passed.len() < 100 {
+        let reached = browser.tab();
+        assert_eq!(browser.evaluate(sees), true, "on {} the focus is not seen on {reached:?}", browser.path());
+        if reached.contains(words) {
+            return;
+        }
+        passed.push(reached);
+    }
+    panic!("on {} Tab does not lead to {words:?}: {passed:?}", browser.path());
+}
+
+#[test]
+fn without_a_mouse_an_owner_finds_a_mail_answers_a_question_and_leaves() {
+    let Some(browser) = Browser::open(Size::Wide) else { return };
+    let mut server = Server::with("smarthost = { host = \"127.0.0.1\", port = 9, security = \"none\" }\n");
+    server.add_account(ALICE);
+    let pc = server.add_device(ALICE, "Old Outlook", "expunge");
+    let phone = server.add_device(ALICE, "phone", "keep-when-shared");
+    server.start();
+    let deliver = |subject: &str| {
+        let message = format!("From: carol@example.net\r\nTo: {ALICE}\r\nSubject: {subject}\r\n\r\nHello\r\n");
+        lmtp_of(&server).deliver("carol@example.net", &[ALICE], message.as_bytes()).unwrap();
+    };
+    deliver("The lease");
+    take_all(&server, &pc);
+    (0..40).for_each(|number| deliver(&format!("Number {number}")));
+    let mut imap = server.addresses().imaps(ALICE, &phone).unwrap();
+    for command in ["SELECT INBOX", "STORE 1:* +FLAGS (\\Deleted)", "EXPUNGE"] {
+        imap.command(command).unwrap();
+    }
+    let base = format!("http://localhost:{}", server.addresses().of("http").port());
+
+    // The field for the user has the focus at once.
+    browser.go(&format!("{base}/login"));
+    browser.press(ALICE);
+    tab_to(&browser, "Password");
+    browser.press(PASSWORD);
+    browser.press(ENTER);
+    comes_to(&browser, "/");
+    // What is on every page need not be gone through.
+    tab_to(&browser, "Skip to the content");
+    browser.press(ENTER);
+    assert_eq!(browser.evaluate("document.activeElement.id"), "main");
+    tab_to(&browser, "If you keep them, this device");
+    browser.press(DOWN);
+    tab_to(&browser, "Keep them");
+    browser.press(SPACE);
+    comes_to(&browser, "/held");
+    says(&browser, "You answered");
+    says(&browser, "What phone deletes over POP stays in your mailbox from now on.");
+
+    tab_to(&browser, "Find a mail");
+    browser.press(ENTER);
+    comes_to(&browser, "/find");
+    tab_to(&browser, "Words of it, or its Message-ID");
+    browser.press("lease");
+    tab_to(&browser, "Find");
+    browser.press(SPACE);
+    comes_to(&browser, "/find?text=lease&since=&until=");
+    says(&browser, "removed by Old Outlook");
+    tab_to(&browser, "Bring it back");
+    browser.press(ENTER);
+    says(&browser, "1 message: put back");
+
+    tab_to(&browser, "Log out");
+    browser.press(SPACE);
+    comes_to(&browser, "/login");
+    browser.go(&format!("{base}/timeline"));
+    comes_to(&browser, "/login?next=%2Ftimeline");
+    let mut imap = server.addresses().imaps(ALICE, &phone).unwrap();
+    imap.command("SELECT INBOX").unwrap();
+    assert_eq!(
+        imap.command("SEARCH ALL").unwrap().found().len(),
+        42,
+        "the lease is back, with the others and the letter that asks"
+    );
+    assert_eq!(server.faults(), Vec::<String>::new());
+}
+
+#[test]
+fn an_owner_finds_a_mail_that_has_vanished_and_brings_it_back() {
+    let (server, base) = household();
+    for (size, mail) in [(Size::Phone, "photos"), (Size::Wide, "invoice")] {
+        let Some(browser) = Browser::open(size) else { return };
+        log_in(&browser, &base);
+        browser.click_on("Find a mail");
+        comes_to(&browser, "/find");
+        says(&browser, "Removed lately");
+        browser.write("#text", mail);
+        browser.click(&browser.find("form.search button"));
+        says(&browser, "removed by Old Outlook");
+        says(&browser, "Old Outlook has deleted it from its own list");
+        browser.click_on("Bring it back");
+        says(&browser, "1 message: put back");
+        says(&browser, "in INBOX");
+        assert!(!browser.text().contains("Bring it back"), "it is there: {}", browser.text());
+        browser.write("#text", "a mail that never was");
+        browser.click(&browser.find("form.search button"));
+        says(&browser, "Nothing was found");
+    }
+    let found = server.cli(&["find", ALICE, "photos"], "");
+    assert!(found.contains("; came ") && found.contains("in INBOX"), "{found}");
+    assert_eq!(server.faults(), Vec::<String>::new());
+}
+
+#[test]
+fn what_somebody_types_is_a_moment_of_their_own_zone() {
+    let Some(browser) = Browser::open(Size::Wide) else { return };
+    let (_server, base) = household();
+    browser.live_in("Asia/Tokyo");
+    log_in(&browser, &base);
+    for page in ["/timeline", "/undo", "/refused"] {
+        browser.go(&format!("{base}{page}"));
+        assert!(browser.text().contains("Asia/Tokyo"), "{page}: {}", browser.text());
+    }
+    browser.go(&format!("{base}/timeline"));
+    browser.write("#since", "2026-01-02T08:30");
+    browser.write("#until", "2026-01-03");
+    browser.click_on("Search");
+    let query = "since=2026-01-01T23%3A30%3A00Z&until=2026-01-03T14%3A59%3A59Z";
+    browser.until(query, || browser.path().contains(query).then_some(()));
+    let fields = "['since', 'until'].map(name => document.getElementById(name).value)";
+    assert_eq!(browser.evaluate(fields), serde_json::json!(["2026-01-02T08:30", "2026-01-03"]), "as it was typed");
+    browser.write("#since", "2 days ago");
+    browser.click_on("Search");
+    let query = "since=2+days+ago&until=2026-01-03T14%3A59%3A59Z";
+    browser.until(query, || browser.path().contains(query).then_some(()));
+}
+
+#[test]
+fn a_thousand_accounts_come_from_a_list_with_the_hashes_of_another_server() {
+    let Some(browser) = Browser::open(Size::Wide) else { return };
+    // The example of the description of SHA-crypt.
+    let (password, hash) = (
+        "Hello world!",
+        "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+    );
+    let mut server = Server::new();
+    server.add_account(ALICE);
+    server.cli(&["account", "admin", ALICE, "on"], "");
+    server.start();
+    let base = format!("http://localhost:{}", server.addresses().of("http").port());
+    let line = |number: usize| match number {
+        7 => format!("user7@other.example,Number 7,{{SHA512-CRYPT}}{hash},\n"),
+        500 => "user500@example.org,Number 500,{SHA512-CRYPT}$6$broken,\n".to_owned(),
+        number => format!("user{number}@example.org,Number {number},{{SHA512-CRYPT}}{hash},5GB\n"),
+    };
+    let list: String = (1..=1000).map(line).collect();
+    let list = serde_json::to_string(&format!("address,name,hash,quota\n{list}")).unwrap();
+    // As somebody pastes it.
+    let paste = format!("document.querySelector('#csv').value = {list}, 0");
+    log_in(&browser, &base);
+    browser.click_on("Administration");
+    browser.click_on("Add an account");
+    browser.click_on("Add many at once from a list");
+    comes_to(&browser, "/admin/accounts/import");
+    browser.find("#csv");
+    browser.evaluate(&paste);
+    browser.click_on("See what would happen");
+    says(&browser, "Nothing was done yet. 998 to be added, 0 there already, 2 to be refused.");
+    let refused = |browser: &Browser| -> Vec<String> {
+        let rows = "[...document.querySelectorAll('main tbody tr')].map(row => [...row.children].map(cell => \
+                    cell.textContent).join(' '))";
+        let rows = browser.evaluate(rows);
+        rows.as_array().unwrap().iter().map(|row| row.as_str().unwrap().to_owned()).collect()
+    };
+    let whys = refused(&browser);
+    assert!(whys[0].starts_with("8 user7@other.example ") && !whys[0].contains("hash"), "{whys:?}");
+    assert_eq!(whys[1..], ["501 user500@example.org the hash is not a whole one of SHA-crypt"]);
+    assert!(!server.cli(&["account", "list"], "").contains("user1@"), "it was only tried");
+    // The list is there still.
+    browser.click_on("Add them");
+    says(&browser, "998 added, 0 there already, 2 refused.");
+    assert_eq!(refused(&browser), whys);
+    assert_eq!(server.cli(&["account", "list", "--json"], "").lines().count(), 999);
+    browser.click_on("Log out");
+    comes_to(&browser, "/login");
+    browser.write("#user", "user1000@example.org");
+    browser.write("#password", password);
+    browser.click_on("Log in");
+    comes_to(&browser, "/");
+    says(&browser, "user1000@example.org");
+    browser.go(&format!("{base}/admin"));
+    says(&browser, "administrator");
+    drop(browser);
+    assert!(server.addresses().imaps("user2@example.org", password).is_ok());
+    assert!(server.addresses().imaps("user2@example.org", "another").is_err());
+    assert_eq!(server.faults(), Vec::<String>::new());
 }
 
 #[test]
@@ -482,10 +745,11 @@ fn what_judges_pages_finds_what_is_wrong() {
     let spoil = "(() => { document.querySelector('main').insertAdjacentHTML('beforeend', \
                  '<p style=\"color:#ccc;background:#fff\">pale</p><button tabindex=-1 id=away>a</button>\
                  <button style=\"outline:none;box-shadow:none\" id=bare>b</button>\
-                 <img alt=\"\" src=\"http://127.0.0.1:9/\" id=foreign>'); \
+                 <img alt=\"\" src=\"http://127.0.0.1:9/\" id=foreign><form action=\"https://far.example/\"></form>'); \
                  return 1; })()";
     browser.evaluate(spoil);
     browser.until("request to another host", || (!browser.asked_elsewhere().is_empty()).then_some(()));
+    assert_eq!(browser.names_elsewhere().len(), 2, "{:?}", browser.names_elsewhere());
     let missed = browser.out_of_reach();
     assert!(
         missed.len() == 2 && missed[0].contains("not reached: <button tabindex") && missed[1].starts_with("unseen")

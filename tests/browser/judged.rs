@@ -21,7 +21,7 @@ pub fn has_axe() -> bool {
 }
 
 /// What the keyboard can act on. Of radio buttons with one name it reaches one.
-const ACTIVE: &str = "[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')]\
+const ACTIVE: &str = "[...document.querySelectorAll('a[href], button, input:not([type=hidden], [aria-hidden=true]), select, textarea, summary')]\
     .filter(e => e.checkVisibility({ visibilityProperty: true }) && !e.disabled)";
 
 impl Browser {
@@ -78,6 +78,17 @@ impl Browser {
     /// What the page had from elsewhere.
     pub fn asked_elsewhere(&self) -> Vec<String> {
         let all = "performance.getEntriesByType('resource').map(e => e.name).filter(e => !e.startsWith(location.origin + '/'))";
+        strings(&self.evaluate(all))
+    }
+
+    /// What the page would have from elsewhere, or send there, when somebody comes that far. A link is followed only by who clicks on it.
+    pub fn names_elsewhere(&self) -> Vec<String> {
+        let all = "[...document.querySelectorAll('[src], [srcset], [poster], [data], [background], link[href], form[action], \
+                   [formaction], [ping], base, meta[http-equiv=refresh]')].filter(e => \
+                   [e.src, e.srcset, e.poster, e.data, e.href, e.getAttribute('action'), e.getAttribute('formaction'), e.ping, e.content]\
+                   .some(url => typeof url === 'string' && url && !url.startsWith('data:') && \
+                   (!URL.canParse(url, location.href) || new URL(url, location.href).origin !== location.origin)))\
+                   .map(e => e.outerHTML)";
         strings(&self.evaluate(all))
     }
 

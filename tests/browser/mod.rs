@@ -174,11 +174,16 @@ impl Browser {
         self.post("/execute/sync", json!({ "script": format!("return ({expression});"), "args": [] }))
     }
 
+    /// Presses keys, one after the other: letters, or those that WebDriver has numbers for.
+    pub fn press(&self, keys: &str) {
+        let key = |kind: &str, key: char| json!({ "type": kind, "value": key.to_string() });
+        let actions: Vec<Value> = keys.chars().flat_map(|c| [key("keyDown", c), key("keyUp", c)]).collect();
+        self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] }));
+    }
+
     /// Presses Tab, and says what has the focus then.
     pub fn tab(&self) -> String {
-        let key = |kind: &str| json!({ "type": kind, "value": "\u{e004}" });
-        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": [key("keyDown"), key("keyUp")] });
-        self.post("/actions", json!({ "actions": [keyboard] }));
+        self.press("\u{e004}");
         let script = "(() => { const e = document.activeElement; return e === document.body ? '' : \
                       (e.labels?.[0]?.innerText || e.innerText || e.name).trim(); })()";
         self.evaluate(script).as_str().unwrap_or_default().lines().next().unwrap_or_default().to_owned()
@@ -188,6 +193,11 @@ impl Browser {
         let value = if dark { "dark" } else { "light" };
         let features = json!([{ "name": "prefers-color-scheme", "value": value }]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// The time zone of whoever reads, such as `Asia/Tokyo`.
+    pub fn live_in(&self, zone: &str) {
+        self.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": zone }));
     }
 
     /// Stops every script of the page, as far as there were any.

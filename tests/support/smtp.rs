@@ -51,7 +51,12 @@ impl Smtp {
 
     /// Sends a message as far as its last octet; the caller reads the replies, one after another.
     pub fn start(&mut self, sender: &str, recipients: &[&str], message: &[u8]) -> Outcome<()> {
-        let mut commands = format!("MAIL FROM:<{sender}> BODY=8BITMIME\r\n");
+        self.start_with(&format!("<{sender}> BODY=8BITMIME"), recipients, message)
+    }
+
+    /// The same, with `sender` as it stands behind MAIL FROM, and what stands behind it.
+    pub fn start_with(&mut self, sender: &str, recipients: &[&str], message: &[u8]) -> Outcome<()> {
+        let mut commands = format!("MAIL FROM:{sender}\r\n");
         recipients.iter().for_each(|recipient| commands += &format!("RCPT TO:<{recipient}>\r\n"));
         commands += "DATA\r\n";
         self.link.send(commands.as_bytes())?;
