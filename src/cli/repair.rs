@@ -24,7 +24,7 @@ pub(super) struct Repair {
 
 const EXAMPLES: &str = "\
 No server may work on the data. Call it without --to first: it tells each message that would be lost, and makes nothing (but
-for a while it needs room for another copy of the databases in $TMPDIR). With --to it makes a data directory beside the
+for a while it needs room for up to twice the databases in $TMPDIR). With --to it makes a data directory beside the
 damaged one, with all accounts, mailboxes and messages that are sound, indexes made anew, and a message in place of each that
 is lost. That needs room for everything once more. `report.txt` in it names what is lost; damaged large messages are kept in
 `damaged`. All of it is read again and compared before it is said to be ready; no server starts with what is not, and the

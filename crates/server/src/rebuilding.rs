@@ -50,6 +50,8 @@ pub struct Rebuilt {
     pub files: Vec<String>,
     /// What is there and could not be read: nobody knows whether it is lost.
     pub(crate) unread: Vec<String>,
+    /// Rows of the outbound queue may be missing.
+    pub(crate) lacks_queue: bool,
     /// What does not agree; nothing, unless there is a fault in the program.
     pub(crate) faults: Vec<String>,
 }
@@ -108,7 +110,7 @@ pub(crate) fn build(
     let salvage = Salvage { remains: &remains, engine, objects, now, aim };
     let (losses, names, accounts) = (Vec::new(), BTreeMap::new(), Vec::new());
     let (unread, faults) = (Vec::new(), Vec::new());
-    let mut rebuilt = Rebuilt { store, names, accounts, losses, files, unread, faults };
+    let mut rebuilt = Rebuilt { store, names, accounts, losses, files, unread, lacks_queue: false, faults };
     rebuilt.fill(&salvage, data, step)?;
     if aim == Aim::Server {
         // Long values were read just now.
@@ -132,6 +134,7 @@ impl Rebuilt {
             if salvage.aim == Aim::Server && !tabled.is_whole {
                 must_not_be_needed(id, data, &tabled.losses)?;
             }
+            self.lacks_queue |= id == TableId::Queue && !tabled.is_whole;
             lacks_accounts |= id == TableId::Directory && !tabled.is_whole;
             self.losses.extend(tabled.losses.into_iter().map(|loss| (id.to_string(), loss)));
         }
@@ -190,9 +193,15 @@ impl Rebuilt {
         if self.names.is_empty() && !nobodys.is_empty() {
             must_not_be_needed(TableId::Directory, data, &[])?;
         }
-        self.files.extend(nobodys.into_iter().map(|id| {
-            format!("there is something of an account {id}, which was removed: it stays where it is, and is not brought over")
-        }));
+        let directory = TableId::Directory.to_string();
+        let why = match self.losses.iter().all(|(whose, _)| *whose != directory) {
+            true => "was removed: it stays where it is, and is not brought over",
+            false => {
+                "the directory does not know, which may lack its last change: it was removed, or is new; its mail stays where it is, \
+                 and `pillarbox salvage` brings it out"
+            }
+        };
+        self.files.extend(nobodys.into_iter().map(|id| format!("there is something of an account {id}, which {why}")));
         self.accounts = kept;
         Ok(())
     }
@@ -263,4 +272,37 @@ fn objects(config: &Config, told: &mut Vec<String>) -> Result<Option<Arc<dyn Obj
 fn make(directory: &Path) -> Result<(), SetupError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     made.map_err(|error| SetupError::file("make", directory, &error, ADVICE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stores::Stores;
+
+    #[test]
+    fn an_account_that_the_directory_does_not_know_is_called_removed_only_where_that_is_sure() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::trial(dir.path().join("data"));
+        let data_dir = DataDir::open(&config.data_dir).unwrap();
+        let store = Stores::open(&data_dir, &config).unwrap().store;
+        let [known, other, unfinished] = [16, 17, 18].map(AccountId);
+        let told = |losses: Vec<(String, Loss)>| {
+            let mut rebuilt = Rebuilt {
+                store: store.clone(),
+                names: [(known, "a@example.org".to_owned())].into(),
+                accounts: vec![known, other, unfinished],
+                losses,
+                files: Vec::new(),
+                unread: Vec::new(),
+                lacks_queue: false,
+                faults: Vec::new(),
+            };
+            rebuilt.leave_out_nobodys(&[unfinished], dir.path()).unwrap();
+            assert_eq!(rebuilt.accounts, [known, unfinished]);
+            rebuilt.files.join("")
+        };
+        assert!(told(Vec::new()).contains("account 17, which was removed"));
+        let loss = (TableId::Directory.to_string(), Loss::default());
+        assert!(told(vec![loss]).contains("it was removed, or is new"));
+    }
 }

@@ -8,19 +8,23 @@ mod beside;
 mod bodies;
 mod target;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use directory::{Directory, DirectoryOptions};
+use queue::{Policy, Queue};
 use store::check::{self, Depth};
 use store::engine::Engine;
 use store::objects::Objects;
 use store::salvage::Aim;
-use store::{AccountId, Store};
+use store::{AccountId, Store, Timestamp};
 use store_objects::DirectoryObjects;
 use store_sqlite::{SqliteEngine, SqliteOptions};
 
+use crate::clock::Clock;
 use crate::config::{Config, StorageEngine};
 use crate::lifecycle::DataDir;
 use crate::moved::{OBJECTS, bodies_must_be, must_be_there};
@@ -56,6 +60,7 @@ pub fn look(config: &Config, work: &Path, step: OnStep<'_>) -> Result<Repaired, 
     let source = Source::open(config)?;
     let rebuilt = source.rebuild(work, step)?;
     let lost = source.lost(&rebuilt);
+    source.must_be_as_before()?;
     Ok(Repaired { losses: lost, ..made(&rebuilt, &source)? })
 }
 
@@ -91,6 +96,8 @@ pub fn repair(config: &Config, to: &Path, step: OnStep<'_>) -> Result<Repaired, 
 struct Source {
     data: PathBuf,
     objects: Arc<dyn Objects>,
+    /// What the files of the store were when it began.
+    files: Vec<(OsString, u64, SystemTime)>,
     _lock: Option<File>,
 }
 
@@ -105,7 +112,18 @@ impl Source {
         let lock = DataDir::keep_out(&data)?;
         must_be_all_here(config, &data)?;
         let objects = open_objects(&data, config)?;
-        Ok(Self { data, objects, _lock: lock })
+        Ok(Self { files: files(&data)?, data, objects, _lock: lock })
+    }
+
+    /// Where there is no lock nobody was kept out.
+    fn must_be_as_before(&self) -> Result<(), SetupError> {
+        if files(&self.data)? == self.files {
+            return Ok(());
+        }
+        Err(SetupError::new(format!(
+            "the files in {} have changed meanwhile: something works on them; stop it, and begin again",
+            self.data.join(STORE).display()
+        )))
     }
 
     fn rebuild(&self, work: &Path, step: OnStep<'_>) -> Result<Rebuilt, SetupError> {
@@ -127,6 +145,22 @@ impl Source {
         let losses = rebuilt.losses.iter().map(|(whose, loss)| format!("{whose}: {loss}"));
         files.map(|what| format!("files: {what}")).chain(losses).map(|line| on_a_line(&line)).collect()
     }
+}
+
+/// The files of the store, with how long they are, and when they were written.
+fn files(data: &Path) -> Result<Vec<(OsString, u64, SystemTime)>, SetupError> {
+    let place = data.join(STORE);
+    let failed = |error: std::io::Error| SetupError::file("read", &place, &error, "check who owns it");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&place).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        // One that cannot be looked at is told where it is read.
+        if let Ok(found) = entry.path().metadata() {
+            files.push((entry.file_name(), found.len(), found.modified().map_err(failed)?));
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Whether everything of a server is in files of this directory.
@@ -171,6 +205,7 @@ fn fill(source: &Source, target: &Target, step: OnStep<'_>) -> Result<(Repaired,
     target.report(&lost)?;
     let repaired = Repaired { losses: lost, ..made(&rebuilt, source)? };
     let (accounts, names) = (rebuilt.accounts.clone(), rebuilt.names.clone());
+    let lacks_queue = rebuilt.lacks_queue;
     let mut faults = rebuilt.faults.clone();
     drop(rebuilt);
     target.forget_notes()?;
@@ -187,6 +222,11 @@ fn fill(source: &Source, target: &Target, step: OnStep<'_>) -> Result<(Repaired,
     }
     beside::bring(&source.data, path)?;
     let store = Store::new(engine.clone(), Arc::new(objects));
+    if lacks_queue {
+        // What leads to its messages, and what counts them.
+        let mended = Queue::open(&store, Policy::default()).mend(Timestamp(Clock::start().now().unix_millis));
+        mended.map_err(|error| SetupError::new(format!("the outbound queue cannot be made anew: {error}")))?;
+    }
     faults.extend(disagreements(&store, &accounts, step)?);
     faults.iter_mut().for_each(|fault| {
         for (id, name) in &names {
@@ -194,6 +234,7 @@ fn fill(source: &Source, target: &Target, step: OnStep<'_>) -> Result<(Repaired,
         }
     });
     mark_restored(path)?;
+    source.must_be_as_before()?;
     Ok((repaired, faults))
 }
 
@@ -233,4 +274,28 @@ fn some_of(lines: &[String]) -> String {
 /// What others wrote stays on its line.
 fn on_a_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stores::Stores;
+    use std::io::Write;
+
+    #[test]
+    fn what_works_on_the_files_without_a_lock_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::trial(dir.path().join("data"));
+        {
+            let data_dir = DataDir::open(&config.data_dir).unwrap();
+            Stores::open(&data_dir, &config).unwrap();
+        }
+        std::fs::remove_file(config.data_dir.join("pillarbox.lock")).unwrap();
+        let source = Source::open(&config).unwrap();
+        source.must_be_as_before().unwrap();
+        let shard = config.data_dir.join("store/shard-00.sqlite");
+        File::options().append(true).open(shard).unwrap().write_all(b"x").unwrap();
+        let error = source.must_be_as_before().unwrap_err().to_string();
+        assert!(error.contains("have changed meanwhile"), "{error}");
+    }
 }

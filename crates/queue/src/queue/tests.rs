@@ -674,3 +674,27 @@ fn a_message_of_which_entry_and_octets_were_damaged_hid_all_others() {
         assert!(queue.damaged(9).unwrap().iter().any(|damaged| damaged.id == ids[1]), "{apart}");
     }
 }
+
+#[test]
+fn of_a_queue_of_which_rows_are_lost_every_message_is_tried_and_no_number_is_given_again() {
+    let engine = SimEngine::new();
+    let queue = open(&engine);
+    let ids: Vec<QueueId> = (0..3).map(|_| queue.enqueue(message("me@x", &["a@y"], b"m"), NOW).unwrap().id).collect();
+    let table = Store::new(Arc::new(engine.clone()), Arc::new(SimObjects::new())).table(TableId::Queue);
+    let due = || table.scan(b"d", &[], 9).unwrap().len() + table.scan(b"t", &[], 9).unwrap().len();
+    let before = due();
+    table
+        .change::<_, store::Error>(|tx| {
+            for prefix in [&b"d"[..], b"t", b"s"] {
+                tx.scan_before(prefix, &[], 99)?.iter().for_each(|(key, _)| tx.delete(key));
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!((before > 0, due()), (true, 0));
+    queue.mend(NOW).unwrap();
+    assert_eq!(due(), before);
+    let next = queue.enqueue(message("me@x", &["a@y"], b"n"), NOW).unwrap().id;
+    assert!(ids.iter().all(|id| *id < next), "{next:?}");
+    assert_eq!(queue.content(ids[0]).unwrap(), b"m");
+}

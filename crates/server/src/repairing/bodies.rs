@@ -74,11 +74,13 @@ pub(super) fn keep_damaged(from: &dyn Objects, rebuilt: &Rebuilt, to: &Path) -> 
             Err(ObjectError::Missing) => continue,
             Err(error) => return Err(SetupError::new(format!("{whose}: {loss}: {error}"))),
         };
-        let directory = to.join(DAMAGED).join(format!("{:08x}", account.0));
-        make(&directory)?;
-        let file = directory.join(name);
+        // The directory is called otherwise once it is in place.
+        let place = Path::new(DAMAGED).join(format!("{:08x}", account.0));
+        make(&to.join(&place))?;
+        let place = place.join(name);
+        let file = to.join(&place);
         private_file::write(&file, &octets).map_err(|error| SetupError::file("write", &file, &error, ADVICE))?;
-        told.push(format!("{whose}: what is left of the large message {name} is in {}", file.display()));
+        told.push(format!("{whose}: what is left of a large message is, beside this report, in {}", place.display()));
     }
     Ok(told)
 }

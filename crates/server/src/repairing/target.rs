@@ -3,10 +3,12 @@
 //! Invariant: nothing is removed that no repair of the same directory has made.
 //! Invariant: the mark that keeps every server out is on the disk before anything else, and goes when all else is.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, lchown};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::process::geteuid;
 
 use crate::lifecycle::{DataDir, LOCK, MARKER, REPAIR};
 use crate::moved::{BODIES_FILE, ENGINE_FILE, OBJECTS, read, remove, write};
@@ -45,6 +47,10 @@ impl Target {
     pub(super) fn claim(to: &Path, data: &Path) -> Result<Self, SetupError> {
         let failed = |error: io::Error| SetupError::file("make", to, &error, ADVICE);
         let path = std::path::absolute(to).map_err(failed)?;
+        if to.components().any(|part| part == Component::ParentDir) {
+            let place = to.display();
+            return Err(SetupError::new(format!("{place} has `..` in it; name the directory by its whole path")));
+        }
         must_lie_apart(&path, data)?;
         let of = data.display().to_string();
         match read(&path.join(REPAIR))? {
@@ -63,8 +69,9 @@ impl Target {
             }
             None => {
                 make(&path)?;
-                let marked =
-                    write(&path.join(REPAIR), &of).and_then(|()| sync(path.parent().unwrap_or(&path)).map_err(failed));
+                // One that was there may have been made by somebody more generous.
+                fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(failed)?;
+                let marked = write(&path.join(REPAIR), &of).and_then(|()| sync_above(&path).map_err(failed));
                 marked.inspect_err(|_| {
                     for name in [new(REPAIR), REPAIR.to_owned()] {
                         let _stays = fs::remove_file(path.join(name));
@@ -104,12 +111,12 @@ impl Target {
     pub(super) fn finish(&self, data: &Path) -> Result<(), SetupError> {
         let failed = |error: io::Error| SetupError::file("write", &self.path, &error, ADVICE);
         DataDir::mark(&self.path)?;
-        let (ours, theirs) = (fs::metadata(&self.path).map_err(failed)?, fs::metadata(data).map_err(failed)?);
-        let owner = (ours.uid() == 0 && theirs.uid() != 0).then_some((theirs.uid(), theirs.gid()));
+        let theirs = fs::metadata(data).map_err(failed)?;
+        let owner = (geteuid().is_root() && theirs.uid() != 0).then_some((theirs.uid(), theirs.gid()));
         settle(&self.path, owner).map_err(failed)?;
         remove(&self.path.join(REPAIR))?;
         sync(&self.path).map_err(failed)?;
-        sync(self.path.parent().unwrap_or(&self.path)).map_err(failed)
+        sync_above(&self.path).map_err(failed)
     }
 
     /// Nothing of it is of use. What cannot be removed the next call removes.
@@ -206,6 +213,14 @@ fn settle(directory: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
 
 fn own(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     owner.map_or(Ok(()), |(user, group)| lchown(path, Some(user), Some(group)))
+}
+
+/// Has the names on the disk that lead to a directory, as far as this user may see them.
+fn sync_above(directory: &Path) -> io::Result<()> {
+    directory.ancestors().skip(1).try_for_each(|above| match sync(above) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other,
+    })
 }
 
 fn sync(directory: &Path) -> io::Result<()> {

@@ -35,12 +35,15 @@ pub(super) struct Chain<'a, 'b> {
     open: Vec<Link>,
     bytes: usize,
     is_over: bool,
+    /// A sure row was not there, by the link of another sure row: they are of two moments.
+    contradicts: bool,
     visit: &'a mut VisitRemnant<'b>,
 }
 
 impl<'a, 'b> Chain<'a, 'b> {
     pub(super) fn new(account: AccountId, is_torn: bool, visit: &'a mut VisitRemnant<'b>) -> Self {
-        Self { account, is_torn, last: None, is_sure: false, open: Vec::new(), bytes: 0, is_over: false, visit }
+        let (open, bytes, is_over, contradicts) = (Vec::new(), 0, false, false);
+        Self { account, is_torn, last: None, is_sure: false, open, bytes, is_over, contradicts, visit }
     }
 
     /// The visitor wants no more.
@@ -50,8 +53,7 @@ impl<'a, 'b> Chain<'a, 'b> {
 
     pub(super) fn take(&mut self, row: Link) {
         if self.follows(Some(&row.place)) && (self.open.is_empty() || self.proves()) {
-            self.open.clear();
-            self.bytes = 0;
+            self.drop_open();
             self.give(row);
             return;
         }
@@ -64,12 +66,23 @@ impl<'a, 'b> Chain<'a, 'b> {
 
     pub(super) fn end(&mut self) {
         if self.proves() && self.follows(None) {
-            self.open.clear();
+            self.drop_open();
         }
         self.give_open();
         if !self.is_over {
             let _ended = tell_gap(self.account, self.last.as_ref(), None, self.visit);
         }
+    }
+
+    /// Whether sure rows are of two moments, as far as they were looked at.
+    pub(super) fn contradicts(&self) -> bool {
+        self.contradicts
+    }
+
+    fn drop_open(&mut self) {
+        self.contradicts |= self.open.iter().any(|row| row.is_sure);
+        self.open.clear();
+        self.bytes = 0;
     }
 
     /// Whether what the link of the last row does not name was not there.
@@ -102,7 +115,8 @@ impl<'a, 'b> Chain<'a, 'b> {
             let next = rest.iter().position(|row| self.follows(Some(&row.place)));
             open = rest.into_iter();
             if let Some(next) = next.filter(|_| self.proves()) {
-                open.by_ref().take(next).for_each(drop);
+                let dropped: Vec<Link> = open.by_ref().take(next).collect();
+                self.contradicts |= dropped.iter().any(|row| row.is_sure);
             }
         }
     }

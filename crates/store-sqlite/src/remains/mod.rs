@@ -16,7 +16,9 @@ use chain::{Chain, Link};
 use pages::{Image, PAGE, Pages};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use store::engine::EngineError;
 use store::ids::{AccountId, ModSeq};
@@ -59,6 +61,8 @@ pub struct SqliteRemains {
     /// Of which pages have several rows with one key that are not the same.
     doubled: BTreeSet<AccountId>,
     lacks_sums: bool,
+    /// What is known of accounts whose rows may be of two moments.
+    contradicting: RefCell<BTreeMap<AccountId, bool>>,
 }
 
 /// Which of several rows with one key is taken: the last one of these.
@@ -95,6 +99,7 @@ impl SqliteRemains {
             unread: Vec::new(),
             doubled: BTreeSet::new(),
             lacks_sums: false,
+            contradicting: RefCell::default(),
         };
         remains.open(directory)?;
         let total = remains.files.values().map(Pages::count).sum();
@@ -252,12 +257,25 @@ impl SqliteRemains {
         Ok((some, false))
     }
 
-    fn walk(&self, account: AccountId, visit: &mut VisitRemnant<'_>) -> rusqlite::Result<()> {
+    /// Whether rows that pages name are of two moments: by the link of one another was not there.
+    fn contradicts(&self, account: AccountId) -> rusqlite::Result<bool> {
+        if let Some(known) = self.contradicting.borrow().get(&account) {
+            return Ok(*known);
+        }
+        let contradicts = self.walk(account, false, &mut |_| ControlFlow::Continue(()))?;
+        self.contradicting.borrow_mut().insert(account, contradicts);
+        Ok(contradicts)
+    }
+
+    /// Visits what is left, and says whether it contradicts itself. Without `reads`, long values are taken for sound and not read.
+    fn walk(&self, account: AccountId, reads: bool, visit: &mut VisitRemnant<'_>) -> rusqlite::Result<bool> {
         // What is sound comes before what is not.
         let scan = "SELECT key, value, sum, link, rank FROM found WHERE account = ?1 ORDER BY key, rank DESC";
         let mut scan = self.noted.prepare_cached(scan)?;
         let mut rows = scan.query([account.0])?;
-        let is_torn = self.is_file_torn(account) || self.doubled.contains(&account);
+        let is_torn = self.is_file_torn(account)
+            || self.doubled.contains(&account)
+            || self.contradicting.borrow().get(&account) == Some(&true);
         let mut chain = Chain::new(account, is_torn, visit);
         let mut last: Option<Place> = None;
         while let Some(row) = rows.next()? {
@@ -272,6 +290,7 @@ impl SqliteRemains {
             if let Place::Key(key) = &place {
                 (value, is_sound) = match row.get_ref(1)? {
                     ValueRef::Blob(value) => (Some(value.to_vec()), rank > Rank::Damaged as u8),
+                    ValueRef::Integer(_) if !reads => (Some(Vec::new()), true),
                     ValueRef::Integer(number) => self.large((account, key), number, sum)?,
                     ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) => (None, false),
                 };
@@ -279,11 +298,11 @@ impl SqliteRemains {
             let is_sure = rank == Rank::Sound as u8 || (rank == Rank::Large as u8 && is_sound);
             chain.take(Link { place, link, value, is_sound, is_sure });
             if chain.is_over() {
-                return Ok(());
+                return Ok(chain.contradicts());
             }
         }
         chain.end();
-        Ok(())
+        Ok(chain.contradicts())
     }
 }
 
@@ -307,11 +326,14 @@ impl Remains for SqliteRemains {
     }
 
     fn rows(&self, account: AccountId, visit: &mut VisitRemnant<'_>) -> Result<(), EngineError> {
-        self.walk(account, visit).map_err(|error| unread(&error))
+        self.walk(account, true, visit).map(drop).map_err(|error| unread(&error))
     }
 
     fn is_torn(&self, account: AccountId) -> bool {
-        self.is_file_torn(account) || self.doubled.contains(&account) || self.has_strays(account).unwrap_or(true)
+        self.is_file_torn(account)
+            || self.doubled.contains(&account)
+            || self.has_strays(account).unwrap_or(true)
+            || self.contradicts(account).unwrap_or(true)
     }
 }
 

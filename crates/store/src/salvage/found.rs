@@ -64,6 +64,8 @@ pub(super) struct Found {
     pub(super) journal: BTreeSet<ModSeq>,
     /// What the journal calls mailboxes.
     pub(super) called: BTreeMap<MailboxId, String>,
+    /// Mailboxes that the journal says are gone.
+    pub(super) deleted: BTreeSet<MailboxId>,
     /// The highest UIDs that the journal names.
     pub(super) given: BTreeMap<MailboxId, Uid>,
     /// Since when devices may not log in, as the journal tells.
@@ -220,6 +222,10 @@ impl Found {
             Change::Mailbox(OfMailbox::Created { mailbox, name } | OfMailbox::Renamed { mailbox, after: name, .. }) => {
                 drop(self.called.insert(mailbox, name))
             }
+            Change::Mailbox(OfMailbox::Deleted { mailbox, .. }) => {
+                self.called.remove(&mailbox);
+                self.deleted.insert(mailbox);
+            }
             Change::Messages(
                 OfMessages::Added { mailbox, messages }
                 | OfMessages::Restored { mailbox, messages }
@@ -277,6 +283,16 @@ impl Found {
 }
 
 impl Found {
+    /// The contents of sound large messages that were not removed: what is there already does not come twice.
+    fn kept_contents(&self) -> BTreeSet<String> {
+        let is_kept = |email: &EmailId| self.emails.get(email).is_none_or(|record| record.places > 0);
+        let sound = self.octets.iter().filter_map(|(email, octets)| match octets {
+            Octets::Sound { object: Some(name), .. } if is_kept(email) => content(name),
+            Octets::Sound { .. } | Octets::Lost(..) | Octets::Unread(..) => None,
+        });
+        sound.collect()
+    }
+
     /// Looks for octets whose row is lost: where messages say that they are, and those that no message names, which become messages
     /// of their own. An object's name begins with the BLAKE3 of its content.
     pub(super) fn find_octets(&mut self, objects: &dyn Objects, account: AccountId) -> Result<(), Error> {
@@ -307,8 +323,7 @@ impl Found {
         if !self.may_lack_messages() {
             return Ok(());
         }
-        let content = |name: &str| name.get(..HASH_CHARS).map(str::to_owned);
-        let known: BTreeSet<String> = named.iter().filter_map(|name| content(name)).collect();
+        let known = self.kept_contents();
         let last = self.emails.keys().chain(self.octets.keys()).chain(self.removed.keys()).max().copied();
         let mut next =
             last.unwrap_or_default().max(self.record.as_ref().map(|record| record.last_email).unwrap_or_default());
@@ -344,6 +359,11 @@ impl Found {
         }
         Ok(())
     }
+}
+
+/// By its name, the BLAKE3 of an object's content.
+fn content(name: &str) -> Option<String> {
+    name.get(..HASH_CHARS).map(str::to_owned)
 }
 
 /// The name of an object begins with the BLAKE3 of its content, in so many digits.

@@ -52,7 +52,7 @@ impl Mended {
         mended.find_flags(salvage, account)?;
         mended.find_mailboxes();
         mended.find_places(salvage, account)?;
-        mended.find_emails();
+        mended.find_emails(account);
         mended.take_out_lost(account);
         let dissolved = holds::settle(&mut mended.found, &mut mended.record);
         if dissolved {
@@ -174,7 +174,16 @@ impl Mended {
     /// Mailboxes of which there are messages, or INBOX, and no record.
     fn find_mailboxes(&mut self) {
         let listed = self.found.emails.values().flat_map(|record| record.listed.iter().map(|(mailbox, _)| *mailbox));
-        let ids: BTreeSet<MailboxId> = self.found.entries.keys().copied().chain(listed).collect();
+        let mut ids: BTreeSet<MailboxId> = self.found.entries.keys().copied().chain(listed).collect();
+        let (from, to) = key::kind(b'B');
+        if !self.found.gaps.is_whole(&(from.clone(), to.clone())) {
+            // Those without messages. What stands in a damaged key is believed as far as numbers were given.
+            let damaged = self.found.gaps.damaged.range(from..to);
+            let damaged = damaged.filter_map(|key| key::number_at(key, 1).ok().filter(|_| key.len() == 5));
+            let without = damaged.map(MailboxId).filter(|id| *id <= self.record.last_mailbox);
+            let without = without.filter(|id| !self.found.deleted.contains(id));
+            ids.extend(without.chain(self.found.called.keys().copied()));
+        }
         for id in ids.into_iter().filter(|id| *id != MailboxId(0)) {
             if !self.found.mailboxes.contains_key(&id) {
                 self.make_mailbox(id);
@@ -267,7 +276,7 @@ impl Mended {
     }
 
     /// A record for each message, which says where it is; what is nowhere comes into a mailbox of its own.
-    fn find_emails(&mut self) {
+    fn find_emails(&mut self, account: AccountId) {
         let mut places: BTreeMap<EmailId, Vec<(MailboxId, Entry)>> = BTreeMap::new();
         for (mailbox, entry) in entries_of(&self.found.entries) {
             places.entry(entry.email).or_default().push((mailbox, *entry));
@@ -284,8 +293,8 @@ impl Mended {
             };
             let there = if there.is_empty() && !was_removed { self.recover(email) } else { there };
             if there.is_empty() && !was_removed {
-                let what = "nothing is left of it but its number";
-                self.losses.push(Loss { email: Some(email), ..Loss::of(what) });
+                let loss = self.numbered(account, email);
+                self.losses.push(loss);
                 continue;
             }
             let (known, places) = (there.len(), record.as_ref().map_or(0, |record| record.places));
@@ -313,6 +322,19 @@ impl Mended {
             self.found.emails.insert(email, record);
         }
         self.found.names.clear();
+    }
+
+    /// A message of which nothing is left but its number, and octets that are damaged or cannot be read.
+    fn numbered(&self, account: AccountId, email: EmailId) -> Loss {
+        let (why, object, is_unread) = match self.found.octets.get(&email) {
+            Some(Octets::Lost(why, object)) => (Some(why), object.as_ref(), false),
+            Some(Octets::Unread(why, object)) => (Some(why), Some(object), true),
+            Some(Octets::Sound { .. }) | None => (None, None, false),
+        };
+        let why = why.map(|why| format!("; {why}")).unwrap_or_default();
+        let object = object.map(|name| (account, name.clone()));
+        let what = format!("nothing is left of it but its number{why}");
+        Loss { email: Some(email), object, is_unread, ..Loss::of(what) }
     }
 
     /// A message of which only the octets are left.
@@ -444,6 +466,10 @@ impl Mended {
             self.losses.push(Loss::of("messages may be lost of which nothing tells any more"));
         }
         for (letter, what) in [
+            (b'B', "a mailbox without messages may be lost"),
+            (b'C', "a copy that had not come to its end may be incomplete"),
+            (b'F', "an undo that had not come to its end may be incomplete"),
+            (b'W', "names of devices that are gone may be lost"),
             (b'D', "a device may be lost: it cannot log in any more"),
             (b'J', "a part of the timeline is lost"),
             (b'P', "what a POP3 program has had of some messages is lost: it may download them again"),

@@ -67,13 +67,6 @@ pub fn table(salvage: &Salvage<'_>, table: TableId) -> Result<Tabled, Error> {
     let keyspace = table.keyspace();
     let head = salvage.remains.head(keyspace)?;
     let is_torn = salvage.remains.is_torn(keyspace);
-    if let Some(head) = head.filter(|_| !is_torn)
-        && is_sound(salvage, keyspace)?
-    {
-        rows::copy(salvage, keyspace, head)?;
-        return Ok(Tabled::whole(Vec::new()));
-    }
-    let left = Left::read(salvage, keyspace)?;
     // What is of different moments fills no gap.
     let copy = match table.copy().filter(|copy| !salvage.remains.is_torn(*copy)) {
         Some(copy) => Left::read(salvage, copy)?,
@@ -81,6 +74,17 @@ pub fn table(salvage: &Salvage<'_>, table: TableId) -> Result<Tabled, Error> {
     };
     let version = copy.rows.get(&COPY_MARK[..]).and_then(|mark| mark.as_slice().try_into().ok());
     let version = version.map(|mark| ModSeq(u64::from_be_bytes(mark)));
+    if let Some(head) = head.filter(|_| !is_torn)
+        && is_sound(salvage, keyspace)?
+        && (salvage.aim == Aim::Export || version.is_none_or(|version| version <= head))
+    {
+        rows::copy(salvage, keyspace, head)?;
+        let is_same = salvage.aim == Aim::Export || version != Some(head) || is_same(salvage, keyspace, &copy)?;
+        // A write that the disk lost left a page of another moment in one of them.
+        let differs = || Loss::of(format_args!("{table} and its copy are of one version, and do not say the same"));
+        return Ok(Tabled { losses: (!is_same).then(differs).into_iter().collect(), is_whole: is_same });
+    }
+    let left = Left::read(salvage, keyspace)?;
     let has_nothing = left.rows.is_empty() && left.damaged.is_empty() && head.is_none();
     if has_nothing && version == Some(ModSeq(0)) {
         // Its copy says that there was never anything.
@@ -156,6 +160,21 @@ fn joined(
     }
     let is_whole = losses.is_empty() && head.is_some();
     (left.rows, Tabled { losses, is_whole })
+}
+
+/// Whether a copy that is whole says what its table says.
+fn is_same(salvage: &Salvage<'_>, keyspace: AccountId, copy: &Left) -> Result<bool, Error> {
+    if !copy.gaps.is_empty() || !copy.damaged.is_empty() {
+        return Ok(true);
+    }
+    let (mut count, mut is_same) = (0, true);
+    rows::each(salvage, keyspace, &mut |key, value| {
+        count += 1;
+        is_same &= copy.rows.get(key).is_some_and(|same| same == value);
+        Ok(())
+    })?;
+    // The copy has its mark beside them.
+    Ok(is_same && count + 1 == copy.rows.len())
 }
 
 fn is_sound(salvage: &Salvage<'_>, keyspace: AccountId) -> Result<bool, Error> {
