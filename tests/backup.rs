@@ -268,6 +268,9 @@ fn mail_of_one_account_comes_back_beside_what_is_there_and_goes_again() {
 
     let device = format!("Restored from the backup {name}");
     serving.says(&["undo", "--account", ALICE, "--device", &device, "--since", "1 hour ago"]);
+    let missing = serving.says(&[&restore[..], &["--missing"]].concat());
+    assert!(missing.contains("Brought 2 messages"), "what was restored once and lost again comes back: {missing}");
+    serving.says(&["undo", "--account", ALICE, "--device", &device, "--since", "1 hour ago"]);
     let left = reader.ask(&format!("t STATUS \"{below}/INBOX\" (MESSAGES)"), "t ");
     assert!(!left.iter().any(|line| line.contains("MESSAGES") && !line.contains("MESSAGES 0")), "{left:?}");
     assert!(now(&mut reader) == before);
@@ -278,8 +281,27 @@ fn mail_of_one_account_comes_back_beside_what_is_there_and_goes_again() {
     let offline = again(&[&restore[..], &["--mailbox", "inbox"]].concat());
     let said = String::from_utf8_lossy(&offline.stdout).into_owned();
     assert!(offline.status.success() && said.contains(&format!("INBOX goes into {below}/INBOX")), "{offline:?}");
+    // All of it, also the two that were brought before and taken away again.
+    assert!(said.contains("Brought 6 messages"), "{said}");
+
+    // The address became somebody else's: mail of the one before is not theirs unless the operator says so.
     let serving = Serving::start(&home, "");
     assert!(serving.says(&["check", "--bodies"]).contains("All is well"));
+    serving.says(&["account", "remove", ALICE, "--now"]);
+    serving.says(&["account", "add", ALICE, "--generate"]);
+    let refused = again(&restore);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && said.contains("another account") && said.contains("--user"), "{said}");
+    // A part that is lost is told of, and the rest comes.
+    let bodies = Path::new(backups).join("bodies");
+    let body = fs::read_dir(fs::read_dir(&bodies).unwrap().next().unwrap().unwrap().path()).unwrap().next().unwrap();
+    fs::remove_file(body.unwrap().path()).unwrap();
+    let partly = again(&[&restore[..], &["--user", ALICE]].concat());
+    let said = format!("{}{}", String::from_utf8_lossy(&partly.stdout), String::from_utf8_lossy(&partly.stderr));
+    assert!(
+        partly.status.code() == Some(3) && said.contains("not all is back") && said.contains("Brought 7"),
+        "{said}"
+    );
     serving.stop();
 }
 

@@ -1,6 +1,7 @@
 //! `pillarbox backup`: copies of everything, made while the server works.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use backup::{Key, Pace, Repository, SHARES, WallClock};
@@ -33,7 +34,7 @@ pub(super) struct Backup {
     /// Encrypt them with the key in this file; it must be there each time
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Read and write at most so many octets a second, as 20M [default: as fast as the disks]
+    /// Read and write at most so many octets a second, as 20M; no account waits longer than a minute
     #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     rate: Option<u64>,
     /// Compare all that is used again of earlier backups, not only a sixteenth each time
@@ -42,9 +43,12 @@ pub(super) struct Backup {
     /// Show the backups that are there
     #[arg(long, conflicts_with_all = ["keep", "check", "rate", "compare_all"])]
     list: bool,
-    /// Read the newest backup, and compare all of it with its checksums
+    /// Read the newest backup, or that of --backup, and compare all of it with its checksums
     #[arg(long, conflicts_with_all = ["keep", "compare_all"])]
     check: bool,
+    /// Which one to check, by its name
+    #[arg(long, value_name = "BACKUP", requires = "check")]
+    backup: Option<String>,
     /// Write a new key into a file instead, for its owner only
     #[arg(long, value_name = "FILE", exclusive = true)]
     new_key: Option<PathBuf>,
@@ -105,11 +109,12 @@ impl Backup {
                 progress(*done, *total, &format!("accounts and tables{}", within.unwrap_or_default()));
                 Ok(())
             }
-            BackupStep::Taken { name, lost, .. } => {
+            BackupStep::Taken { name, lost, unreadable, .. } => {
                 self.format.show(&step, |_| text(&step))?;
-                match lost {
-                    0 => Ok(()),
-                    lost => Err(Failure::Fault(format!(
+                match (lost, unreadable) {
+                    (0, None) => Ok(()),
+                    (_, Some(why)) => Err(Failure::Fault(format!("{name} is whole, but an older one is not: {why}"))),
+                    (lost, None) => Err(Failure::Fault(format!(
                         "{name} is whole, but {} damaged, and the server does not have the content any more: look at the \
                          disk, and try to restore the older ones that you need",
                         counted(
@@ -132,6 +137,14 @@ impl Backup {
 
     fn list(&self, at: &str) -> Outcome {
         for taken in self.open(at)?.snapshots()? {
+            let taken = match taken {
+                Ok(taken) => taken,
+                Err(error) => {
+                    let finding = serde_json::json!({ "finding": error.to_string() });
+                    self.format.show(&finding, |_| format!("{error}\n"))?;
+                    continue;
+                }
+            };
             let line = serde_json::json!({ "name": taken.name, "at": taken.at.0, "accounts": taken.accounts });
             self.format
                 .show(&line, |_| format!("{}  {}\n", taken.name, counted(taken.accounts, "account", "accounts")))?;
@@ -140,7 +153,7 @@ impl Backup {
     }
 
     fn check(&self, at: &str) -> Outcome {
-        let checked = self.open(at)?.check(None, &mut |at| {
+        let checked = self.open(at)?.check(self.backup.as_deref(), &mut |at| {
             progress(at.done, at.total, "accounts and tables");
             Ok(())
         })?;
@@ -204,6 +217,12 @@ pub(super) fn place_of(directory: &Path, bucket_keys: Option<&Path>) -> Result<S
 
 /// The key in a file.
 pub(super) fn key_of(file: &Path) -> Result<Key, Failure> {
+    if fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o007 != 0) {
+        return Err(Failure::Refused(format!(
+            "everybody on this machine may open {0}, which is the key to the backups; `chmod o= {0}`, or make a new one",
+            file.display()
+        )));
+    }
     let text = fs::read_to_string(file)
         .map_err(|error| Failure::Refused(format!("cannot read the key in {}: {error}", file.display())))?;
     Key::parse(&text).map_err(|error| Failure::Refused(format!("{}: {error}", file.display())))

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use console::ImportStep;
+use console::{ALL_HERE, HERE, ImportStep};
 use server::restoration::{Wanted, Which, restore};
 use web::Call;
 
 use super::backup::{key_of, place_of};
+use super::failure::Failure;
 use super::import;
 use super::place::Place;
 use super::show::{Format, counted};
@@ -110,13 +111,26 @@ impl Restore {
         let call = call.with("key", key.map(|key| key.text())).with("backup", self.backup.clone());
         let call = call.with("at", self.at.clone()).with("user", self.user.clone());
         let call = call.with("mailboxes", self.mailbox.join("\n")).with("missing", self.missing);
-        let mut step = |step: ImportStep| match &step {
-            ImportStep::Looked { name, done, total } if !self.format.json => {
-                progress(*done, *total, &format!("messages of {name}"));
-                Ok(())
+        let mut missing = 0;
+        let mut step = |step: ImportStep| {
+            match &step {
+                ImportStep::LeftOut { why, .. } if why != ALL_HERE => missing += 1,
+                ImportStep::Refused { why, .. } if why != HERE => missing += 1,
+                ImportStep::Looked { name, done, total } if !self.format.json => {
+                    progress(*done, *total, &format!("messages of {name}"));
+                    return Ok(());
+                }
+                _ => {}
             }
-            _ => self.format.show(&step, import::text),
+            self.format.show(&step, import::text)
         };
-        place.call(&call, &mut step)
+        place.call(&call, &mut step)?;
+        match missing {
+            0 => Ok(()),
+            missing => Err(Failure::Fault(format!(
+                "not all is back: {}, see above; `pillarbox backup --check` looks at the backup",
+                counted(missing, "message or mailbox is missing", "messages or mailboxes are missing")
+            ))),
+        }
     }
 }

@@ -31,7 +31,7 @@ impl Repository {
         let mut checked = Checked { name, accounts: snapshot.accounts(), bytes: 0, findings: Vec::new() };
         let mut seen = BTreeSet::new();
         let total = snapshot.keyspaces.len();
-        checked.findings.extend(self.gap(&checked.name, &snapshot)?);
+        checked.findings.extend(self.gaps()?);
         for (_, hash) in &snapshot.beside {
             self.look(Kind::Chunk, hash, &mut checked);
         }
@@ -55,12 +55,23 @@ impl Repository {
     }
 
     /// Old ones go first, so one that is gone while an older one is there was not let go by us.
-    fn gap(&self, name: &str, snapshot: &Snapshot) -> Result<Option<String>, Error> {
-        let (names, Some(before)) = (self.names()?, &snapshot.before) else { return Ok(None) };
-        let is_gone = !names.contains(before) && names.iter().any(|name| name < before);
-        Ok(is_gone.then(|| {
-            format!("the backup {before}, which was made before {name}, is missing, and older ones are there: somebody has removed it")
-        }))
+    fn gaps(&self) -> Result<Vec<String>, Error> {
+        let (names, mut found) = (self.names()?, Vec::new());
+        for name in &names {
+            match self.chosen(Some(name)) {
+                Ok((_, Snapshot { before: Some(before), .. })) => {
+                    if !names.contains(&before) && names.iter().any(|name| *name < before) {
+                        found.push(format!(
+                            "the backup {before}, which was made before {name}, is missing, and older ones are there: somebody has \
+                             removed it"
+                        ));
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => found.push(error.to_string()),
+            }
+        }
+        Ok(found)
     }
 
     fn look(&self, kind: Kind, hash: &blake3::Hash, checked: &mut Checked) -> Option<Vec<u8>> {

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 
 /// What is named by its hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Chunk,
     Body,
@@ -53,10 +53,12 @@ impl Repository {
     /// Writes a file, which has its name when all of it was read back and is what it should be.
     pub(crate) fn put(&self, path: &str, content: &[u8]) -> Result<(), Error> {
         let sealed = self.cipher.as_ref().map(|cipher| cipher.seal(path, content)).transpose()?;
-        self.put_as_it_is(path, sealed.as_deref().unwrap_or(content))
+        self.write_aside(path, sealed.as_deref().unwrap_or(content))?;
+        self.place.name(path).map_err(|error| self.fault("write", path, &error))
     }
 
-    pub(crate) fn put_as_it_is(&self, path: &str, content: &[u8]) -> Result<(), Error> {
+    /// Writes what is to become a file, and reads it back.
+    pub(crate) fn write_aside(&self, path: &str, content: &[u8]) -> Result<(), Error> {
         self.spend(content.len());
         self.place.write_aside(path, content).map_err(|error| self.fault("write", path, &error))?;
         self.spend(content.len());
@@ -72,7 +74,7 @@ impl Repository {
                 self.place.shown(path)
             )));
         }
-        self.place.name(path).map_err(|error| self.fault("write", path, &error))
+        Ok(())
     }
 
     /// A file's content, `None` if it was not written here, under this name and with this key, or is not whole.

@@ -55,12 +55,13 @@ use blake3::Hash;
 use key::Cipher;
 use std::fmt;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 const MARKER: &str = "pillarbox-backup";
+const MARKER_ASIDE: &str = "pillarbox-backup.new";
 const PLAIN: &str = "pillarbox backup 1\n";
 const ENCRYPTED: &str = "pillarbox backup 2\nencrypted aes-256-gcm, names blake3\n";
 
@@ -107,7 +108,9 @@ impl Repository {
     pub fn create(root: &Path, key: Option<&Key>) -> Result<Self, Error> {
         let failed = |error| Error::Fault(format!("cannot make {}: {error}", root.display()));
         place::make_private(root).map_err(failed)?;
-        let is_empty = fs::read_dir(root).map_err(failed)?.next().is_none();
+        // What a creation left that was broken off is nothing.
+        let is_left = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == MARKER_ASIDE);
+        let is_empty = fs::read_dir(root).map_err(failed)?.all(is_left);
         let place: Arc<dyn Place> = Arc::new(Directory::new(root));
         // Directories in it are somebody's, too.
         if is_empty { Self::create_in(place, key) } else { Self::open_in(place, key) }
@@ -128,21 +131,23 @@ impl Repository {
     pub fn create_in(place: Arc<dyn Place>, key: Option<&Key>) -> Result<Self, Error> {
         let found =
             place.list("").map_err(|error| Error::Fault(format!("cannot list {}: {error}", place.shown(""))))?;
-        if !found.is_empty() {
+        if found.iter().any(|(name, _)| name != MARKER_ASIDE) {
             return Self::open_in(place, key);
         }
-        let (format, cipher) = match key {
-            None => (PLAIN.to_owned(), None),
+        let format = match key {
+            None => PLAIN.to_owned(),
             Some(key) => {
                 let number = Hash::from_bytes(key::random()?);
-                let cipher = Cipher::new(key, &number);
-                let format = format!("{ENCRYPTED}repository {}\nkey {}\n", number.to_hex(), cipher.check.to_hex());
-                (format, Some(cipher))
+                let check = Cipher::new(key, &number).check;
+                format!("{ENCRYPTED}repository {}\nkey {}\n", number.to_hex(), check.to_hex())
             }
         };
-        let repository = Self::with(place, cipher);
-        repository.put_as_it_is(MARKER, format.as_bytes())?;
-        Ok(repository)
+        let repository = Self::with(Arc::clone(&place), None);
+        repository.write_aside(MARKER, format.as_bytes())?;
+        let named = repository.place.name_once(MARKER);
+        named.map_err(|error| repository.fault("write", MARKER, &error))?;
+        // Somebody else may have been first.
+        Self::open_in(place, key)
     }
 
     /// [`Repository::open`], in any place.

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// Less is no pace at which a backup ends.
 pub const RATE_MIN: u64 = 64 * 1024;
+/// So long a snapshot of the engine is held for the sake of a pace: the log of its database cannot start over meanwhile.
+const HOLD_SECS: u64 = 60;
 
 /// A clock that stands still unless time goes by, and a way to wait.
 pub trait Clock: Send + Sync {
@@ -44,6 +46,19 @@ pub struct Pace {
     rate: u64,
     clock: Box<dyn Clock>,
     bucket: Mutex<Bucket>,
+    /// Since when something is held that others need.
+    held: Mutex<Option<Duration>>,
+}
+
+/// Something is held that others need, until this is dropped: after [`HOLD_SECS`] nothing waits any more, and what was spent is
+/// waited for when it is dropped.
+pub(crate) struct Hold<'p>(&'p Pace);
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        *self.0.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.0.spend(0);
+    }
 }
 
 /// What is in it may be a debt: a piece is taken as a whole, and waited for.
@@ -58,7 +73,12 @@ impl Pace {
     pub fn new(rate: u64, clock: Box<dyn Clock>) -> Self {
         let rate = rate.max(RATE_MIN);
         let bucket = Mutex::new(Bucket { tokens: rate as f64, filled: clock.now() });
-        Self { rate, clock, bucket }
+        Self { rate, clock, bucket, held: Mutex::default() }
+    }
+
+    pub(crate) fn hold(&self) -> Hold<'_> {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());
+        Hold(self)
     }
 
     /// Waits until so many more octets may go.
@@ -70,8 +90,15 @@ impl Pace {
         (bucket.tokens, bucket.filled) = ((bucket.tokens + since * rate).min(rate) - bytes as f64, now);
         let debt = -bucket.tokens;
         drop(bucket);
-        if debt > 0.0 {
-            self.clock.wait(Duration::from_secs_f64(debt / rate));
+        if debt <= 0.0 {
+            return;
+        }
+        let wait = Duration::from_secs_f64(debt / rate);
+        let held = *self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = held.map(|since| (since + Duration::from_secs(HOLD_SECS)).saturating_sub(now));
+        let wait = left.map_or(wait, |left| wait.min(left));
+        if !wait.is_zero() {
+            self.clock.wait(wait);
         }
     }
 }
@@ -111,6 +138,19 @@ mod tests {
             // The first second's worth waits for nobody.
             assert_eq!(clock.now().as_millis(), 39_000, "pieces of {piece}");
         }
+    }
+
+    #[test]
+    fn what_others_need_is_not_held_for_the_sake_of_the_pace() {
+        let clock = Counted::default();
+        let pace = Pace::new(1_000_000, Box::new(clock.clone()));
+        let hold = pace.hold();
+        (0..301).for_each(|_| pace.spend(1_000_000));
+        assert_eq!(clock.now().as_secs(), HOLD_SECS);
+        drop(hold);
+        assert_eq!(clock.now().as_secs(), 300, "what was spent is waited for then");
+        pace.spend(1_000_000);
+        assert_eq!(clock.now().as_secs(), 301);
     }
 
     #[test]

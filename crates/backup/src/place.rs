@@ -39,6 +39,12 @@ pub trait Place: fmt::Debug + Send + Sync {
     /// Whatever the system says.
     fn read_aside(&self, path: &str) -> io::Result<Vec<u8>>;
 
+    /// The same, unless something has the name: then that stays.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn name_once(&self, path: &str) -> io::Result<()>;
+
     /// Throws away what was written aside.
     ///
     /// # Errors
@@ -94,7 +100,7 @@ impl Place for Directory {
     }
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.root.join(path))
+        read_past_cache(&self.root.join(path))
     }
 
     fn length(&self, path: &str) -> io::Result<Option<u64>> {
@@ -111,17 +117,23 @@ impl Place for Directory {
             make_private(above)?;
             above.parent().map_or(Ok(()), |of_all| File::open(of_all)?.sync_all())?;
         }
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        // A file of our own: somebody else may be about to name the one that is there.
+        removed(&new)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
         file.write_all(content)?;
         file.sync_all()
     }
 
     fn read_aside(&self, path: &str) -> io::Result<Vec<u8>> {
-        let (mut file, mut content) = (File::open(self.aside(path))?, Vec::new());
-        // Where the system does as it is asked, what comes is what the disk has.
-        let _only_advice = fadvise(&file, 0, None, Advice::DontNeed);
-        file.read_to_end(&mut content)?;
-        Ok(content)
+        read_past_cache(&self.aside(path))
+    }
+
+    fn name_once(&self, path: &str) -> io::Result<()> {
+        match fs::hard_link(self.aside(path), self.root.join(path)) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => removed(&self.aside(path))?,
+        }
+        File::open(&self.root)?.sync_all()
     }
 
     fn drop_aside(&self, path: &str) -> io::Result<()> {
@@ -161,6 +173,23 @@ impl Place for Directory {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+}
+
+/// Removes a file, if it is there.
+fn removed(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Where the system does as it is asked, what comes is what the disk has, and takes no room of what others read.
+fn read_past_cache(path: &Path) -> io::Result<Vec<u8>> {
+    let (mut file, mut content) = (File::open(path)?, Vec::new());
+    let _only_advice = fadvise(&file, 0, None, Advice::DontNeed);
+    file.read_to_end(&mut content)?;
+    let _only_advice = fadvise(&file, 0, None, Advice::DontNeed);
+    Ok(content)
 }
 
 /// Makes a directory for its owner only, with those above it.

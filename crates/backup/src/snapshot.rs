@@ -131,16 +131,24 @@ fn hashes(words: &str) -> Option<Vec<Hash>> {
 }
 
 impl Repository {
-    /// All snapshots, the oldest first.
+    /// All snapshots, the oldest first; of one that cannot be read, why.
     ///
     /// # Errors
-    /// One cannot be read.
-    pub fn snapshots(&self) -> Result<Vec<Taken>, Error> {
+    /// Faults.
+    pub fn snapshots(&self) -> Result<Vec<Result<Taken, Error>>, Error> {
         let taken = |name: String| {
             let snapshot = self.snapshot(&name)?;
             Ok(Taken { name, at: Timestamp(snapshot.taken_at), accounts: snapshot.accounts() })
         };
-        self.names()?.into_iter().map(taken).collect()
+        Ok(self.names()?.into_iter().map(taken).collect())
+    }
+
+    /// The name of the newest snapshot.
+    ///
+    /// # Errors
+    /// There is none; faults.
+    pub fn newest(&self) -> Result<String, Error> {
+        self.names()?.pop().ok_or_else(|| Error::Refused(format!("{} holds no backup yet", self.place.shown(""))))
     }
 
     pub(crate) fn names(&self) -> Result<Vec<String>, Error> {

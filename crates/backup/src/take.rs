@@ -76,6 +76,8 @@ pub struct Copied {
     pub mended: usize,
     /// Files that are damaged or gone, of which the server does not have the content any more. Only older snapshots need them.
     pub lost: usize,
+    /// The snapshot before this one is damaged itself: a sentence.
+    pub unreadable: Option<String>,
 }
 
 /// A large body in a backup.
@@ -105,14 +107,15 @@ impl Repository {
         let mut snapshot = Snapshot { taken_at: now.0, ..Snapshot::default() };
         let mut taking = Taking::new(self, reread, step);
         taking.copy_beside(beside, &mut snapshot)?;
-        let before = match self.names()?.is_empty() {
-            true => Snapshot::default(),
-            false => {
-                let (name, before) = self.chosen(None)?;
-                snapshot.before = self.cipher.is_some().then_some(name);
-                before
+        let (mut before, mut unreadable) = (Snapshot::default(), None);
+        if let Some(name) = self.names()?.pop() {
+            match self.chosen(Some(&name)) {
+                Ok((_, snapshot)) => before = snapshot,
+                // Then everything is read of the server, and what is there of it is used again all the same.
+                Err(error) => unreadable = Some(error.to_string()),
             }
-        };
+            snapshot.before = self.cipher.is_some().then_some(name);
+        }
         // Another server, or one that was restored since, counts its heads anew: an equal one says nothing.
         let before = if before.beside == snapshot.beside { before.keyspaces } else { Vec::new() };
         let before: BTreeMap<AccountId, Keyspace> = before.into_iter().map(|space| (space.id, space)).collect();
@@ -127,7 +130,7 @@ impl Repository {
             snapshot.keyspaces.extend(taking.copy(store, *id, before.get(id))?);
         }
         let name = self.add(&snapshot)?;
-        taking.end()?;
+        taking.end();
         taking.done(ids.len(), ids.len())?;
         Ok(Copied {
             taken: Taken { name, at: now, accounts: snapshot.accounts() },
@@ -136,6 +139,7 @@ impl Repository {
             reread_bytes: taking.reread_bytes,
             mended: taking.mended,
             lost: taking.lost(),
+            unreadable,
         })
     }
 
@@ -144,8 +148,11 @@ impl Repository {
         self.held(false)
     }
 
-    /// Held while a snapshot is read, so that nothing of it is removed meanwhile.
-    pub(crate) fn lock_to_read(&self) -> Result<Box<dyn Send>, Error> {
+    /// Held while snapshots are read, so that nothing of them is removed meanwhile.
+    ///
+    /// # Errors
+    /// A backup is being made here; faults.
+    pub fn lock_to_read(&self) -> Result<Box<dyn Send>, Error> {
         self.held(true)
     }
 
@@ -206,22 +213,26 @@ impl Taking<'_> {
         for _ in 0..TRIES_MAX {
             self.again();
             // The long work comes before the look at the rows, so that little can go between that and the rest.
-            self.copy_bodies(store, id, &mut names)?;
+            names = self.copy_bodies(store, id, &names)?.0;
             let snapshot = engine.snapshot(id).map_err(store::Error::from)?;
             let head = snapshot.head();
             if head == store::ModSeq(0) {
                 return Ok(None);
             }
             let (mut cutter, mut failed) = (Cutter::default(), Ok(()));
+            let hold = self.repository.pace.as_ref().map(|pace| pace.hold());
             let scanned = snapshot.scan(&[], &[u8::MAX; store::engine::KEY_BYTES_MAX], &mut |key, value| {
                 failed = self.read(key.len() + value.len()).and_then(|()| cutter.push(self, key, value));
                 if failed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
             scanned.map_err(store::Error::from)?;
             failed?;
-            drop(snapshot);
+            drop((snapshot, hold));
             let rows = cutter.finish(self)?;
-            if self.copy_bodies(store, id, &mut names)? {
+            let (since, all) = self.copy_bodies(store, id, &names)?;
+            // What went since then, the rows may refer to.
+            names.extend(since);
+            if all {
                 let mut cutter = Cutter::default();
                 for (name, body) in &names {
                     let mut value = body.hash.as_bytes().to_vec();
@@ -240,13 +251,17 @@ impl Taking<'_> {
     /// Whether all of a keyspace is there still, and the large bodies that are.
     fn known(&mut self, space: &Keyspace) -> Result<(bool, BTreeMap<ObjectName, Body>), Error> {
         let mut all = true;
-        for chunk in space.rows.iter().chain(&space.names) {
-            all &= self.has(Kind::Chunk, chunk)?;
+        for chunk in &space.rows {
+            all &= self.has(Kind::Chunk, chunk, false)?;
+        }
+        // These are read here anyway.
+        for chunk in &space.names {
+            all &= self.has(Kind::Chunk, chunk, true)?;
         }
         let Ok(bodies) = self.repository.bodies(space) else { return Ok((false, BTreeMap::new())) };
         let mut there = BTreeMap::new();
         for (name, body) in bodies {
-            match self.has(Kind::Body, &body.hash)? {
+            match self.has(Kind::Body, &body.hash, false)? {
                 true => {
                     there.insert(name, body);
                 }
@@ -256,13 +271,13 @@ impl Taking<'_> {
         Ok((all, there))
     }
 
-    /// Copies the large bodies that `names` does not have, and leaves those that are gone. False if one went meanwhile.
+    /// Copies the large bodies that `names` does not have: all that there are now, and false if one went meanwhile.
     fn copy_bodies(
         &mut self,
         store: &Store,
         id: AccountId,
-        names: &mut BTreeMap<ObjectName, Body>,
-    ) -> Result<bool, Error> {
+        names: &BTreeMap<ObjectName, Body>,
+    ) -> Result<(BTreeMap<ObjectName, Body>, bool), Error> {
         let (_, objects) = store.storage();
         let there = objects.list(id).map_err(store::Error::from)?;
         let mut all = true;
@@ -283,8 +298,7 @@ impl Taking<'_> {
                 Err(error) => return Err(store::Error::from(error).into()),
             }
         }
-        *names = kept;
-        Ok(all)
+        Ok((kept, all))
     }
 
     fn copy_beside(&mut self, beside: &Beside<'_>, snapshot: &mut Snapshot) -> Result<(), Error> {

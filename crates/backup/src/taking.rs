@@ -24,6 +24,15 @@ pub enum Reread {
     All,
 }
 
+/// How content is looked at.
+#[derive(Clone, Copy)]
+struct Look {
+    /// Octets that its file has, if that is known.
+    length: Option<u64>,
+    /// It is read, whatever its share.
+    due: bool,
+}
+
 /// A snapshot on its way.
 pub(crate) struct Taking<'a> {
     pub(crate) repository: &'a Repository,
@@ -33,15 +42,15 @@ pub(crate) struct Taking<'a> {
     /// `None`: all.
     share: Option<u8>,
     /// Content that was read, and is sound.
-    looked: BTreeSet<Hash64>,
+    looked: BTreeSet<Content>,
     /// Old content that is gone or damaged, and was not written anew.
-    damaged: BTreeSet<Hash64>,
+    damaged: BTreeSet<Content>,
     pub(crate) reread_bytes: u64,
     pub(crate) mended: usize,
 }
 
-/// Enough of a hash for what is only told apart.
-type Hash64 = u64;
+/// What it is, and its name.
+type Content = (Kind, [u8; 32]);
 
 impl<'a> Taking<'a> {
     pub(crate) fn new(repository: &'a Repository, reread: Reread, step: OnStep<'a>) -> Self {
@@ -94,27 +103,29 @@ impl<'a> Taking<'a> {
     /// Keeps content, and gives its name.
     pub(crate) fn keep(&mut self, kind: Kind, content: &[u8]) -> Result<Hash, Error> {
         let hash = self.repository.hash(content);
-        if self.is_sound(kind, &hash, Some(self.repository.length_of(content)))? {
+        if self.is_sound(kind, &hash, Look { length: Some(self.repository.length_of(content)), due: false })? {
             return Ok(hash);
         }
         self.repository.put(&kind.path(&hash), content)?;
-        self.looked.insert(short(&hash));
-        self.mended += usize::from(self.damaged.remove(&short(&hash)));
+        let known = (kind, *hash.as_bytes());
+        self.looked.insert(known);
+        self.mended += usize::from(self.damaged.remove(&known));
         self.at.bytes += content.len() as u64;
         Ok(hash)
     }
 
-    /// Whether content that an older snapshot has is there still, and is what it was if this is the time to look.
-    pub(crate) fn has(&mut self, kind: Kind, hash: &Hash) -> Result<bool, Error> {
-        let has = self.is_sound(kind, hash, None)?;
+    /// Whether content that an older snapshot has is there still, and is what it was if this is the time to look, or if it is `due`
+    /// in any case.
+    pub(crate) fn has(&mut self, kind: Kind, hash: &Hash, due: bool) -> Result<bool, Error> {
+        let has = self.is_sound(kind, hash, Look { length: None, due })?;
         if !has {
-            self.damaged.insert(short(hash));
+            self.damaged.insert((kind, *hash.as_bytes()));
         }
         Ok(has)
     }
 
-    fn is_sound(&mut self, kind: Kind, hash: &Hash, length: Option<u64>) -> Result<bool, Error> {
-        let (repository, path, known) = (self.repository, kind.path(hash), short(hash));
+    fn is_sound(&mut self, kind: Kind, hash: &Hash, Look { length, due }: Look) -> Result<bool, Error> {
+        let (repository, path, known) = (self.repository, kind.path(hash), (kind, *hash.as_bytes()));
         if self.looked.contains(&known) {
             return Ok(true);
         }
@@ -126,7 +137,7 @@ impl<'a> Taking<'a> {
             return Ok(false);
         };
         let is_cut = length.is_some_and(|length| length != there);
-        if !is_cut && !self.is_due(hash) {
+        if !is_cut && !due && !self.is_due(hash) {
             return Ok(true);
         }
         let sound = if is_cut { None } else { repository.read(kind, hash).ok() };
@@ -159,17 +170,12 @@ impl<'a> Taking<'a> {
         (self.step)(self.at)
     }
 
-    /// The next backup looks at the next share.
-    pub(crate) fn end(&self) -> Result<(), Error> {
-        match self.share {
-            Some(share) => self.repository.put(LOOKED, format!("{}\n", (share + 1) % SHARES).as_bytes()),
-            None => Ok(()),
+    /// The next backup looks at the next share. Where that cannot be written it looks at the same once more: the backup is there.
+    pub(crate) fn end(&self) {
+        if let Some(share) = self.share {
+            let _same_once_more = self.repository.put(LOOKED, format!("{}\n", (share + 1) % SHARES).as_bytes());
         }
     }
-}
-
-fn short(hash: &Hash) -> Hash64 {
-    hash.as_bytes().first_chunk().copied().map_or(0, u64::from_be_bytes)
 }
 
 impl Repository {

@@ -162,7 +162,7 @@ fn a_snapshot_is_read_as_a_store_that_nothing_is_written_to() {
         assert_eq!((name, at), (taken.name, NOW));
         let store = Store::new(opened.clone(), opened.clone());
         assert_eq!(store::check::all(&store, Depth::Bodies).unwrap(), []);
-        let then = restored(&repository, Some(&repository.snapshots().unwrap()[0].name), true);
+        let then = restored(&repository, Some(&repository.snapshots().unwrap()[0].as_ref().unwrap().name), true);
         let snapshot = opened.snapshot(ALICE).unwrap();
         let (rows, mut scanned) = (then.rows(16), Vec::new());
         let mut visit = |key: &[u8], _: &[u8]| {
@@ -224,7 +224,7 @@ fn only_what_has_changed_is_written() {
     server.alice().change_flags(ACTOR, inbox, vec![Uid(7)], flags).unwrap();
     let Copied { taken, bytes, .. } = server.take(&repository, Timestamp(LATER.0 + 1000));
     assert!(bytes > 0 && bytes < all / 2, "{bytes} of {all}");
-    let names: Vec<String> = repository.snapshots().unwrap().into_iter().map(|taken| taken.name).collect();
+    let names: Vec<String> = repository.snapshots().unwrap().into_iter().map(|taken| taken.unwrap().name).collect();
     assert_eq!(names.len(), 3);
     assert_eq!(names.last(), Some(&taken.name));
     let now = restored(&repository, None, false);
@@ -364,6 +364,102 @@ fn damage_in_what_has_not_changed_was_in_all_later_backups() {
 }
 
 #[test]
+fn a_damaged_list_of_large_bodies_was_in_the_next_backup() {
+    let ((place, repository), server) = (repository(), Server::with_mail());
+    server.take(&repository, NOW);
+    let name = server.objects.list(ALICE).unwrap()[0].0.clone().into_bytes();
+    let is_list = |file: &&PathBuf| {
+        let content = fs::read(file).unwrap();
+        content.len() < 1000 && content.windows(name.len()).any(|at| at == name)
+    };
+    let chunks = files(&place.path().join("backups/chunks"));
+    let lists: Vec<&PathBuf> = chunks.iter().filter(is_list).collect();
+    let [list] = lists[..] else { panic!("{lists:?}") };
+    // In whichever share it is, and whether its account has changed or not.
+    for (n, changes) in [false, false, true, false].into_iter().enumerate() {
+        let mut content = fs::read(list).unwrap();
+        content[3] ^= 1;
+        fs::write(list, content).unwrap();
+        if changes {
+            append(&server.alice(), b"Subject: changed\r\n\r\n");
+        }
+        let copied = server.take(&repository, Timestamp(NOW.0 + 1 + n as i64));
+        assert_eq!((findings(&repository), copied.mended), (Vec::new(), 1), "{n}");
+    }
+}
+
+#[test]
+fn a_damaged_snapshot_failed_all_later_backups() {
+    let (plain, (sealed_place, sealed, _)) = (repository(), encrypted());
+    for (place, repository) in [plain, (sealed_place, sealed)] {
+        let server = Server::with_mail();
+        server.take(&repository, NOW);
+        let newest = server.take(&repository, LATER).taken.name;
+        let file = place.path().join("backups/snapshots").join(&newest);
+        let mut content = fs::read(&file).unwrap();
+        content[30] ^= 1;
+        fs::write(&file, content).unwrap();
+        let copied = server.take(&repository, Timestamp(LATER.0 + 1));
+        assert!(copied.unreadable.as_ref().is_some_and(|why| why.contains(&newest)), "{copied:?}");
+        assert!(copied.bytes < 10_000, "what is there is used again: {copied:?}");
+        assert_eq!(restored(&repository, None, false).rows(16).len(), server.rows(16).len());
+        let listed = repository.snapshots().unwrap();
+        assert!(matches!(&listed[..], [Ok(_), Err(Error::Fault(why)), Ok(_)] if why.contains(&newest)), "{listed:?}");
+        assert_eq!(server.take(&repository, Timestamp(LATER.0 + 2)).unreadable, None);
+    }
+}
+
+#[test]
+fn a_large_body_that_has_the_octets_of_a_file_beside_was_not_copied() {
+    let ((place, repository), server) = (repository(), Server::with_mail());
+    fs::write(place.path().join("beside"), message(200, 300_000)).unwrap();
+    let beside = Beside { directory: place.path(), names: &["beside"] };
+    repository.take(&server.store, &beside, (NOW, Reread::All), &mut |_| Ok(())).unwrap();
+    assert_eq!(findings(&repository), Vec::<String>::new());
+    assert_eq!(store::check::all(&restored(&repository, None, false).store, Depth::Bodies).unwrap(), []);
+}
+
+#[test]
+fn a_large_body_that_went_while_rows_were_read_was_left_out() {
+    let ((_place, repository), server) = (repository(), Server::new());
+    let account = server.store.create_account(ALICE, NOW).unwrap();
+    append(&account, &message(0, 300_000));
+    (1..600).for_each(|n| append(&account, &message(n, 14_000)));
+    let name = server.objects.list(ALICE).unwrap()[0].0.clone();
+    let (beside, mut removed) = (Beside { directory: Path::new("/"), names: &[] }, false);
+    let mut step = |step: Step| {
+        // Rows are read by now, as they were before it went.
+        if step.within.is_some_and(|within| within.read > 3_000_000) && !removed {
+            server.objects.remove(ALICE, &name).unwrap();
+            removed = true;
+        }
+        Ok(())
+    };
+    repository.take(&server.store, &beside, (NOW, Reread::Share), &mut step).unwrap();
+    assert!(removed);
+    assert_eq!(store::check::all(&restored(&repository, None, false).store, Depth::Bodies).unwrap(), []);
+}
+
+#[test]
+fn what_a_creation_left_that_was_broken_off_was_in_the_way_for_good() {
+    let place = tempfile::tempdir().unwrap();
+    let backups = place.path().join("backups");
+    fs::create_dir(&backups).unwrap();
+    fs::write(backups.join("pillarbox-backup.new"), "pillarbox ba").unwrap();
+    let key = Key::write_new(&place.path().join("key")).unwrap();
+    let one = Repository::create(&backups, Some(&key)).unwrap();
+    let server = Server::with_mail();
+    server.take(&one, NOW);
+    // Somebody who was a moment later, and saw nothing yet.
+    let head = fs::read(backups.join("pillarbox-backup")).unwrap();
+    let directory = Directory::new(&backups);
+    directory.write_aside("pillarbox-backup", b"another").unwrap();
+    directory.name_once("pillarbox-backup").unwrap();
+    assert_eq!(fs::read(backups.join("pillarbox-backup")).unwrap(), head);
+    assert_eq!(findings(&Repository::open(&backups, Some(&key)).unwrap()), Vec::<String>::new());
+}
+
+#[test]
 fn what_the_server_does_not_have_any_more_is_said_to_be_lost() {
     let ((place, repository), server) = (repository(), Server::with_mail());
     let first = server.take(&repository, NOW).taken.name;
@@ -404,6 +500,9 @@ impl Place for Faulty {
     }
     fn read_aside(&self, path: &str) -> io::Result<Vec<u8>> {
         self.directory.read_aside(path)
+    }
+    fn name_once(&self, path: &str) -> io::Result<()> {
+        self.directory.name_once(path)
     }
     fn drop_aside(&self, path: &str) -> io::Result<()> {
         self.directory.drop_aside(path)
@@ -499,10 +598,14 @@ fn what_was_put_in_the_place_of_another_is_seen() {
     fs::copy(snapshot(&names[0]), snapshot(&names[3])).unwrap();
     assert!(matches!(repository.check(None, &mut |_| Ok(())), Err(Error::Fault(_))));
     fs::write(snapshot(&names[3]), newest).unwrap();
-    // One that was taken out.
-    fs::remove_file(snapshot(&names[2])).unwrap();
-    let found = findings(&repository);
-    assert!(matches!(&found[..], [one] if one.contains(&names[2]) && one.contains("removed")), "{found:?}");
+    // One that was taken out, wherever.
+    for taken_out in &names[1..3] {
+        let content = fs::read(snapshot(taken_out)).unwrap();
+        fs::remove_file(snapshot(taken_out)).unwrap();
+        let found = findings(&repository);
+        assert!(matches!(&found[..], [one] if one.contains(taken_out) && one.contains("removed")), "{found:?}");
+        fs::write(snapshot(taken_out), content).unwrap();
+    }
     // Those that are let go are the oldest, and nothing is missed of them.
     repository.prune(1).unwrap();
     assert_eq!(findings(&repository), Vec::<String>::new());

@@ -21,7 +21,7 @@ pub fn last_backup(data_dir: &Path) -> Option<Timestamp> {
 }
 
 /// What is to be backed up, and how.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct BackupAsk<'a> {
     /// The directory of the backups, from the root on, or the address of a bucket with its keys.
     pub to: &'a str,
@@ -65,6 +65,9 @@ pub enum BackupStep {
         mended: usize,
         /// Damaged files that older backups need, and of which the server does not have the content any more.
         lost: usize,
+        /// The backup before this one is damaged itself: which file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unreadable: Option<String>,
         /// Older ones that were removed.
         removed: usize,
     },
@@ -115,7 +118,8 @@ impl Operations {
         let copied = copied?;
         // The backup is there also where this cannot be written; then an older one is told of.
         let _told = fs::write(beside.directory.join(LAST_BACKUP_FILE), format!("{}\n", now.0));
-        let removed = ask.keep.map(|keep| repository.prune(keep)).transpose()?.map_or(0, |pruned| pruned.snapshots);
+        let pruned = ask.keep.map(|keep| repository.prune(keep)).transpose();
+        let removed = pruned.as_ref().map_or(0, |pruned| pruned.map_or(0, |pruned| pruned.snapshots));
         step(BackupStep::Taken {
             name: copied.taken.name,
             accounts: copied.taken.accounts,
@@ -124,7 +128,10 @@ impl Operations {
             reread: copied.reread_bytes,
             mended: copied.mended,
             lost: copied.lost,
+            unreadable: copied.unreadable,
             removed,
-        })
+        })?;
+        pruned?;
+        Ok(())
     }
 }

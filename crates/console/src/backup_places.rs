@@ -72,6 +72,10 @@ impl Place for InBucket {
         Ok(())
     }
 
+    fn name_once(&self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
     fn remove(&self, path: &str) -> io::Result<()> {
         self.0.remove(path)
     }

@@ -4,7 +4,8 @@ use crate::account::AccountConsole;
 use crate::checking::Steps;
 use crate::error::Error;
 use import::{
-    Event, Failure, FileKind, FileOptions, ImapSource, Import, Login, Report, Security, Server, Source, SourceError,
+    Event, Failure, FileKind, FileOptions, ImapSource, Import, Known, Login, Report, Security, Server, Source,
+    SourceError,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -151,12 +152,17 @@ impl AccountConsole {
             let options = FileOptions { into: ask.into, uidl_format: ask.uidl_format, message_bytes_max };
             let mut source = kind.open(Path::new(path), &options).map_err(refused)?;
             let name = import_name(&ask.from);
-            return self.bring((&ask.from, &name), &mut *source, (now, message_bytes_max, &folders), step);
+            return self.bring(
+                (&ask.from, &name),
+                &mut *source,
+                (now, message_bytes_max, &folders),
+                (step, Known::All),
+            );
         }
         let server = ask.server()?;
         let (origin, name) = (server.source(), import_name(&format!("{} ({})", server.host, server.login.user)));
         let mut source = ImapSource::begin(server, message_bytes_max).map_err(refused)?;
-        self.bring((&origin, &name), &mut source, (now, message_bytes_max, &folders), step)
+        self.bring((&origin, &name), &mut source, (now, message_bytes_max, &folders), (step, Known::All))
     }
 
     /// What all imports have in common.
@@ -165,10 +171,10 @@ impl AccountConsole {
         (origin, name): (&str, &str),
         source: &mut dyn Source,
         (now, message_bytes_max, only): (&dyn Fn() -> Timestamp, u64, &[String]),
-        step: Steps<'_, ImportStep>,
+        (step, known): (Steps<'_, ImportStep>, Known),
     ) -> Result<(), Error> {
         let device = self.account.import_device(self.actor, origin, name)?;
-        let import = Import { account: &self.account, device, now, message_bytes_max, only };
+        let import = Import { account: &self.account, device, now, message_bytes_max, only, known };
         let report = import.run(source, &mut |event| step(event.into()).map_err(|_| Failure::Unheard));
         let Report { brought, known, reflagged, vanished, uidls, refused, folders, left_out } = report?;
         let device = self.device(device)?.shown_name().to_string();

@@ -113,7 +113,7 @@ pub use reported::{
     TlsTroubleLine,
 };
 pub use reports::Wanted;
-pub use restoring::RestoreAsk;
+pub use restoring::{ALL_HERE, HERE, RestoreAsk};
 pub use scheduled::{ScheduledCard, ScheduledLine};
 pub use scope::{Scope, domains_in};
 pub use sending::{SendingAnswer, SendingCard, WaitingLine};

@@ -8,16 +8,20 @@ use crate::importing::ImportStep;
 use crate::moment::parse_moment;
 use backup::Key;
 use directory::{Directory, DirectoryOptions};
-use import::{Content, Folder, Item, Opened, Source, SourceError, Unknown};
+use import::{Content, Folder, Item, Known, Opened, Source, SourceError, Unknown};
 use std::collections::HashSet;
 use store::{Account, ContentDigest, Mailbox, Store, Timestamp, Uid, View};
 use wording::tr;
 
 /// The mailbox below which all comes back.
 const ABOVE: &str = "Restored";
+/// Why a mailbox of a backup is left out, where nothing is wrong.
+pub const ALL_HERE: &str = "all of it is here";
+/// Why messages of a backup are left out, where nothing is wrong.
+pub const HERE: &str = "here already";
 
 /// What is to come back, and from where.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct RestoreAsk<'a> {
     /// The directory of the backups, from the root on, or the address of a bucket with its keys.
     pub from: &'a str,
@@ -65,31 +69,38 @@ impl AccountConsole {
         let (origin, device) =
             (format!("backup {name} of {address}"), tr!("Restored from the backup {name}", name = name));
         // What is in the backup was taken once, whatever is too large today.
-        self.bring((&origin, &device), &mut source, (now, u64::MAX, &mailboxes), step)
+        self.bring((&origin, &device), &mut source, (now, u64::MAX, &mailboxes), (step, Known::ThatStayed))
     }
 
-    /// Who it was then: by its address, and else by its number, which is nobody else's.
+    /// Who it was then. An address may have been somebody else's: where nobody says who, address and number must be the same.
     fn then(&self, store: &Store, user: Option<&str>, name: &str) -> Result<(String, Account), Error> {
         // Nothing is decrypted of what the directory keeps.
         let directory = Directory::open_as_it_is(store.clone(), &[0; 32], DirectoryOptions::default())?;
         let id = self.account.id();
-        let here = match &self.directory {
-            Some(directory) => directory.account_by_id(id)?.map(|account| account.address),
-            None => None,
+        let found = match (user, &self.directory) {
+            (Some(user), _) => directory.account(user)?.ok_or_else(|| {
+                Error::Refused(format!("the backup {name} has no account {user}; --user says what it was called then"))
+            })?,
+            (None, here) => {
+                let here = here.as_ref().map(|here| here.account_by_id(id)).transpose()?.flatten();
+                let here = here.map(|account| account.address).unwrap_or_default();
+                let then = directory.account_by_id(id)?;
+                match then {
+                    Some(then) if then.address == here => then,
+                    then => {
+                        let then =
+                            then.map_or_else(|| "was not there".to_owned(), |then| format!("was {}", then.address));
+                        let other = match directory.account(&here)? {
+                            Some(_) => format!(", and {here} was another account, perhaps of somebody else"),
+                            None => String::new(),
+                        };
+                        return Err(Error::Refused(format!(
+                            "the account {here} of today {then} in the backup {name}{other}; --user ADDRESS says whose mail is meant"
+                        )));
+                    }
+                }
+            }
         };
-        let found = match (user, &here) {
-            (Some(user), _) => directory.account(user)?,
-            (None, Some(address)) => directory.account(address)?,
-            (None, None) => None,
-        };
-        let found = match (found, user) {
-            (None, None) => directory.account_by_id(id)?,
-            (found, _) => found,
-        };
-        let found = found.ok_or_else(|| {
-            let whose = user.map(str::to_owned).or(here).unwrap_or_default();
-            Error::Refused(format!("the backup {name} has no account {whose}; --user says what it was called then"))
-        })?;
         Ok((found.address, store.account(found.id)))
     }
 }
@@ -180,7 +191,7 @@ impl Source for Kept {
                     }
                     None => false,
                 };
-                folder.left_out = nothing.then_some("all of it is here");
+                folder.left_out = nothing.then_some(ALL_HERE);
                 Ok(folder)
             })
             .collect()
@@ -231,7 +242,7 @@ impl Source for Kept {
 
     fn left_behind(&mut self) -> Vec<(String, String)> {
         let left = self.open.as_ref().map_or(0, |(_, left)| *left);
-        if left == 0 { Vec::new() } else { vec![(format!("{left} messages"), "here already".to_owned())] }
+        if left == 0 { Vec::new() } else { vec![(format!("{left} messages"), HERE.to_owned())] }
     }
 
     fn again(&mut self) -> Result<(), SourceError> {

@@ -23,6 +23,6 @@ mod told;
 
 pub use files::{FileKind, FileOptions, is_field_of_programs, notes};
 pub use imap::{ImapSource, Login, Security, Server};
-pub use run::Import;
+pub use run::{Import, Known};
 pub use source::{Content, Folder, Item, Opened, Source, SourceError, Unknown};
 pub use told::{Event, Failure, Report, Tell};

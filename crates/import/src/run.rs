@@ -31,6 +31,17 @@ pub struct Import<'a> {
     pub message_bytes_max: u64,
     /// The folders that are wanted; none: all.
     pub only: &'a [String],
+    /// Which messages do not come again.
+    pub known: Known,
+}
+
+/// Which of what was taken once is not taken again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// All, also what was moved or removed here since: it is somebody's decision.
+    All,
+    /// What is still where it came to: whoever asks again wants back what is gone.
+    ThatStayed,
 }
 
 /// An import under way.
@@ -168,6 +179,9 @@ impl Running<'_, '_> {
     fn take(&mut self, way: &mut Way<'_>) -> Result<(), Failure> {
         let Opened { validity, marks } = self.source.open(way.folder)?;
         let mut imported = self.import.account.imported(self.import.device, folder_number(way.folder), validity)?;
+        if self.import.known == Known::ThatStayed {
+            self.forget_gone(&mut imported)?;
+        }
         let mut before = self.before(&imported)?;
         let there: HashSet<u64> = marks.iter().copied().collect();
         let vanished = imported.marks().filter(|mark| !there.contains(mark)).count();
@@ -195,6 +209,25 @@ impl Running<'_, '_> {
         self.report.vanished += vanished;
         self.tell_of_elsewhere(way, &imported, &marks)?;
         self.keep_uidls(way, &imported)
+    }
+
+    /// What is not any more where it came to counts as never taken.
+    fn forget_gone(&self, imported: &mut Imported) -> Result<(), Failure> {
+        let mut views = HashMap::new();
+        for place in imported.places() {
+            if let Entry::Vacant(entry) = views.entry(place.mailbox) {
+                entry.insert(match self.import.account.view(place.mailbox) {
+                    Ok(view) => Some(view),
+                    Err(Error::NoSuchMailbox) => None,
+                    Err(error) => return Err(error.into()),
+                });
+            }
+        }
+        imported.keep(|place| {
+            let view = views.get(&place.mailbox).and_then(Option::as_ref);
+            view.is_some_and(|view| view.index().find(place.uid).is_some())
+        });
+        Ok(())
     }
 
     /// Whoever wants them in this mailbox is to know why they are not.

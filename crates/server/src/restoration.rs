@@ -76,15 +76,17 @@ pub(crate) fn mark_restored(directory: &Path) -> Result<(), SetupError> {
 pub fn restore(config: &Config, wanted: Wanted<'_>, step: &mut dyn FnMut(Step)) -> Result<Restored, RestoreError> {
     let repository = backups(wanted.from, wanted.key, false)?;
     let (now, with_queue) = (Timestamp(Clock::start().now().unix_millis), wanted.with_queue);
+    // One and the same for all that comes back.
+    let _lock = repository.lock_to_read()?;
     let name = match wanted.which {
-        Which::Newest => None,
-        Which::Named(name) => Some(name.to_owned()),
+        Which::Newest => repository.newest()?,
+        Which::Named(name) => name.to_owned(),
         Which::Until(at) => {
             let at = parse_moment(at, now).map_err(|error| backup::Error::Refused(error.to_string()))?;
-            Some(repository.newest_until(at)?)
+            repository.newest_until(at)?
         }
     };
-    let name = name.as_deref();
+    let name = Some(name.as_str());
     let place = config.data_dir.display();
     if config.data_dir.join("store").exists() || config.data_dir.join("auth-secret").exists() {
         return Err(SetupError::new(format!(

@@ -113,7 +113,7 @@ impl World {
     fn import(&self, place: &mut Place) -> (Result<Report, Failure>, Vec<Event>) {
         let mut events = Vec::new();
         let (now, account, device) = (&|| NOW, &self.account, self.device);
-        let import = Import { account, device, now, message_bytes_max: BYTES_MAX, only: &[] };
+        let import = Import { account, device, now, message_bytes_max: BYTES_MAX, only: &[], known: Known::All };
         let outcome = import.run(place, &mut |event| {
             events.push(event);
             Ok(())

@@ -123,6 +123,17 @@ impl Imported {
         &self.before
     }
 
+    /// Where messages came to, in no order.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        self.taken.values().map(|taken| taken.place)
+    }
+
+    /// Has forgotten, until it is read again, what came elsewhere than `is_kept` says.
+    pub fn keep(&mut self, mut is_kept: impl FnMut(Place) -> bool) {
+        self.taken.retain(|_, taken| is_kept(taken.place));
+        self.before.retain(|place, _| is_kept(*place));
+    }
+
     fn note(&mut self, row: u32, messages: &[TakenMessage]) {
         self.rows = self.rows.max(row + 1);
         let taken = |TakenMessage { mark, place, flags_there, .. }: &TakenMessage| {
