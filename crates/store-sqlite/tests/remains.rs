@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::check::{self, Depth};
@@ -12,7 +13,7 @@ use store::device::Credential;
 use store::engine::{Commit, Engine, Write};
 use store::objects::Objects;
 use store::removal::RemovalPolicy;
-use store::salvage::{Aim, Loss, Remains, Salvage};
+use store::salvage::{Aim, Loss, Remains, Remnant, Salvage};
 use store::sim::{Random, SimObjects};
 use store::{
     Account, AccountId, Actor, DeviceId, EmailId, Expunge, FlagChange, FlagMode, Flags, INLINE_BYTES_MAX, MailboxId,
@@ -631,4 +632,62 @@ fn of_a_write_that_the_disk_lost_no_message_goes_unsaid() {
         }
     }
     assert!(torn > 0);
+}
+
+/// Sound rows of an account.
+fn rows_of(place: &Path, account: AccountId) -> (BTreeMap<Vec<u8>, Vec<u8>>, bool) {
+    let notes = tempfile::tempdir().unwrap();
+    let remains = SqliteRemains::read(place, &notes.path().join("notes"), &mut |_, _| {}).unwrap();
+    let mut rows = BTreeMap::new();
+    let take = &mut |remnant: Remnant<'_>| {
+        if let Remnant::Row { key, value } = remnant {
+            rows.insert(key.to_vec(), value.to_vec());
+        }
+        ControlFlow::Continue(())
+    };
+    remains.rows(account, take).unwrap();
+    let is_torn = remains.is_torn(account);
+    (rows, is_torn)
+}
+
+/// A row comes between two others, and each page that it changes is put back as it was: what stands in other pages is there, or all may
+/// be older.
+#[test]
+fn a_page_of_another_moment_takes_nothing_from_other_pages_unsaid() {
+    let (place, account) = (tempfile::tempdir().unwrap(), AccountId(18));
+    let put = |place: &Path, rows: &[u32], bytes: usize, head: u64| {
+        let engine = engine(place);
+        let key = |n: u32| [&b"k"[..], &n.to_be_bytes()].concat();
+        let writes = rows.iter().map(|n| Write::Put { key: key(*n), value: vec![*n as u8; bytes] }).collect();
+        let (expected, next) = (ModSeq(head), ModSeq(head + 1));
+        engine.commit(Commit { account, expected, next, writes }).unwrap();
+    };
+    put(place.path(), &(0..160).step_by(2).collect::<Vec<u32>>(), 300, 0);
+    let before = fs::read(place.path().join("shard-00.sqlite")).unwrap();
+    let (mut torn, mut alone) = (0, 0);
+    for n in (1..160).step_by(2) {
+        let twin = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(place.path()).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, twin.path().join(path.file_name().unwrap())).unwrap();
+        }
+        put(twin.path(), &[n], 700, 1);
+        let path = twin.path().join("shard-00.sqlite");
+        let now = fs::read(&path).unwrap();
+        for at in (4096..before.len()).step_by(4096).filter(|at| before[*at..at + 4096] != now[*at..at + 4096]) {
+            let of = |page: &[u8]| {
+                let mut file = now.clone();
+                file[at..at + 4096].copy_from_slice(page);
+                fs::write(&path, file).unwrap();
+                rows_of(twin.path(), account)
+            };
+            let (of_others, _) = of(&[0; 4096]);
+            let (rows, is_torn) = of(&before[at..at + 4096]);
+            torn += usize::from(is_torn);
+            let has_all = of_others.iter().all(|(key, value)| rows.get(key) == Some(value));
+            alone += usize::from(!has_all);
+            assert!(has_all || is_torn, "row {n}, page {at}: rows of other pages are gone, and nothing says so");
+        }
+    }
+    assert!(torn > 0 && alone > 0, "{torn} {alone}");
 }
