@@ -2,7 +2,8 @@
 
     python3 tests/mistakes/run.py [WORD ...]    those whose names have one of the words; without words all
 
-Takes some 20 seconds for each on two cores. Exit status 1 when one is not found. `CARGO` names another cargo.
+Takes some 20 seconds for each in `store` on two cores, and a minute for each in another package. Exit status 1 when one is not found.
+`CARGO` names another cargo.
 """
 
 import os
@@ -19,9 +20,9 @@ PLACE = ROOT / "target" / "mistakes"
 TREE = PLACE / "tree"
 
 
-def cargo(*arguments):
+def cargo(package, *arguments):
     environment = {**os.environ, "CARGO_TARGET_DIR": str(PLACE / "target")}
-    command = [os.environ.get("CARGO", "cargo"), "test", "-q", "--locked", "-p", "store", *arguments]
+    command = [os.environ.get("CARGO", "cargo"), "test", "-q", "--locked", "-p", package, *arguments]
     return subprocess.run(command, cwd=TREE, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -35,14 +36,18 @@ def copy_tree():
             shutil.copyfile(source, target)
 
 
-def is_found(test):
+def is_found(package, test):
     """The names of the tests that failed; an exception when nothing could be tried."""
     arguments = test.split()
-    built = cargo("--no-run", *arguments)
+    built = cargo(package, "--no-run", *arguments)
     if built.returncode:
         raise SystemExit(f"does not compile:\n{built.stderr[-3000:]}")
-    run = cargo(*arguments, "--", "--test-threads=2")
+    run = cargo(package, *arguments, "--", "--test-threads=2")
     return sorted(set(re.findall(r"^    ([\w:]+)$", run.stdout, re.MULTILINE))) or (["(no name)"] if run.returncode else [])
+
+
+def where(mistake):
+    return mistake.get("package", "store"), mistake["test"]
 
 
 def main():
@@ -53,16 +58,16 @@ def main():
         raise SystemExit("no mistake has such a name")
     copy_tree()
     print("without a mistake all must pass ...", flush=True)
-    for test in sorted({mistake["test"] for mistake in mistakes}):
-        if failed := is_found(test):
-            raise SystemExit(f"{test} fails without any mistake: {', '.join(failed)}")
+    for package, test in sorted({where(mistake) for mistake in mistakes}):
+        if failed := is_found(package, test):
+            raise SystemExit(f"{package} {test} fails without any mistake: {', '.join(failed)}")
     missed = 0
     for number, mistake in enumerate(mistakes, 1):
         began, path = time.monotonic(), TREE / mistake["file"]
         sound = path.read_text()
         path.write_text(sound.replace(mistake["from"], mistake["to"], 1))
         try:
-            found = is_found(mistake["test"])
+            found = is_found(*where(mistake))
         finally:
             path.write_text(sound)
         missed += not found
