@@ -35,6 +35,11 @@ impl Address {
         self.secret != Secret::None
     }
 
+    /// Whether nothing is said without TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.scheme == "tls"
+    }
+
     /// Each host, as the client wants it: without what is secret.
     pub(crate) fn servers(&self) -> Result<Vec<ServerAddr>, WrongAddress> {
         self.hosts.iter().map(|host| server(self.scheme, host)).collect()
@@ -53,6 +58,10 @@ impl FromStr for Address {
         // A password may have any character: nothing in it is encoded.
         let (secret, hosts) = match rest.rsplit_once('@') {
             None => (Secret::None, rest),
+            Some((secret, _)) if secret.contains("://") => {
+                let what = "it has several addresses; write one, with commas between its hosts";
+                return Err(WrongAddress(what.to_owned()));
+            }
             Some((secret, hosts)) => match secret.split_once(':') {
                 None => (Secret::Token(secret.to_owned()), hosts),
                 Some((user, password)) => {
@@ -133,6 +142,7 @@ mod tests {
             ("nats://:4222", "is no host"),
             ("nats://a/b", "is no host"),
             (&format!("nats://a{}", ",a".repeat(HOSTS_MAX)), "more than 16 hosts"),
+            ("tls://u:p@a,tls://u:p@b", "several addresses"),
         ] {
             let wrong = text.parse::<Address>().unwrap_err().to_string();
             assert!(wrong.contains(what), "{text}: {wrong}");

@@ -32,6 +32,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_secs(1);
 /// More hints than this within a second are none of ours, whether they were heard or dropped, ...
 const HINTS_PER_SECOND_MAX: u64 = 20_000;
+/// ... nor more heads in them, ...
+const HEADS_PER_SECOND_MAX: u64 = 200_000;
+/// ... nor more octets, ...
+const OCTETS_PER_SECOND_MAX: u64 = 16 * 1024 * 1024;
 /// ... and for so long none are listened to.
 const FLOODED: Duration = Duration::from_secs(10);
 /// So many hints wait to be heard; further ones are dropped.
@@ -101,7 +105,7 @@ impl Line {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(no_thread)?;
         let (stop, stopping) = watch::channel(false);
         let speaker = Speaker { options, servers, tls, store, hearer, counts };
-        let speak = move || speaker.speak(&runtime, stopping);
+        let speak = move || speaker.speak(runtime, stopping);
         let thread = thread::Builder::new().name("node-hints".to_owned()).spawn(speak).map_err(no_thread)?;
         Ok(Self { stop, thread: Some(thread) })
     }
@@ -118,7 +122,7 @@ impl Drop for Line {
 }
 
 impl Speaker {
-    fn speak(&self, runtime: &Runtime, mut stopping: watch::Receiver<bool>) {
+    fn speak(&self, runtime: Runtime, mut stopping: watch::Receiver<bool>) {
         let serve = async {
             loop {
                 let Ended { why, rest } = self.serve().await;
@@ -132,6 +136,8 @@ impl Speaker {
             select(serve, stopped).await;
         });
         self.store.announcements().leave();
+        // A name that is being looked up is not waited for.
+        runtime.shutdown_background();
     }
 
     /// One connection, from its beginning to its end.
@@ -182,6 +188,9 @@ impl Speaker {
         };
         options
             .name("pillarbox")
+            // Also where NATS names others of its cluster: what is secret goes to those hosts only that were named here.
+            .require_tls(self.options.address.is_tls())
+            .ignore_discovered_servers()
             .tls_client_config(self.tls.clone())
             .connection_timeout(CONNECT)
             .subscription_capacity(HEARD_MAX)
@@ -199,18 +208,20 @@ impl Speaker {
         let address = &self.options.address;
         // Those that were dropped as well.
         let statistics = client.statistics();
-        let all = || statistics.in_messages.load(Ordering::Relaxed);
-        let (mut since, mut before) = (Instant::now(), all());
+        let all = || [&statistics.in_messages, &statistics.in_bytes].map(|count| count.load(Ordering::Relaxed));
+        let (mut since, mut before, mut heads) = (Instant::now(), all(), 0);
         while let Some(message) = messages.next().await {
-            if all().saturating_sub(before) > HINTS_PER_SECOND_MAX {
+            let [messages, octets] = [0, 1].map(|which| all()[which].saturating_sub(before[which]));
+            if messages > HINTS_PER_SECOND_MAX || octets > OCTETS_PER_SECOND_MAX || heads > HEADS_PER_SECOND_MAX {
                 return Ended { why: format!("somebody floods {address} with hints"), rest: FLOODED };
             }
             if since.elapsed() >= Duration::from_secs(1) {
-                (since, before) = (Instant::now(), all());
+                (since, before, heads) = (Instant::now(), all(), 0);
             }
             match Hint::decode(&message.payload) {
                 Some(hint) => {
                     self.counts.inc(["heard"]);
+                    heads += hint.heads().count() as u64;
                     self.hearer.heard(&hint);
                 }
                 None => self.counts.inc(["malformed"]),

@@ -5,15 +5,20 @@
 mod nats;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use hints::{Address, Hearer, Hint, HintOptions, Line};
 use metrics::{Counts, HINTS};
 use nats::{Nats, Stranger};
 use rcgen::generate_simple_self_signed;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use store::sim::{SimEngine, SimObjects};
 use store::{AccountId, ModSeq, Store, Timestamp};
 
@@ -167,4 +172,47 @@ fn what_is_no_hint_is_counted_and_a_flood_is_not_listened_to() {
         count += 10_000;
     }
     println!("{count} hints were a flood, {} of them heard", end.counts.value(["heard"]));
+}
+
+/// NATS names the other servers of its cluster. What is secret went there when the connection broke, and without TLS where one of them
+/// said so.
+#[test]
+fn a_password_is_told_to_nobody_who_was_not_named() {
+    let [named, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let elsewhere = other.local_addr().unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let made = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let authority = place.path().join("nats.pem");
+    fs::write(&authority, made.cert.pem()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let tls = versions.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    let tls = Arc::new(tls);
+    let info = |more: &str| format!("INFO {{\"server_id\":\"x\",\"proto\":1,\"max_payload\":1000000{more}}}\r\n");
+    let (met, meets) = channel();
+    let url = format!("tls://mail:secret@{}", named.local_addr().unwrap());
+    let greeting = info(&format!(",\"tls_required\":true,\"connect_urls\":[\"{elsewhere}\"]"));
+    let told = met.clone();
+    thread::spawn(move || {
+        for mut client in named.incoming().map_while(Result::ok) {
+            client.write_all(greeting.as_bytes()).unwrap();
+            let mut inside = StreamOwned::new(ServerConnection::new(tls.clone()).unwrap(), client);
+            let mut lines = BufReader::new(&mut inside).lines().map_while(Result::ok);
+            let is_asked = lines.any(|line| line == "PING");
+            // It answers, and hangs up.
+            let _gone = inside.write_all(b"PONG\r\n");
+            let _over = told.send(format!("named, asked: {is_asked}"));
+        }
+    });
+    thread::spawn(move || {
+        for mut client in other.incoming().map_while(Result::ok) {
+            let _gone = client.write_all(info("").as_bytes());
+            let _over = met.send("another".to_owned());
+        }
+    });
+    let _end = open("one", &url, Some(&authority));
+    for _ in 0..6 {
+        assert_eq!(meets.recv_timeout(PATIENCE).unwrap(), "named, asked: true");
+    }
 }

@@ -35,8 +35,9 @@ pub(crate) struct Hinted {
 
 #[derive(Default)]
 struct State {
-    /// All servers that there are, this one among them, and when each was heard; nothing as long as that is not known.
-    heard: BTreeMap<String, Instant>,
+    /// All servers that there are, this one among them, and when each was heard, if it was since the connection came; nothing as long as
+    /// that is not known.
+    heard: BTreeMap<String, Option<Instant>>,
     link: Link,
     /// Accounts that may have moved, with the highest head that somebody named. Only what is watched here, so they are few.
     due: BTreeMap<AccountId, ModSeq>,
@@ -97,7 +98,7 @@ impl Hinted {
     pub(crate) fn are(&self, names: &[String]) {
         let mut state = self.lock();
         let now = Instant::now();
-        let since = |name: &String| (name.clone(), state.heard.get(name).copied().unwrap_or(now));
+        let since = |name: &String| (name.clone(), state.heard.get(name).copied().unwrap_or(Some(now)));
         let heard = names.iter().map(since).collect();
         state.heard = heard;
     }
@@ -155,11 +156,11 @@ impl Hearer for Hinted {
     fn heard(&self, hint: &Hint<'_>) {
         // What others have done is only asked for where somebody here waits for it; what this server has done is known.
         let is_own = self.me.as_deref() == Some(hint.node);
-        let watched = hint.heads().filter(|(id, _)| !is_own && self.store.is_watched(*id));
-        let watched: Vec<(AccountId, ModSeq)> = watched.collect();
+        let heads = if is_own { Vec::new() } else { hint.heads().collect() };
+        let watched = self.store.watched_of(heads);
         let mut state = self.lock();
         if let Some(at) = state.heard.get_mut(hint.node) {
-            *at = Instant::now();
+            *at = Some(Instant::now());
             state.link = Link::Heard;
         }
         if watched.is_empty() {
@@ -174,7 +175,13 @@ impl Hearer for Hinted {
     }
 
     fn lost(&self, why: String) {
-        self.lock().link = Link::Lost(why.chars().take(WHY_CHARS_MAX).collect());
+        // It goes to terminals.
+        let shown = |character: char| if character.is_control() { '?' } else { character };
+        let mut state = self.lock();
+        state.link = Link::Lost(why.chars().take(WHY_CHARS_MAX).map(shown).collect());
+        // What they say before they are connected again, too, nobody hears.
+        state.heard.values_mut().for_each(|at| *at = None);
+        drop(state);
         self.changed.notify_all();
     }
 }
@@ -186,7 +193,8 @@ impl State {
             Link::Lost(why) => return Hints::DoNotCome(why.clone()),
             Link::Awaited | Link::Heard => {}
         }
-        let is_silent = |(_, at): &(&String, &Instant)| now.saturating_duration_since(**at) > SILENCE;
+        let is_silent =
+            |(_, at): &(&String, &Option<Instant>)| at.is_none_or(|at| now.saturating_duration_since(at) > SILENCE);
         let silent: Vec<&str> = self.heard.iter().filter(is_silent).map(|(name, _)| name.as_str()).collect();
         match (silent.is_empty(), &self.link) {
             (false, _) => Hints::DoNotCome(format!("nothing is heard of {}", silent.join(", "))),

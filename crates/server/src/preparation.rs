@@ -172,7 +172,7 @@ mod tests {
             (Config { smarthost: Some(smarthost), ..sound.clone() }, "correct smarthost.password_file"),
             (Config { engine: StorageEngine::Postgres, database, ..sound.clone() }, "correct store.url_file"),
             (Config { hints: hints(&none), ..sound.clone() }, "correct cluster.hints_url_file"),
-            (Config { hints: hints(&text), ..sound.clone() }, "it begins with neither nats:// nor tls://; correct"),
+            (Config { hints: hints(&text), ..sound.clone() }, "is not like tls://user:password@host:4222"),
             (Config { listen, ..sound.clone() }, "another program (or another Pillarbox) listens there already"),
             (Config { data_dir: place.join("foreign"), ..sound.clone() }, "is not a data directory of Pillarbox"),
             (Config { data_dir: text.join("data"), ..sound.clone() }, "cannot create the data directory"),

@@ -316,13 +316,15 @@ pub(crate) fn postgres(config: &Config) -> Result<Option<PostgresOptions>, Setup
 pub(crate) fn hint_address(config: &Config) -> Result<Option<Address>, SetupError> {
     let Some(file) = &config.hints.url_file else { return Ok(config.hints.address.clone()) };
     let url = private_file::first_line(file, ("where NATS is", "cluster.hints_url_file"))?;
-    let address = url.parse().map_err(|error| {
-        SetupError::new(format!(
-            "the first line of {} is wrong: {error}; correct cluster.hints_url_file",
+    // What is wrong there may be what is secret.
+    match url.parse::<Address>() {
+        Ok(address) if address.has_secret() => Ok(Some(address)),
+        Ok(_) | Err(_) => Err(SetupError::new(format!(
+            "the first line of {} is not like tls://user:password@host:4222 or tls://TOKEN@host:4222; correct \
+             cluster.hints_url_file",
             file.display()
-        ))
-    })?;
-    Ok(Some(address))
+        ))),
+    }
 }
 
 /// How hints go to others and come from them, if they do: where only those are who have the secret of this data directory.

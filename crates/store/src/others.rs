@@ -34,15 +34,16 @@ impl Store {
         Ok(())
     }
 
-    /// As [`Self::notice_others`], where hints say what has moved: looks only at what is watched and was not when it was looked last.
-    /// The rest counts as looked at. What nobody watches is compared when it is used, as ever.
+    /// As [`Self::notice_others`], where hints say what has moved: looks only at what is watched and was not when it was looked last,
+    /// and at the tables: what logins rest on waits for no hint. The rest counts as looked at. What nobody watches is compared when it is used, as ever.
     ///
     /// # Errors
     /// As [`Self::notice_others`].
     pub fn notice_newly_watched(&self, heads: &mut Heads) -> Result<(), Error> {
         let look = self.nodes().looks() + 1;
         let watched = self.watched(heads);
-        let (known, new): (Vec<AccountId>, Vec<AccountId>) = watched.iter().partition(|id| heads.0.contains_key(id));
+        let (known, new): (Vec<AccountId>, Vec<AccountId>) =
+            watched.iter().partition(|id| heads.0.contains_key(id) && table_of(**id).is_none());
         self.look_at(&new, heads, look)?;
         let known = known.into_iter().filter_map(|id| self.known(id));
         known.filter(|cell| !cell.is_behind()).for_each(|cell| cell.is_sure_at(look));
@@ -56,16 +57,20 @@ impl Store {
     /// # Errors
     /// As [`Self::notice_others`].
     pub fn notice_hinted(&self, heads: &mut Heads, hinted: &BTreeMap<AccountId, ModSeq>) -> Result<bool, Error> {
-        let is_news = |(id, head): &(&AccountId, &ModSeq)| heads.0.get(id) != Some(head) && self.is_watched(**id);
-        let news: Vec<AccountId> = hinted.iter().filter(is_news).map(|(id, _)| *id).collect();
+        let is_news = |(id, head): &(AccountId, ModSeq)| heads.0.get(id) != Some(head) && !wakes_all(*id);
+        let news = hinted.iter().map(|(id, head)| (*id, *head)).filter(is_news).collect();
+        let news: Vec<AccountId> = self.watched_of(news).into_iter().map(|(id, _)| id).collect();
         self.look_at(&news, heads, self.nodes().looks())?;
         Ok(!news.is_empty())
     }
 
-    /// Whether somebody here would be woken by a change of it.
+    /// Those by whose change somebody here would be woken.
     #[must_use]
-    pub fn is_watched(&self, id: AccountId) -> bool {
-        table_of(id).is_some() || self.watches().is_watched(id) || self.logins().is_watched(id)
+    pub fn watched_of(&self, mut heads: Vec<(AccountId, ModSeq)>) -> Vec<(AccountId, ModSeq)> {
+        let watched = [self.watches(), self.logins()].map(|watches| watches.watched_of(&heads));
+        let is_watched = |id: &AccountId| table_of(*id).is_some() || watched.iter().any(|some| some.contains(id));
+        heads.retain(|(id, _)| is_watched(id));
+        heads
     }
 
     /// All that is watched, ascending; what is not any more is forgotten.
@@ -130,6 +135,11 @@ impl Store {
             | TableId::Nodes => {}
         }
     }
+}
+
+/// A change of it concerns all who are logged in, so that it is seen with the next look, and no oftener.
+fn wakes_all(id: AccountId) -> bool {
+    matches!(table_of(id), Some(TableId::Directory | TableId::People))
 }
 
 fn table_of(id: AccountId) -> Option<TableId> {

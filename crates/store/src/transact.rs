@@ -472,8 +472,9 @@ impl AccountCell {
                 }
                 Err(CommitError::Failed { what }) => {
                     self.publish(None);
-                    // It may be durable: who watches must look.
+                    // It may be durable: who watches must look, elsewhere too.
                     self.watches.wake(self.id);
+                    self.nodes.announcements.note(self.id, ModSeq(u64::MAX));
                     finish_all(Error::fault(what));
                     return batch.len();
                 }

@@ -6,8 +6,8 @@
 //! What logins rest on (that a device is not revoked, and what a table says of the account) has wake-ups of its own, which
 //! also count: a session that compares the count before each command need not look at what did not change.
 
-use crate::ids::AccountId;
-use std::collections::HashMap;
+use crate::ids::{AccountId, ModSeq};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -71,9 +71,10 @@ impl Watches {
         self.watched().into_iter().for_each(|account| self.wake(account));
     }
 
-    /// Whether somebody watches it.
-    pub(crate) fn is_watched(&self, account: AccountId) -> bool {
-        self.lock().by_account.contains_key(&account)
+    /// Those that somebody watches.
+    pub(crate) fn watched_of(&self, heads: &[(AccountId, ModSeq)]) -> BTreeSet<AccountId> {
+        let registry = self.lock();
+        heads.iter().map(|(id, _)| *id).filter(|id| registry.by_account.contains_key(id)).collect()
     }
 
     /// What somebody watches.

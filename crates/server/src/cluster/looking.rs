@@ -109,6 +109,10 @@ impl<'a, N: Fn()> Looking<'a, N> {
             }
         }
         let hints_come = come == Hints::Come;
+        if hints_come && self.said != Hints::Come {
+            // What was said before they came, nobody has heard.
+            self.whole_at = None;
+        }
         if come != Hints::Awaited {
             self.said = come;
         }

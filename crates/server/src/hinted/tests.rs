@@ -40,7 +40,7 @@ fn hints_come_when_all_servers_are_heard_and_not_before() {
     hear(&hinted, "one", &[]);
     assert_eq!(hinted.come(), Hints::Come, "another has its time to be heard");
     assert_eq!(later(&hinted, SILENCE + BEAT), lost("nothing is heard of one, two"));
-    hinted.lock().heard.insert("two".to_owned(), Instant::now() - SILENCE - BEAT);
+    hinted.lock().heard.insert("two".to_owned(), Some(Instant::now() - SILENCE - BEAT));
     assert_eq!(hinted.come(), lost("nothing is heard of two"));
     hear(&hinted, "two", &[]);
     assert_eq!(hinted.come(), Hints::Come);
@@ -48,9 +48,14 @@ fn hints_come_when_all_servers_are_heard_and_not_before() {
     let Hints::DoNotCome(why) = hinted.come() else { panic!("nothing comes") };
     assert_eq!(why.chars().count(), WHY_CHARS_MAX);
     hear(&hinted, "one", &[]);
+    assert_eq!(hinted.come(), lost("nothing is heard of two"), "it may not be connected again");
+    hear(&hinted, "two", &[]);
     assert_eq!(hinted.come(), Hints::Come);
+    hinted.lost("-ERR '\u{1b}]0;\n'".to_owned());
+    assert_eq!(hinted.come(), lost("-ERR '?]0;?'"));
+    ["one", "two"].iter().for_each(|node| hear(&hinted, node, &[]));
     // One that has gone is not waited for.
-    hinted.lock().heard.insert("two".to_owned(), Instant::now() - SILENCE - BEAT);
+    hinted.lock().heard.insert("two".to_owned(), Some(Instant::now() - SILENCE - BEAT));
     hinted.are(&["one".to_owned()]);
     assert_eq!(hinted.come(), Hints::Come);
 }

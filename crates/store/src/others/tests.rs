@@ -219,6 +219,17 @@ fn where_hints_come_what_is_watched_counts_as_looked_at_and_nothing_else_does() 
     here.notice_newly_watched(&mut heads).unwrap();
     assert_eq!(watch.changes(), 1, "nobody was told of it before it was watched");
     assert_eq!(names(), [false, true, true], "the rest is compared when it is used");
+    // Whether somebody may be logged in at all waits for no hint, and is asked as often with them.
+    let login = here.logins().watch(ID, Waker::noop().clone());
+    let change = |tx: &mut crate::TableTx<'_>| {
+        tx.put(b"x", vec![1]);
+        Ok::<_, Error>(())
+    };
+    there.table(TableId::Directory).change(change).unwrap();
+    here.notice_hinted(&mut heads, &[(TableId::Directory.keyspace(), ModSeq(7))].into()).unwrap();
+    assert_eq!(login.changes(), 0);
+    here.notice_newly_watched(&mut heads).unwrap();
+    assert_eq!(login.changes(), 1);
     here.notice_others(&mut heads).unwrap();
     assert_eq!(names(), [true; 3]);
 }
