@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "pages/as_sent.rs"]
+mod as_sent;
 mod browser;
 mod support;
 

@@ -189,6 +189,37 @@ impl Browser {
         self.evaluate(script).as_str().unwrap_or_default().lines().next().unwrap_or_default().to_owned()
     }
 
+    pub fn title(&self) -> String {
+        self.get("/title").as_str().unwrap().to_owned()
+    }
+
+    /// What is asked is asked of the page in this frame from now on.
+    pub fn enter(&self, frame: &Element) {
+        self.post("/frame", json!({ "id": { ELEMENT: frame.0 } }));
+    }
+
+    /// Of the page around it again.
+    pub fn leave(&self) {
+        self.post("/frame", json!({ "id": null }));
+    }
+
+    pub fn tabs(&self) -> Vec<String> {
+        let handles = self.get("/window/handles");
+        handles.as_array().unwrap().iter().map(|handle| handle.as_str().unwrap().to_owned()).collect()
+    }
+
+    pub fn turn_to(&self, tab: &str) {
+        self.post("/window", json!({ "handle": tab }));
+    }
+
+    /// What it sends to this host as `Cookie`.
+    pub fn cookies(&self) -> String {
+        let all = self.get("/cookie");
+        let one =
+            |cookie: &Value| format!("{}={}", cookie["name"].as_str().unwrap(), cookie["value"].as_str().unwrap());
+        all.as_array().unwrap().iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+
     pub fn prefer_dark(&self, dark: bool) {
         let value = if dark { "dark" } else { "light" };
         let features = json!([{ "name": "prefers-color-scheme", "value": value }]);

@@ -5,6 +5,7 @@
 //! Invariant: what an administrator does there is written down before it is done ([`Looks`]).
 
 use crate::account::AccountConsole;
+use crate::as_sent::Pictures;
 use crate::domain_administration::DomainAdministration;
 use crate::error::Error;
 use crate::find::{FindAsk, FoundPage};
@@ -15,6 +16,7 @@ use crate::undo::UndoAnswer;
 use crate::words;
 use auth::Auth;
 use directory::{AccountInfo, Help};
+use message::html::Cleaned;
 use reports::{Look, Looking, Looks};
 use serde::{Deserialize, Serialize};
 use store::{AccountId, EmailId, Timestamp};
@@ -222,8 +224,34 @@ impl HelpDesk {
             true => self.console.read(id)?,
             false => self.console.letterhead(id)?,
         };
-        let (story, comes_back) = (self.console.story(id)?, self.console.comes_back(email)?);
+        self.opened(read, email)
+    }
+
+    /// The same without its texts: they are looked at as they were sent ([`HelpDesk::as_sent`]).
+    ///
+    /// # Errors
+    /// As [`HelpDesk::open`].
+    pub fn look_at(&self, id: &str) -> Result<HelpedMessage, Error> {
+        let email = email(id)?;
+        self.note(&Looking::At(email))?;
+        self.opened(self.console.letterhead(id)?, email)
+    }
+
+    fn opened(&self, read: MessageText, email: EmailId) -> Result<HelpedMessage, Error> {
+        let (story, comes_back) = (self.console.story(&email.text())?, self.console.comes_back(email)?);
         Ok(HelpedMessage { read, texts_shown: self.help.with_texts, now: story.now, lines: story.lines, comes_back })
+    }
+
+    /// The HTML of a message, made safe, where texts may be seen. Pictures in it are attachments, which are not.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] where they may not; as [`AccountConsole::as_sent`]; what is done cannot be written down.
+    pub fn as_sent(&self, id: &str) -> Result<Cleaned, Error> {
+        if !self.help.with_texts {
+            return Err(Error::Forbidden(tr!("The owner does not let you read its text.")));
+        }
+        self.note(&Looking::Into(email(id)?))?;
+        self.console.as_sent(id, Pictures::LeftOut)
     }
 
     /// As [`AccountConsole::bring_back`].

@@ -12,6 +12,7 @@
 
 mod account;
 mod administration;
+mod as_sent;
 mod audit;
 mod backing_up;
 mod backup_places;
@@ -73,6 +74,7 @@ pub use administration::{
     ACCOUNTS_PER_PAGE_MAX, AccountLine, AccountReport, AccountsAsk, AccountsPage, Administration, IntegrityReport,
     PopDeviceLine, REPORT_ACCOUNTS_MAX,
 };
+pub use as_sent::Pictures;
 pub use audit::{AUDIT_LINES_MAX, AuditLine, AuditPage};
 pub use backing_up::{BackupAsk, BackupStep, last_backup};
 pub use backup_places::backups;

@@ -1,7 +1,7 @@
 //! A message as its owner reads it on the pages: what is text in it, and what lies beside it, to be taken away as a file.
 //!
-//! HTML is shown as the text that a person would see of it, never as HTML: nothing of a stranger runs, and nothing is loaded
-//! from anywhere (docs/decisions/0118-a-reader-without-html.md). Reading here marks nothing as read.
+//! HTML is the text that a person would see of it (docs/decisions/0118-a-reader-without-html.md); as its sender made it, it is in
+//! [`crate::as_sent`]. Reading here marks nothing as read.
 
 use crate::account::AccountConsole;
 use crate::error::Error;
@@ -49,6 +49,12 @@ pub struct MessageText {
     pub more_files: usize,
     /// How large the whole message is, in words.
     pub size: String,
+    /// It can be shown as it was sent, too ([`AccountConsole::as_sent`]).
+    #[serde(skip)]
+    pub has_html: bool,
+    /// A plain text is among its texts.
+    #[serde(skip)]
+    pub has_plain: bool,
 }
 
 /// A part of a message that is taken away as a file.
@@ -73,10 +79,19 @@ pub struct Download {
     decoder: Option<Decoder>,
 }
 
+/// Which of several alternatives is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Preference {
+    /// The plain one: it loses nothing.
+    Plain,
+    /// What looks as its sender wants it to.
+    Html,
+}
+
 /// What is text in a message, and what is not, with part numbers.
-#[derive(Default)]
-struct Sorted<'s> {
-    texts: Vec<&'s Part>,
+pub(crate) struct Sorted<'s> {
+    preference: Preference,
+    pub(crate) texts: Vec<&'s Part>,
     files: Vec<(Vec<u32>, &'s Part)>,
 }
 
@@ -89,18 +104,21 @@ impl AccountConsole {
         let email = email(id)?;
         let reader = self.account.reader()?;
         let summary = reader.summary(email)?;
-        let sorted = Sorted::of(&summary.structure);
+        let sorted = Sorted::of(&summary.structure, Preference::Plain);
         let read = reader.open(email, None).map_err(Error::from);
-        let read = read.and_then(|mut body| texts(&sorted.texts, &mut body));
+        let read = read
+            .and_then(|mut body| texts(&sorted.texts, &mut body, |part, octets| legible(&text::of_body(part, octets))));
         // Who wrote what about when is kept apart from it.
         let is_damaged = matches!(read, Err(Error::Store(store::Error::Damaged(_))));
         let (texts, is_cut) = if is_damaged { (Vec::new(), false) } else { read? };
         Ok(MessageText {
-            texts,
+            texts: texts.into_iter().map(|(_, text)| text).collect(),
             is_damaged,
             is_cut,
             files: sorted.files.iter().take(FILES_MAX).map(|(path, part)| file(path, part)).collect(),
             more_files: sorted.files.len().saturating_sub(FILES_MAX),
+            has_html: has_html(&summary.structure),
+            has_plain: sorted.texts.iter().any(|part| !text::is_html(part)),
             ..self.head(email, &summary)?
         })
     }
@@ -112,7 +130,8 @@ impl AccountConsole {
     /// As [`AccountConsole::read`].
     pub(crate) fn letterhead(&self, id: &str) -> Result<MessageText, Error> {
         let email = email(id)?;
-        self.head(email, &self.account.reader()?.summary(email)?)
+        let summary = self.account.reader()?.summary(email)?;
+        Ok(MessageText { has_html: has_html(&summary.structure), ..self.head(email, &summary)? })
     }
 
     fn head(&self, email: EmailId, summary: &Summary) -> Result<MessageText, Error> {
@@ -131,6 +150,8 @@ impl AccountConsole {
             files: Vec::new(),
             more_files: 0,
             size: size(summary.structure.size()),
+            has_html: false,
+            has_plain: false,
         })
     }
 
@@ -191,8 +212,8 @@ impl Download {
 }
 
 impl<'s> Sorted<'s> {
-    fn of(structure: &'s Structure) -> Self {
-        let mut sorted = Self::default();
+    pub(crate) fn of(structure: &'s Structure, preference: Preference) -> Self {
+        let mut sorted = Self { preference, texts: Vec::new(), files: Vec::new() };
         let path = if matches!(structure.root.content, Content::Multipart(_)) { Vec::new() } else { vec![1] };
         sorted.sort(&path, &structure.root, true);
         sorted
@@ -207,17 +228,31 @@ impl<'s> Sorted<'s> {
                 (false, _) => self.files.push((path.to_vec(), part)),
             };
         };
-        // RFC 2046 §5.1.4: of alternatives one is shown. The plain one loses nothing here.
-        let is_plain = |child: &Part| is_text(child) && !text::is_html(child);
-        let has_text = |child: &Part| child.walk().any(is_text);
-        let chosen = (part.subtype == "alternative")
-            .then(|| children.iter().position(is_plain).or_else(|| children.iter().position(has_text)))
-            .flatten();
+        // RFC 2046 §5.1.4: of alternatives one is shown.
+        let chosen = (part.subtype == "alternative").then(|| self.chosen(children)).flatten();
         for (place, (number, child)) in (1..).zip(children).enumerate() {
             let path = [path, &[number]].concat();
             self.sort(&path, child, is_wanted && chosen.is_none_or(|chosen| chosen == place));
         }
     }
+
+    /// Which of these alternatives is read.
+    fn chosen(&self, alternatives: &[Part]) -> Option<usize> {
+        let is_plain = |part: &Part| is_text(part) && !text::is_html(part);
+        let is_rich = |part: &Part| part.walk().any(|part| is_text(part) && text::is_html(part));
+        let has_text = |part: &Part| part.walk().any(is_text);
+        let wanted = match self.preference {
+            Preference::Plain => alternatives.iter().position(is_plain),
+            // The last one is what its sender likes best.
+            Preference::Html => alternatives.iter().rposition(is_rich),
+        };
+        wanted.or_else(|| alternatives.iter().position(has_text))
+    }
+}
+
+/// Whether a message can be shown as it was sent, and that is more than its text.
+pub(crate) fn has_html(structure: &Structure) -> bool {
+    Sorted::of(structure, Preference::Html).texts.iter().any(|part| text::is_html(part))
 }
 
 /// Whether a part is read rather than taken away.
@@ -226,17 +261,24 @@ fn is_text(part: &Part) -> bool {
     text::is_read(part) && !is_attached && (part.subtype == "plain" || text::is_html(part))
 }
 
-/// The texts, and whether there is more than is shown.
-fn texts(parts: &[&Part], body: &mut Body) -> Result<(Vec<String>, bool), Error> {
+/// A part and what is read of it.
+pub(crate) type Text<'s> = (&'s Part, String);
+
+/// The texts, each read by `read` from its octets, and whether there is more than is shown.
+pub(crate) fn texts<'s>(
+    parts: &[&'s Part],
+    body: &mut Body,
+    read: impl Fn(&Part, &[u8]) -> String,
+) -> Result<(Vec<Text<'s>>, bool), Error> {
     let (mut texts, mut left) = (Vec::new(), TEXT_BYTES_MAX);
     for part in parts {
         let length = part.body.len().min(left);
         let mut octets = Vec::new();
         body.copy(part.body.start..part.body.start + length, &mut octets)?;
         left -= length;
-        let text = legible(&text::of_body(part, &octets));
+        let text = read(part, &octets);
         if !text.trim().is_empty() {
-            texts.push(text);
+            texts.push((*part, text));
         }
         if length < part.body.len() {
             return Ok((texts, true));
@@ -292,7 +334,7 @@ fn size(octets: usize) -> String {
     words::bytes(octets.try_into().unwrap_or(u64::MAX))
 }
 
-fn email(id: &str) -> Result<EmailId, Error> {
+pub(crate) fn email(id: &str) -> Result<EmailId, Error> {
     id.parse().map_err(|_| Error::Unknown(tr!("There is no such message.").to_owned()))
 }
 
@@ -316,7 +358,7 @@ mod tests {
     #[test]
     fn one_of_the_alternatives_is_read_and_the_rest_is_files() {
         let structure = Structure::parse(MESSAGE.as_bytes());
-        let sorted = Sorted::of(&structure);
+        let sorted = Sorted::of(&structure, Preference::Plain);
         let texts = sorted.texts.iter().map(|part| text::of_body(part, part.body.of(MESSAGE.as_bytes())));
         assert_eq!(texts.map(|text| text.trim().to_owned()).collect::<Vec<_>>(), ["plain", "only"]);
         let files = sorted.files.iter().map(|(path, part)| file(path, part));
@@ -348,8 +390,10 @@ mod tests {
             let message = format!("{head}{}\r\n--o--\r\n", "x".repeat(TEXT_BYTES_MAX - "first".len() + more));
             let structure = Structure::parse(message.as_bytes());
             let mut body = Body::here(message.into_bytes());
-            let (read, cut) = texts(&Sorted::of(&structure).texts, &mut body).unwrap();
-            assert_eq!((read[0].as_str(), read[1].len(), cut), ("first", TEXT_BYTES_MAX - "first".len(), is_cut));
+            let sorted = Sorted::of(&structure, Preference::Plain);
+            let (read, cut) =
+                texts(&sorted.texts, &mut body, |part, octets| text::of_body(part, octets).into()).unwrap();
+            assert_eq!((read[0].1.as_str(), read[1].1.len(), cut), ("first", TEXT_BYTES_MAX - "first".len(), is_cut));
         }
     }
 }

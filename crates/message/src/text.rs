@@ -78,13 +78,19 @@ pub fn is_html(part: &Part) -> bool {
 /// taken as it is.
 #[must_use]
 pub fn of_body<'m>(part: &Part, body: &'m [u8]) -> Cow<'m, str> {
+    let text = as_sent(part, body);
+    if is_html(part) { Cow::Owned(html::text_of(&text)) } else { text }
+}
+
+/// The same, where HTML stays as it is.
+#[must_use]
+pub fn as_sent<'m>(part: &Part, body: &'m [u8]) -> Cow<'m, str> {
     let bytes = section::encoding(part).map_or(Cow::Borrowed(body), |encoding| encoding.decode(body));
     let label = part.parameter("charset").unwrap_or_default();
-    let text = match bytes {
+    match bytes {
         Cow::Borrowed(bytes) => charset::decode(label, bytes),
         Cow::Owned(bytes) => Cow::Owned(charset::decode(label, &bytes).into_owned()),
-    };
-    if is_html(part) { Cow::Owned(html::text_of(&text)) } else { text }
+    }
 }
 
 enum Piece<'s> {

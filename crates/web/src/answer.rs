@@ -1,6 +1,7 @@
 //! What a handler answers.
 
 use crate::cookie::SetCookie;
+use crate::guard::Wall;
 use crate::path::{OwnPath, encoded};
 use crate::pieces::Pieces;
 use crate::problem::Problem;
@@ -86,6 +87,12 @@ impl Answer {
 
     pub(crate) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
         self.set(name, HeaderValue::from_static(value));
+        self
+    }
+
+    /// The same behind another wall.
+    pub(crate) fn behind(mut self, wall: Wall) -> Self {
+        self.response.extensions_mut().insert(wall);
         self
     }
 

@@ -18,23 +18,43 @@ use axum::response::Response;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
+/// What an answer is, where it is more or less than a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wall {
+    /// A page with a message in a frame.
+    Framing,
+    /// What a sender made, in that frame. What is let through is safe; behind this wall it would be, were it not.
+    Sent,
+}
+
 /// Nothing runs but the one script, known by its hash (CSP 3 §6.7.2.4: not what else is here, or comes from a message); nothing is
 /// loaded from elsewhere, nothing is framed, forms come here.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| policy(""));
+/// The same for a page with something of ours in a frame.
+static FRAMING: LazyLock<HeaderValue> = LazyLock::new(|| policy("; frame-src 'self'"));
+/// In an origin of its own (HTML Living Standard §7.1.5): no script, no form, no cookie, nothing of the page around it, and nothing is
+/// asked for, wherever it is. Links open elsewhere.
+const SENT: HeaderValue = HeaderValue::from_static(
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
+     form-action 'none'; base-uri 'none'; frame-ancestors 'self'",
+);
+
+fn policy(more: &str) -> HeaderValue {
     let policy = format!(
         "default-src 'none'; script-src '{}'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; \
-         frame-ancestors 'none'",
+         frame-ancestors 'none'{more}",
         asset::script_hash()
     );
     // Without it nothing of the page is loaded at all.
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-});
+}
 
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     // Not `no-referrer`: browsers would send `Origin: null` with our own forms.
     (REFERRER_POLICY, "same-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (OPENER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
 ];
@@ -46,10 +66,22 @@ pub(crate) async fn harden(State(site): State<Site>, request: Request, next: Nex
     // Only under its own name: told by "localhost" a browser would want TLS of everything on its machine.
     let is_itself = host.is_some_and(|host| host.eq_ignore_ascii_case(site.hostname()) && host != "localhost");
     let mut response = next.run(request).await;
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY.clone());
+    let wall = response.extensions().get::<Wall>().copied();
+    let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
     }
+    let policy = match wall {
+        None => POLICY.clone(),
+        Some(Wall::Framing) => FRAMING.clone(),
+        Some(Wall::Sent) => {
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+            // Browsers open nothing that is in a sandbox and demands this (HTML Living Standard §7.4.5).
+            headers.remove(OPENER_POLICY);
+            SENT
+        }
+    };
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
     if is_tls && is_itself {
         // RFC 6797 §6.1. A browser that was told to accept a wrong certificate does not heed it (§8.1).
         let year = HeaderValue::from_static("max-age=31536000");

@@ -49,6 +49,7 @@ mod pieces;
 mod problem;
 mod refusal;
 mod route;
+mod sent;
 mod serve;
 pub mod setup;
 mod site;

@@ -18,6 +18,8 @@ use wording::Language;
 /// Imports at the same time. Each holds one of the few places of the control socket for as long as its source takes; what else the
 /// operator asks must always find one.
 pub(crate) const IMPORTS_MAX: usize = 4;
+/// Messages that are made safe to be shown as they were sent, at the same time: each is in memory with its pictures.
+pub(crate) const CLEANED_MAX: usize = 4;
 
 /// The pages and the JSON API. Cheap to clone.
 #[derive(Clone)]
@@ -65,12 +67,21 @@ struct Inner {
     offered: OnceLock<Offered>,
     key: Key,
     imports: Arc<AtomicUsize>,
+    cleaned: Arc<AtomicUsize>,
 }
 
-/// An import under way, as long as this lives.
-pub(crate) struct Importing(Arc<AtomicUsize>);
+/// One of a few places, as long as this lives.
+pub(crate) struct Place(Arc<AtomicUsize>);
 
-impl Drop for Importing {
+impl Place {
+    fn of(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let more = |count: usize| (count < most).then_some(count + 1);
+        taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -91,14 +102,18 @@ impl Site {
             offered: OnceLock::new(),
             key,
             imports: Arc::default(),
+            cleaned: Arc::default(),
         })))
     }
 
     /// A place for an import; `None`: there are as many as may be.
-    pub(crate) fn begin_import(&self) -> Option<Importing> {
-        let more = |count: usize| (count < IMPORTS_MAX).then_some(count + 1);
-        self.0.imports.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Importing(Arc::clone(&self.0.imports)))
+    pub(crate) fn begin_import(&self) -> Option<Place> {
+        Place::of(&self.0.imports, IMPORTS_MAX)
+    }
+
+    /// A place for a message that is made safe; `None`: there are as many as may be.
+    pub(crate) fn begin_cleaning(&self) -> Option<Place> {
+        Place::of(&self.0.cleaned, CLEANED_MAX)
     }
 
     pub(crate) fn auth(&self) -> &Auth {

@@ -1,4 +1,4 @@
-//! HTML as the text that a person sees, in pieces of any size.
+//! HTML as the text that a person sees, in pieces of any size; and as its sender made it, made safe ([`Cleaner`]).
 //!
 //! Tags, comments, styles, scripts and elements that are not shown are left out, references stand for their characters, white
 //! space is one space, a block begins a line, and an image is what stands in its place. It is no browser: tags are told as
@@ -7,10 +7,16 @@
 //!
 //! Invariant: how the HTML is cut into pieces makes no difference, and no more of it is kept than a tag.
 
+mod allowed;
+mod cleaned;
 mod hidden;
+mod link;
+mod picture;
 mod reference;
+mod style;
 mod tag;
 
+pub use cleaned::{Cleaned, Cleaner, Pictures};
 use hidden::Hidden;
 use tag::Tag;
 

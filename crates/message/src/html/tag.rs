@@ -122,8 +122,13 @@ impl<'h> Tag<'h> {
 
     /// The value of an attribute, without its quotes; empty where it has none.
     fn attribute(&self, name: &str) -> Option<&'h str> {
+        self.attributes().find(|(this, _)| this.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Names and values of its attributes, as they stand there.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = (&'h str, &'h str)> + use<'h> {
         let mut rest = self.attributes;
-        loop {
+        std::iter::from_fn(move || {
             rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
             if rest.is_empty() {
                 return None;
@@ -137,11 +142,9 @@ impl<'h> Tag<'h> {
                 None => ("", after),
                 Some(value) => value_of(value.trim_ascii_start()),
             };
-            if this.eq_ignore_ascii_case(name) {
-                return Some(value);
-            }
             rest = after;
-        }
+            Some((this, value))
+        })
     }
 }
 

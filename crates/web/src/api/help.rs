@@ -7,6 +7,7 @@ use crate::form::Fields;
 use crate::problem::Problem;
 use console::{AccountConsole, Act, HelpCard, HelpDesk, HelpFor, HelpedMessage, HelpedPage, UndoAnswer};
 use directory::AccountInfo;
+use message::html::Cleaned;
 use store::{Actor, DeviceId};
 use wording::tr;
 
@@ -57,6 +58,22 @@ pub(crate) fn open(caller: &Caller) -> Result<HelpedMessage, Problem> {
     let message = desk.open(caller.parameter("message"))?;
     note(caller, &desk, &info);
     Ok(message)
+}
+
+/// The same without its texts, for a page with [`as_sent`] in a frame.
+pub(crate) fn look_at(caller: &Caller) -> Result<HelpedMessage, Problem> {
+    let (desk, info) = desk(caller)?;
+    let message = desk.look_at(caller.parameter("message"))?;
+    note(caller, &desk, &info);
+    Ok(message)
+}
+
+/// A message as it was sent. No endpoint has it.
+pub(crate) fn as_sent(caller: &Caller) -> Result<Cleaned, Problem> {
+    let (desk, info) = desk(caller)?;
+    let cleaned = desk.as_sent(caller.parameter("message"))?;
+    note(caller, &desk, &info);
+    Ok(cleaned)
 }
 
 /// Brings one back; what was done is written down where it is called.

@@ -4,7 +4,7 @@ use super::{Endpoint, Part};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::problem::Problem;
-use crate::site::{IMPORTS_MAX, Importing};
+use crate::site::{IMPORTS_MAX, Place};
 use console::{ImportAsk, RestoreAsk};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -17,7 +17,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     }),
 ];
 
-fn begin(caller: &Caller) -> Result<Importing, Problem> {
+fn begin(caller: &Caller) -> Result<Place, Problem> {
     let importing = caller.site.begin_import();
     importing.ok_or_else(|| Problem::refused(format!("{IMPORTS_MAX} imports are under way; wait until one is done")))
 }

@@ -1,18 +1,23 @@
-//! A message to be read, by its owner alone: its text, what lies beside it as files, its source. Nothing of it is HTML here,
-//! and no endpoint of the API has it: programs read mail over IMAP and POP.
+//! A message to be read, by its owner alone: its text, or in a frame what its sender made of it, what lies beside it as files, its
+//! source. No endpoint of the API has it: programs read mail over IMAP and POP.
 
 use crate::answer::{Answer, Outcome};
 use crate::form::Fields;
 use crate::frame::Frame;
+use crate::guard::Wall;
 use crate::moment;
 use crate::pieces::Pieces;
+use crate::problem::Problem;
 use crate::route::{Handler, Route};
+use crate::sent;
 use crate::visit::Owner;
 use askama::Template;
-use console::MessageText;
+use console::{MessageText, Pictures};
+use message::html::Cleaned;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/messages/{message}/read", Handler::Owner(show)),
+    Route::get("/messages/{message}/sent", Handler::Owner(sent)),
     Route::get("/messages/{message}/source", Handler::Owner(source)),
     Route::get("/messages/{message}/files/{id}", Handler::Owner(file)),
 ];
@@ -22,11 +27,33 @@ pub(super) const ROUTES: &[Route] = &[
 struct ReadPage {
     frame: Frame,
     read: MessageText,
+    /// What is left out of it where it is shown as it was sent.
+    sent: Option<Cleaned>,
 }
 
-fn show(owner: &Owner, _: &Fields) -> Outcome {
+fn show(owner: &Owner, fields: &Fields) -> Outcome {
     let read = owner.console()?.read(owner.parameter("message"))?;
-    Answer::page(&ReadPage { frame: Frame::of(owner, "find"), read })
+    let is_sent = match fields.text("as") {
+        "sent" => true,
+        "text" => false,
+        // Where its sender wrote a plain text, that is what is read.
+        _ => !read.has_plain,
+    };
+    if !is_sent || !read.has_html || read.is_damaged {
+        return Answer::page(&ReadPage { frame: Frame::of(owner, "find"), read, sent: None });
+    }
+    let sent = Some(Cleaned { html: String::new(), ..cleaned(owner)? });
+    Ok(Answer::page(&ReadPage { frame: Frame::of(owner, "find"), read, sent })?.behind(Wall::Framing))
+}
+
+/// What is in the frame.
+fn sent(owner: &Owner, _: &Fields) -> Outcome {
+    sent::answer(cleaned(owner)?)
+}
+
+fn cleaned(owner: &Owner) -> Result<Cleaned, Problem> {
+    let console = owner.console()?;
+    sent::cleaned(&owner.site, || Ok(console.as_sent(owner.parameter("message"), Pictures::Shown)?))
 }
 
 fn source(owner: &Owner, _: &Fields) -> Outcome {

@@ -93,7 +93,7 @@ fn lost(world: &World, account: AccountId, subject: &str) -> String {
     world.auth.directory().ask_help(account, Some(help), now).unwrap();
     let account = world.auth.store().account(account);
     let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now };
-    let body = format!("Subject: lost {subject}\r\n\r\n{subject}\r\n").into_bytes();
+    let body = format!("Subject: lost {subject}\r\nContent-Type: text/html\r\n\r\n<p>{subject}\r\n").into_bytes();
     let new = NewMessage { body, flags: Flags::system(&[SystemFlag::Deleted]), internal_date: now };
     let email = account.append(actor, Target::Inbox, new).unwrap().email;
     let inbox = account.mailboxes().unwrap().by_name("INBOX").unwrap().id;
@@ -252,6 +252,7 @@ const OF_DOMAINS: &[Entry] = &[
     ("POST /admin/accounts/{id}/second-factor-off", "{user}", &[]),
     ("GET /admin/accounts/{id}/find", "{user}", &[("text", "lost")]),
     ("GET /admin/accounts/{id}/messages/{message}", "{user}", &[("message", "{mail}")]),
+    ("GET /admin/accounts/{id}/messages/{message}/sent", "{user}", &[("message", "{mail}")]),
     ("POST /admin/accounts/{id}/messages/{message}/bring-back", "{user}", &[("message", "{mail}")]),
     ("GET /admin/addresses", "", &[]),
     ("GET /admin/domains/records", "", &[("domain", "{domain}")]),
@@ -386,6 +387,7 @@ const OF_THEMSELVES: &[&str] = &[
     "GET /messages/{message}",
     "GET /messages/{message}/files/{id}",
     "GET /messages/{message}/read",
+    "GET /messages/{message}/sent",
     "GET /messages/{message}/source",
     "GET /refused",
     "GET /storage",

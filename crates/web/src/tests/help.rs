@@ -143,6 +143,40 @@ fn texts_are_seen_where_their_owner_lets_them_be() {
 }
 
 #[test]
+fn what_was_sent_is_seen_where_texts_are_and_without_pictures() {
+    let (world, _) = world();
+    let account = world.account(BOB);
+    let actor = Actor { device: DeviceId(0), protocol: Protocol::Smtp, now: world.now() };
+    let body = b"Subject: Rich\r\nContent-Type: text/html\r\n\r\n<p>confidential<img src=data:image/png;base64,iVBORw0KGgo=>\r\n";
+    let new = NewMessage { body: body.to_vec(), flags: Flags::default(), internal_date: world.now() };
+    let id = account.append(actor, Target::Inbox, new).unwrap().email.text();
+    let (mut alice, mut bob) = (session(&world, ALICE), session(&world, BOB));
+    let page = format!("/admin/accounts/{}/messages/{id}", account.id());
+    assert_eq!(alice.get(&format!("{page}/sent")).status, StatusCode::FORBIDDEN, "never asked");
+    bob.call("/api/v1/help", r#"{"for": "day"}"#);
+    let refused = alice.get(&format!("{page}/sent"));
+    assert!(refused.status == StatusCode::FORBIDDEN && !refused.text.contains("confidential"), "{}", refused.text);
+    let shown = alice.get(&format!("{page}?as=sent")).text;
+    assert!(!shown.contains("<iframe") && !shown.contains("confidential") && !shown.contains("?as=sent"), "{shown}");
+    bob.call("/api/v1/help", r#"{"for": "day", "texts": true}"#);
+    world.wait_millis(11 * 60 * 1000);
+    let text = alice.get(&page).text;
+    assert!(text.contains("confidential") && text.contains(&format!("{page}?as=sent")), "{text}");
+    world.wait_millis(11 * 60 * 1000);
+    let framing = alice.get(&format!("{page}?as=sent"));
+    assert!(framing.text.contains(&format!("<iframe class=\"sent\" src=\"{page}/sent\" sandbox=")), "{}", framing.text);
+    assert!(
+        framing.header("content-security-policy").ends_with("; frame-src 'self'")
+            && !framing.text.contains("confidential")
+    );
+    let sent = alice.get(&format!("{page}/sent"));
+    assert!(sent.text.contains("<body><p>confidential<img>"), "{}", sent.text);
+    assert!(sent.header("content-security-policy").starts_with("sandbox "));
+    let look = bob.get("/api/v1/help").json()["looks"][0].clone();
+    assert_eq!((&look["opened"], &look["read"]), (&json!(1), &json!(1)), "{look}");
+}
+
+#[test]
 fn every_look_is_in_the_timeline_of_the_owner_and_in_the_audit() {
     let (world, id) = world();
     let (mut alice, mut bob) = (session(&world, ALICE), session(&world, BOB));

@@ -234,6 +234,9 @@ fn furnish(world: &World) -> Vec<(&'static str, String)> {
         deliver(world);
     }
     let message = deliver(world);
+    let html = b"Subject: 10\r\nContent-Type: text/html\r\n\r\n<img src=cid:1><img src=//far.example>11\r\n".to_vec();
+    let html = NewMessage { body: html, flags: Flags::default(), internal_date: world.now() };
+    let html = account.append(owner, Target::Inbox, html).unwrap().email.text();
     take_all(world, pc);
     directory.add_list("1@example.org", "6", Posting::Members, &[ALICE]).unwrap();
     directory.join_list("1@example.org", "2@far.example", (By::Owner, world.now())).unwrap();
@@ -254,6 +257,9 @@ fn furnish(world: &World) -> Vec<(&'static str, String)> {
     vec![
         ("/messages/{message}", format!("/messages/{}", messages[0].text())),
         ("/messages/{message}/read", format!("/messages/{}/read", message.text())),
+        ("/messages/{message}/read", format!("/messages/{html}/read?as=sent")),
+        ("/messages/{message}/read", format!("/messages/{html}/read?as=text")),
+        ("/messages/{message}/sent", format!("/messages/{html}/sent")),
         ("/devices/{id}", format!("/devices/{}", id(pc))),
         ("/devices/{id}", format!("/devices/{}", id(phone))),
         ("/devices/{id}", format!("/devices/{}", id(lost))),
@@ -363,7 +369,7 @@ fn outside(answer: &Answered) -> Vec<String> {
         match within {
             Some(element) if name.strip_prefix('/') == Some(element) => within = None,
             Some(_) => continue,
-            None => within = ["bdi", "code", "pre", "textarea"].into_iter().find(|element| *element == name),
+            None => within = ["bdi", "code", "pre", "style", "textarea"].into_iter().find(|element| *element == name),
         }
         for attribute in ["title", "alt", "aria-label", "placeholder", "data-label", "data-zone"] {
             let value = tag.split(&format!(" {attribute}=\"")).nth(1).and_then(|rest| rest.split('"').next());

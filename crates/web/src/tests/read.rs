@@ -1,5 +1,6 @@
-//! Reading a message on the pages: as text, with files to take away, by its owner alone.
+//! Reading a message on the pages: as text, or as it was sent behind a wall, with files to take away, by its owner alone.
 
+use crate::site::CLEANED_MAX;
 use crate::testing::{ALICE, PASSWORD, World};
 use axum::http::StatusCode;
 use store::{Actor, DeviceId, Flags, NewMessage, Protocol, Target};
@@ -24,7 +25,7 @@ fn a_message_is_read_as_text_and_nothing_of_it_is_html() {
     let mut alice = world.alice();
     assert!(alice.get("/find?text=hello").text.contains(&format!("/messages/{email}/read")));
     assert!(alice.get(&format!("/messages/{email}")).text.contains("<b>Now</b> <bdi>in INBOX</bdi>"));
-    let page = alice.get(&format!("/messages/{email}/read")).text;
+    let page = alice.get(&format!("/messages/{email}/read?as=text")).text;
     for text in
         ["Hello Alice, 1 &#60; 2", "27 November 2026, 09:00 UTC", "&#60;img src=x&#62; &#60;carol@example.net&#62;"]
     {
@@ -78,10 +79,100 @@ fn nobody_else_reads_it() {
     let email = deliver(&world, MESSAGE.as_bytes().to_vec());
     let mut bob = world.browser();
     bob.log_in("bob@example.org", PASSWORD);
-    for page in ["read", "source", "files/2"] {
+    for page in ["read", "read?as=sent", "sent", "source", "files/2"] {
         let path = format!("/messages/{email}/{page}");
         let answer = bob.get(&path);
         assert!(answer.status == StatusCode::NOT_FOUND && !answer.text.contains("Hello"), "{page}: {}", answer.text);
         assert_eq!(world.browser().get(&path).status, StatusCode::SEE_OTHER, "a stranger logs in first");
+    }
+}
+
+const LETTER: &str = "From: carol@example.net\r\nSubject: Sale\r\nContent-Type: multipart/related; boundary=o\r\n\r\n\
+    --o\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n\
+    --a\r\nContent-Type: text/plain\r\n\r\nplain words\r\n\
+    --a\r\nContent-Type: text/html\r\n\r\n<title>x</title><p style=color:#a0b onclick=x()>rich words<script>evil()</script>\
+    <img src=cid:logo><img src=cid:none><img src=https://tracker.example/pixel><img src=//tracker.example/pixel>\r\n--a--\r\n\
+    --o\r\nContent-Type: image/png; name=logo.png\r\nContent-ID: <logo>\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n--o--\r\n";
+
+#[test]
+fn what_was_sent_is_shown_in_a_frame_behind_a_wall_of_its_own() {
+    let world = World::new();
+    let email = deliver(&world, LETTER.as_bytes().to_vec());
+    let mut alice = world.alice();
+    let text = alice.get(&format!("/messages/{email}/read"));
+    assert!(text.text.contains("plain words") && !text.text.contains("<iframe"), "its plain text first: {}", text.text);
+    assert!(!text.header("content-security-policy").contains("frame-src"), "nothing is framed on that page");
+    let (as_sent, sent) = (format!("/messages/{email}/read?as=sent"), format!("/messages/{email}/sent"));
+    assert!(text.text.contains(&as_sent), "{}", text.text);
+    let page = alice.get(&as_sent);
+    let frame =
+        format!("<iframe class=\"sent\" src=\"{sent}\" sandbox=\"allow-popups allow-popups-to-escape-sandbox\"");
+    for expected in [
+        frame.as_str(),
+        "2 pictures are not shown",
+        "1 picture of the message cannot be shown",
+        "logo.png",
+        "/read?as=text",
+    ] {
+        assert!(page.text.contains(expected), "{expected}: {}", page.text);
+    }
+    assert!(!page.text.contains("rich words") && !page.text.contains("plain words"), "{}", page.text);
+    assert_eq!(
+        page.header("content-security-policy").strip_suffix("; frame-src 'self'"),
+        Some(text.header("content-security-policy")),
+        "one wall has one door, and is else as it was"
+    );
+    let sent = alice.get(&sent);
+    assert_eq!((sent.status, sent.header("content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
+    let body = sent.text.split_once("<body>").unwrap().1;
+    let expected = "<p style=\"color:#a0b\">rich words<img src=\"data:image/png;base64,iVBORw0KGgo=\"><img><img><img></body>\n</html>";
+    assert_eq!(body.replace("\r\n", "\n"), expected);
+    let wall = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
+                form-action 'none'; base-uri 'none'; frame-ancestors 'self'";
+    for (name, value) in [
+        ("content-security-policy", wall),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-store"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cross-origin-opener-policy", ""),
+    ] {
+        assert_eq!(sent.header(name), value, "{name}");
+    }
+    let unread = world.account(ALICE).mailboxes().unwrap().by_name("INBOX").unwrap().counts.unseen;
+    assert_eq!(unread, 1, "to look at it here marks nothing as read");
+}
+
+#[test]
+fn where_there_is_no_plain_text_it_is_shown_as_it_was_sent_and_where_there_is_no_html_never() {
+    let world = World::new();
+    let mut alice = world.alice();
+    let mut read = |content_type: &str, wanted: &str| {
+        let email =
+            deliver(&world, format!("Subject: x\r\nContent-Type: {content_type}\r\n\r\n<p>words\r\n").into_bytes());
+        let page = alice.get(&format!("/messages/{email}/read{wanted}")).text;
+        (page.contains("<iframe"), page.contains("?as="), alice.get(&format!("/messages/{email}/sent")).status)
+    };
+    assert_eq!(read("text/html", ""), (true, true, StatusCode::OK));
+    assert_eq!(read("text/html", "?as=text"), (false, true, StatusCode::OK));
+    assert_eq!(read("text/plain", ""), (false, false, StatusCode::NOT_FOUND));
+    assert_eq!(read("text/plain", "?as=sent"), (false, false, StatusCode::NOT_FOUND));
+    assert_eq!(read("application/zip", ""), (false, false, StatusCode::NOT_FOUND));
+}
+
+#[test]
+fn few_are_made_safe_at_the_same_time() {
+    let world = World::new();
+    let email = deliver(&world, LETTER.as_bytes().to_vec());
+    let mut alice = world.alice();
+    let mut status = |path: &str| alice.get(&format!("/messages/{email}/{path}")).status;
+    let mut places: Vec<_> = (0..CLEANED_MAX).map(|_| world.site.begin_cleaning().unwrap()).collect();
+    for path in ["sent", "read?as=sent"] {
+        assert_eq!(status(path), StatusCode::TOO_MANY_REQUESTS, "{path}");
+    }
+    assert_eq!(status("read"), StatusCode::OK, "its text needs none");
+    places.pop();
+    for path in ["sent", "read?as=sent", "sent"] {
+        assert_eq!(status(path), StatusCode::OK, "{path}: a place is given back");
     }
 }

@@ -4,11 +4,13 @@ use crate::answer::{Answer, Outcome};
 use crate::api;
 use crate::form::Fields;
 use crate::frame::Frame;
+use crate::guard::Wall;
 use crate::moment;
 use crate::notice::Notice;
 use crate::path::{OwnPath, encoded};
 use crate::problem::{Kind, Problem};
 use crate::route::{Handler, Route};
+use crate::sent;
 use crate::visit::Owner;
 use askama::Template;
 use console::{FoundPage, HelpedMessage, HelpedPage};
@@ -17,6 +19,7 @@ use wording::tr;
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/admin/accounts/{id}/find", Handler::Owner(find)),
     Route::get("/admin/accounts/{id}/messages/{message}", Handler::Owner(show)),
+    Route::get("/admin/accounts/{id}/messages/{message}/sent", Handler::Owner(sent)),
     Route::post("/admin/accounts/{id}/messages/{message}/bring-back", Handler::Owner(bring_back)),
 ];
 
@@ -46,6 +49,8 @@ struct MessagePage {
     number: u32,
     address: String,
     message: HelpedMessage,
+    /// It is shown in a frame, as it was sent.
+    is_sent: bool,
 }
 
 fn find(owner: &Owner, fields: &Fields) -> Outcome {
@@ -70,9 +75,21 @@ fn find(owner: &Owner, fields: &Fields) -> Outcome {
     Answer::page(&FindPage { frame, number, address, fields, found, is_answer, wrong, older })
 }
 
-fn show(owner: &Owner, _: &Fields) -> Outcome {
-    let ((number, address), message) = (whose(owner)?, api::help::open(owner)?);
-    Answer::page(&MessagePage { frame: Frame::of(owner, "admin"), number, address, message })
+fn show(owner: &Owner, fields: &Fields) -> Outcome {
+    let (number, address) = whose(owner)?;
+    let in_frame = match fields.text("as") {
+        "sent" => Some(api::help::look_at(owner)?).filter(|message| message.texts_shown && message.read.has_html),
+        _ => None,
+    };
+    let is_sent = in_frame.is_some();
+    let message = in_frame.map_or_else(|| api::help::open(owner), Ok)?;
+    let page = Answer::page(&MessagePage { frame: Frame::of(owner, "admin"), number, address, message, is_sent })?;
+    Ok(if is_sent { page.behind(Wall::Framing) } else { page })
+}
+
+/// What is in the frame.
+fn sent(owner: &Owner, _: &Fields) -> Outcome {
+    sent::answer(sent::cleaned(&owner.site, || api::help::as_sent(owner))?)
 }
 
 fn bring_back(owner: &Owner, _: &Fields) -> Outcome {
