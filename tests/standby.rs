@@ -91,6 +91,12 @@ impl Place {
         Standby { child, log }
     }
 
+    /// How the standby stands, and whether nothing of that needs a person.
+    fn state(&self) -> (Value, bool) {
+        let said = run(&["standby", "--json", "--config", &self.config()]);
+        (serde_json::from_slice(&said.stdout).unwrap_or_else(|_| panic!("{said:?}")), said.status.success())
+    }
+
     fn promote(&self) -> String {
         says(&["promote", "--config", &self.config()])
     }
@@ -381,6 +387,11 @@ fn a_server_whose_standby_is_promoted_stops_and_does_not_start_again() {
     assert!(!in_use.status.success() && String::from_utf8_lossy(&in_use.stderr).contains("in use"), "{in_use:?}");
     let status = serving.says_all(&["status"]);
     assert!(status.contains("standby") && status.contains("commits behind"), "{status}");
+    // How it stands is said on its own machine, too.
+    let (state, is_well) = place.state();
+    let (of, needs) = (format!("localhost:{}", place.port), Value::Array(Vec::new()));
+    assert!(is_well && state["of"] == of && state["running"] == true && state["needs"] == needs, "{state}");
+    assert!(state["whole"] == true && state["whole_at"].is_string() && state["trouble"].is_null(), "{state}");
     let book = Book::default();
     let mut lmtp = serving.connect_plain("lmtp");
     lmtp.send("LHLO outside.example");
@@ -394,6 +405,9 @@ fn a_server_whose_standby_is_promoted_stops_and_does_not_start_again() {
     let compared = standby.until("all that is here was compared with the server");
     assert!(compared["compared"].as_u64().unwrap() >= 3, "{compared}");
     standby.stop();
+    let (state, is_well) = place.state();
+    assert!(!is_well && state["running"] == false && state["whole_at"].is_string(), "{state}");
+    assert!(state["needs"][0].as_str().unwrap().contains("does not run"), "{state}");
     let refused = run(&["account", "list", "--config", &config]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("follows localhost"), "{said}");
@@ -410,6 +424,8 @@ fn a_server_whose_standby_is_promoted_stops_and_does_not_start_again() {
 
     let twice = run(&["promote", "--config", &config]);
     assert!(String::from_utf8_lossy(&twice.stderr).contains("not that of a standby"), "{twice:?}");
+    let no_more = run(&["standby", "--json", "--config", &config]);
+    assert!(String::from_utf8_lossy(&no_more.stderr).contains("not that of a standby"), "{no_more:?}");
     let new = Serving::start(&place.standby, "");
     let (now, _) = shown(&mut new.imap(ALICE, &password), "INBOX");
     is_what_the_server_had(&before, &now);

@@ -3,12 +3,25 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::setup::SetupError;
 
 /// Writes `bytes` to `path` with mode 0600, so that after a crash there is the old content or the new, never a part.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (fresh, file) = write_beside(path, bytes)?;
+    file.sync_all()?;
+    fs::rename(fresh, path)?;
+    sync_directory(path)
+}
+
+/// The same for what a crash of the machine may take along: the disk is not waited for.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (fresh, _) = write_beside(path, bytes)?;
+    fs::rename(fresh, path)
+}
+
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<(PathBuf, File)> {
     let fresh = path.with_added_extension("new");
     // A left-over of a crash may have another mode or be somebody's link: begin with a file of our own.
     match fs::remove_file(&fresh) {
@@ -17,9 +30,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    sync_directory(path)
+    Ok((fresh, file))
 }
 
 /// The first line of a file that somebody else wrote. `holds` says what is in it, and which option names it.
@@ -64,7 +75,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.key");
         fs::write(path.with_added_extension("new"), "left over").unwrap();
-        for text in ["one", "two"] {
+        for (text, write) in [("one", write as fn(&Path, &[u8]) -> io::Result<()>), ("two", write), ("three", replace)]
+        {
             write(&path, text.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::client::Remote;
 use super::course::Course;
+use super::state::{Notebook, Noted};
 use super::verifying::Verifying;
 use crate::clock::Clock;
 use crate::config::{Config, StorageEngine};
@@ -70,8 +71,17 @@ pub fn follow(config: &Config, origin: Origin) -> Result<(), SetupError> {
     let thread = thread::Builder::new().name("standby-verify".to_owned()).spawn(move || verifying.run());
     let thread = thread.map_err(|error| SetupError::new(format!("no threads can be started: {error}")))?;
     let path = data_dir.path().to_owned();
-    let (looked, told) = (None, None);
-    let mut following = Following { follower, remote, clock, path: &path, found, course: course.clone(), looked, told };
+    let mut following = Following {
+        follower,
+        remote,
+        clock,
+        path: &path,
+        found,
+        course: course.clone(),
+        looked: None,
+        told: None,
+        notebook: Notebook::default(),
+    };
     let ended = following.run();
     course.stop();
     // One that panicked has said so.
@@ -108,6 +118,8 @@ struct Following<'a> {
     looked: Option<Instant>,
     /// When the log said last how far it is, and whether it had everything.
     told: Option<(Instant, bool)>,
+    /// For whoever asks on this machine.
+    notebook: Notebook,
 }
 
 impl Following<'_> {
@@ -120,12 +132,14 @@ impl Following<'_> {
                         info!("the server answers again");
                     }
                     pause = PAUSE.0;
+                    self.note(Some(&told), None);
                     self.tell(told);
                 }
                 Err(Error::Refused(what)) => return Err(SetupError::new(what)),
                 Err(Error::Fault(_)) if self.course.stops() => {}
                 Err(Error::Fault(what)) => {
                     self.course.set_whole(false);
+                    self.note(None, Some(&what));
                     if what != last {
                         warn!(error = what, "this standby cannot go on for now; it is tried again");
                         last = what;
@@ -183,6 +197,21 @@ impl Following<'_> {
             written.map_err(|error| Error::Fault(SetupError::file("write", &path, &error, ADVICE).to_string()))?;
         }
         Ok(())
+    }
+
+    /// `told`: what the server has said; else why it has not.
+    fn note(&mut self, told: Option<&Told>, trouble: Option<&str>) {
+        let lag_millis = told.map_or(0, |told| u64::try_from(told.lag.as_millis()).unwrap_or(u64::MAX));
+        let noted = Noted {
+            at: self.clock.now().unix_millis,
+            whole: told.is_some_and(Told::is_whole),
+            whole_at: self.follower.standing().whole_at,
+            behind_commits: told.map_or(0, |told| told.behind),
+            to_bring: told.map_or(0, |told| told.to_bring),
+            lag_millis,
+            trouble: trouble.map(str::to_owned),
+        };
+        self.notebook.note(self.path, noted);
     }
 
     fn tell(&mut self, told: Told) {

@@ -6,6 +6,7 @@ mod course;
 mod door;
 mod following;
 mod promotion;
+mod state;
 mod verifying;
 
 use std::fs;
@@ -20,6 +21,7 @@ pub use crate::standing::Origin;
 pub(crate) use door::door;
 pub use following::follow;
 pub use promotion::{Promoted, promote};
+pub use state::StandbyState;
 
 /// Octets of a token that is made.
 const TOKEN_BYTES: usize = 32;

@@ -13,6 +13,7 @@ use store::{AccountId, Store, Timestamp};
 use tokio::runtime::Builder;
 
 use super::client::Remote;
+use super::state::forget;
 use crate::clock::Clock;
 use crate::config::{Config, StorageEngine};
 use crate::lifecycle::DataDir;
@@ -97,6 +98,7 @@ pub fn promote(config: &Config, tells: bool, step: &mut dyn FnMut(usize, usize))
     let damaged = left.damaged.iter().map(name).collect();
     mark_restored(path)?;
     remove(&path.join(STANDBY_FILE))?;
+    forget(path);
     let whole_at = standing.whole_at.map(|at| moment(Timestamp(at)));
     Ok(Promoted { whole_at, accounts: left.accounts, behind, empty, damaged, origin, not_told })
 }
