@@ -681,9 +681,95 @@ fn an_owner_asks_for_help_and_an_administrator_brings_a_lost_mail_back() {
     assert_eq!(server.faults(), Vec::<String>::new());
 }
 
+/// What an authenticator app shows for a key now (RFC 6238).
+const CODE: &str = "async secret => { \
+    const bits = [...secret.replaceAll(' ', '')].map(c => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join(''); \
+    const key = Uint8Array.from(bits.match(/.{8}/g), byte => parseInt(byte, 2)); \
+    const counter = new DataView(new ArrayBuffer(8)); counter.setUint32(4, Math.floor(Date.now() / 30000)); \
+    const hmac = await crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-1' }, false, ['sign']); \
+    const sum = new DataView(await crypto.subtle.sign('HMAC', hmac, counter)); \
+    const code = (sum.getUint32(sum.getUint8(19) & 15) & 0x7fffffff) % 1000000; \
+    return String(code).padStart(6, '0'); }";
+
+/// They are reached by what stands in a letter, or once, as the answer to a form.
+#[test]
+fn pages_that_only_a_link_or_a_form_leads_to_are_judged_like_the_others() {
+    let (bob, lists) = ("bob@example.org", [("choir@example.org", Size::Wide), ("band@example.org", Size::Phone)]);
+    let mut server =
+        Server::with("sender.check = false\nsmarthost = { host = \"127.0.0.1\", port = 9, security = \"none\" }\n");
+    [ALICE, bob].iter().for_each(|address| server.add_account(address));
+    server.start();
+    let base = format!("http://localhost:{}", server.addresses().of("http").port());
+    for (list, size) in lists {
+        let Some(browser) = Browser::open(size) else { return };
+        server.cli(&["list", "add", list, "--owner", ALICE, "--posting", "anybody", "--title", &HOSTILE[2][..60]], "");
+        let mut seen = (0..70).map(|n| n.to_string()).collect();
+        log_in_as(&browser, &base, bob);
+
+        server.cli(&["list", "invite", list, bob], "");
+        let join = browser.until("an invitation", || {
+            browser.go(&format!("{base}/find?text={}", list.split('@').next().unwrap()));
+            browser.text().contains("Read it").then_some(())?;
+            browser.click_on("Read it");
+            let text = browser.text();
+            text.split_whitespace().find(|word| word.contains("/join/")).map(path_of)
+        });
+        look_at(&browser, &base, &join, &mut seen);
+        browser.click(&browser.find("main form button"));
+        browser.until("an answer", || browser.find_all("main form button").is_empty().then_some(()));
+        judge(&browser, "joined", &mut seen);
+        look_at(&browser, &base, &join, &mut seen);
+
+        let post = format!("From: Carol <carol@example.net>\r\nTo: {list}\r\nSubject: {list}\r\n\r\nHello\r\n");
+        lmtp_of(&server).deliver("carol@example.net", &[list], post.as_bytes()).unwrap();
+        let leave = browser.until("a post", || leave_link(&server, bob, list));
+        look_at(&browser, &base, &leave, &mut seen);
+        browser.click(&browser.find("main form button"));
+        browser.until("an answer", || browser.find_all("main form button").is_empty().then_some(()));
+        judge(&browser, "left", &mut seen);
+
+        browser.go(&format!("{base}/account"));
+        browser.write("#on_password", PASSWORD);
+        browser.click_on("Set it up");
+        comes_to(&browser, "/account/second-factor");
+        look_at(&browser, &base, "/account/second-factor", &mut seen);
+        let secret = browser.evaluate("document.querySelector('main code').textContent");
+        let code = browser.promised(CODE, secret.as_str().unwrap());
+        browser.write("#code", code.as_str().unwrap());
+        browser.click_on("Switch it on");
+        says(&browser, "Your recovery codes");
+        judge(&browser, "recovery-codes", &mut seen);
+        server.cli(&["account", "totp-off", bob], "");
+    }
+    assert_eq!(server.faults(), Vec::<String>::new());
+}
+
+/// Of a link of this server.
+fn path_of(link: &str) -> String {
+    format!("/{}", link.splitn(4, '/').nth(3).unwrap())
+}
+
+/// Where a mail of a list says that one can leave it, once there is one.
+fn leave_link(server: &Server, reader: &str, list: &str) -> Option<String> {
+    let mut imap = server.addresses().imaps(reader, PASSWORD).unwrap();
+    imap.command("SELECT INBOX").unwrap();
+    let found = imap.command(&format!("SEARCH HEADER LIST-UNSUBSCRIBE {list}")).unwrap().found();
+    let fetch = format!("FETCH {} BODY.PEEK[HEADER.FIELDS (LIST-UNSUBSCRIBE)]", found.last()?);
+    let answer = imap.command(&fetch).unwrap();
+    let (_, attributes) = answer.fetched().next()?;
+    let field = String::from_utf8(attributes.text("BODY[HEADER.FIELDS (LIST-UNSUBSCRIBE)]")?.to_vec()).unwrap();
+    let (_, link) = field.split_once("<https://")?;
+    link.split_once('>').map(|(link, _)| path_of(&format!("https://{link}")))
+}
+
 /// Checks a page, and leaves pictures of it.
 fn look_at(browser: &Browser, base: &str, path: &str, seen: &mut Vec<String>) {
     tell_paint(browser, base, path);
+    judge(browser, path, seen);
+}
+
+/// The same of the page that is there already.
+fn judge(browser: &Browser, path: &str, seen: &mut Vec<String>) {
     let size = if browser.size() == Size::Phone { "phone" } else { "wide" };
     let name = format!("{:02}{}", seen.len(), path.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
     check_page(browser, &name);

@@ -174,6 +174,14 @@ impl Browser {
         self.post("/execute/sync", json!({ "script": format!("return ({expression});"), "args": [] }))
     }
 
+    /// What a promise comes to, which a function makes of an argument.
+    pub fn promised(&self, function: &str, argument: &str) -> Value {
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; ({function})(arguments[0]).then(done, error => done(`failed: ${{error}}`))"
+        );
+        self.post("/execute/async", json!({ "script": script, "args": [argument] }))
+    }
+
     /// Presses keys, one after the other: letters, or those that WebDriver has numbers for.
     pub fn press(&self, keys: &str) {
         let key = |kind: &str, key: char| json!({ "type": kind, "value": key.to_string() });

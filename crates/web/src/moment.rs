@@ -12,6 +12,8 @@ use std::fmt;
 use store::Timestamp;
 
 const DAY_SECONDS: i64 = 24 * 3600;
+/// Between a day and a time in a sentence stands no more.
+const BETWEEN_BYTES_MAX: usize = 24;
 
 /// A moment, ready to stand in a page.
 #[derive(Debug)]
@@ -43,6 +45,10 @@ enum Form {
 #[derive(Debug)]
 pub(crate) struct Span<'t>(Moment<'t>, Moment<'t>);
 
+/// A text with moments in it.
+#[derive(Debug)]
+pub(crate) struct Within<'t>(&'t str);
+
 /// `22 November 2026`. What is no moment stays as it is.
 pub(crate) fn day(text: &str) -> Moment<'_> {
     Moment::of(text, Form::Day)
@@ -66,6 +72,11 @@ pub(crate) fn time(text: &str) -> Moment<'_> {
 /// `22:05 – 22:36`, below the day.
 pub(crate) fn span<'t>(first: &'t str, last: &'t str) -> Span<'t> {
     Span(time(first), time(last))
+}
+
+/// A sentence of `console`, with its moments as everywhere else.
+pub(crate) fn within(text: &str) -> Within<'_> {
+    Within(text)
 }
 
 /// `22 November 2026, 22:36 UTC`.
@@ -147,9 +158,44 @@ impl fmt::Display for Span<'_> {
     }
 }
 
+impl fmt::Display for Within<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut rest, mut from) = (self.0, 0);
+        while let Some(at) =
+            rest.get(from..).and_then(|text| text.find(|c: char| c.is_ascii_digit())).map(|at| from + at)
+        {
+            let (before, after) = rest.split_at(at);
+            if let Some((moment, length)) = moment_at_start(after) {
+                Html.write_escaped_str(&mut *f, before)?;
+                full(&moment).fmt(f)?;
+                (rest, from) = (after.get(length..).unwrap_or_default(), 0);
+            } else {
+                // No moment begins within a number.
+                from = at + after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+            }
+        }
+        Html.write_escaped_str(f, rest)
+    }
+}
+
+/// A moment as sentences have it at the beginning of a text, and how long it is there: `2026-09-21 at 14:13 UTC`, in whatever language.
+fn moment_at_start(text: &str) -> Option<(String, usize)> {
+    let (day, rest) = (text.get(..10)?, text.get(10..)?);
+    let between = rest.find(|c: char| c.is_ascii_digit()).filter(|length| *length <= BETWEEN_BYTES_MAX)?;
+    if !rest.get(..between)?.chars().all(|c| c.is_alphabetic() || c == ' ') {
+        return None;
+    }
+    let (time, end) = (rest.get(between..between + 5)?, " UTC");
+    rest.get(between + 5..).filter(|rest| rest.starts_with(end))?;
+    let moment = format!("{day}T{time}:00Z");
+    moment.parse::<Jiff>().ok()?;
+    Some((moment, 10 + between + 5 + end.len()))
+}
+
 /// What is no moment is escaped, and the rest are digits and words of ours.
 impl HtmlSafe for Moment<'_> {}
 impl HtmlSafe for Span<'_> {}
+impl HtmlSafe for Within<'_> {}
 
 #[cfg(test)]
 mod tests {
@@ -175,6 +221,28 @@ mod tests {
             (30 * DAY_SECONDS, "22 November 2026"),
         ] {
             assert_eq!(ago(AT, &Timestamp(at + later * 1000)).words(), expected, "{later}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_said_utc_where_all_else_was_of_the_readers_zone() {
+        let there = |at: &str| full(at).to_string();
+        let at = there("2026-09-21T14:13:00Z");
+        for (text, expected) in [
+            ("removed by PC on 2026-09-21 at 14:13 UTC; it can", format!("removed by PC on {at}; it can")),
+            ("Es hat am 2026-09-21 um 14:13 UTC 3 von 40", format!("Es hat am {at} 3 von 40")),
+            ("2026-09-21 14:13 UTCに“2”", format!("{at}に“2”")),
+            ("12 2026-09-21 at 14:13 UTC", format!("12 {at}")),
+            ("2026-09-21 at 14:13 UTC, 2026-09-21 at 14:13 UTC", format!("{at}, {at}")),
+            ("a&b 2026-09-21", "a&#38;b 2026-09-21".to_owned()),
+            ("2026-09-21 <b> 14:13 UTC", "2026-09-21 &#60;b&#62; 14:13 UTC".to_owned()),
+            ("2026-09-31 at 14:13 UTC", "2026-09-31 at 14:13 UTC".to_owned()),
+            ("2026-09-21 at 14:13 CET 1", "2026-09-21 at 14:13 CET 1".to_owned()),
+            ("12026-09-21 at 14:13 UTC", "12026-09-21 at 14:13 UTC".to_owned()),
+            ("", String::new()),
+            ("2026", "2026".to_owned()),
+        ] {
+            assert_eq!(within(text).to_string(), expected, "{text}");
         }
     }
 
