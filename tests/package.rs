@@ -1,9 +1,13 @@
 //! The Debian package, in a clean root of Debian's own packages: installed, set up and called by root, served by a user who is not
 //! root, removed without the mail.
 //!
-//! It needs root, mmdebstrap and Debian's archive; where one is missing it says so and passes.
+//! It needs root, mmdebstrap and Debian's archive; where one is missing it says so and passes. And the static program, in a root in
+//! which there is nothing at all.
 #![allow(clippy::unwrap_used)]
 
+mod rig;
+
+use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -13,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
+use rig::Trial;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 /// A root directory with nothing in it but Debian, and the package as it is made of this build.
@@ -322,4 +327,82 @@ fn the_unit_is_sound(root: &CleanRoot) {
     assert!(fs::symlink_metadata(enabled).is_ok(), "it does not start with the machine");
     // Tenths: 20 is “OK”, a unit without any limit has 96.
     root.says(&format!("systemd-analyze security --offline=true --threshold=20 {unit}"));
+}
+
+/// Gives a root what a program may ask the kernel for, and becomes a program in it.
+const IN_ROOT: &str = r#"
+set -e
+cd "$1"
+shift
+mount --make-rprivate /
+for node in null random urandom; do mount --bind "/dev/$node" "dev/$node"; done
+exec chroot . "$@"
+"#;
+
+/// As `ca-certificates` brings them.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// A root with one program in it, certificates of authorities, and nothing else.
+struct EmptyRoot(tempfile::TempDir);
+
+impl EmptyRoot {
+    fn make() -> Option<Self> {
+        let Some(program) = env::var_os("PILLARBOX_STATIC") else {
+            println!("NOT TESTED: PILLARBOX_STATIC does not say where a program of packaging/static is");
+            return None;
+        };
+        let may_mount = Command::new("unshare").args(["--mount", "mount", "--make-rprivate", "/"]).output();
+        if !may_mount.is_ok_and(|output| output.status.success()) {
+            println!("NOT TESTED: only root can make a root directory, where it may mount");
+            return None;
+        }
+        let root = tempfile::tempdir().unwrap();
+        fs::copy(program, root.path().join("pillarbox")).unwrap();
+        fs::create_dir(root.path().join("dev")).unwrap();
+        for node in ["null", "random", "urandom"] {
+            fs::write(root.path().join("dev").join(node), "").unwrap();
+        }
+        // What it asks others for (names, mail to them) is asked under TLS: it wants to know whom to trust.
+        fs::create_dir_all(root.path().join("etc/ssl/certs")).unwrap();
+        if let Err(error) = fs::copy(AUTHORITIES, root.path().join(AUTHORITIES.trim_start_matches('/'))) {
+            println!("NOT TESTED: {AUTHORITIES}: {error}");
+            return None;
+        }
+        Some(Self(root))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("unshare");
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").args(["--mount", "sh", "-c", IN_ROOT, "sh"]);
+        command.arg(self.0.path()).arg("/pillarbox").args(arguments);
+        command
+    }
+}
+
+#[test]
+fn the_static_program_serves_where_there_is_nothing_else() {
+    const ALICE: &str = "alice@example.org";
+    let Some(root) = EmptyRoot::make() else { return };
+    let version = root.command(&["--version"]).output().unwrap();
+    let said = String::from_utf8_lossy(&version.stdout).into_owned() + &String::from_utf8_lossy(&version.stderr);
+    assert!(version.status.success() && said == concat!("pillarbox ", env!("CARGO_PKG_VERSION"), "\n"), "{said}");
+
+    let data_dir = root.0.path().join("data");
+    let arguments = ["try", "--free-ports", "--data-dir", "/data"];
+    let trial = Trial::started_by(root.command(&arguments), &data_dir, "Ctrl-C stops");
+    let mut imap = trial.connect_tls(trial.port("read: IMAP", 0));
+    imap.until("* OK");
+    imap.ask(&format!("a LOGIN {ALICE} {}", trial.password(ALICE)), "a OK");
+    let status = imap.ask("b STATUS INBOX (MESSAGES)", "b OK");
+    assert!(status[0].contains("(MESSAGES 1)"), "{status:?}");
+    imap.ask("c LOGOUT", "c OK");
+    let (_, pages) = trial.guide.split_once("or https://localhost:").unwrap();
+    let port = pages.split_once('/').unwrap().0.parse().unwrap();
+    let mut browser = trial.connect_tls(port);
+    let answer = browser.ask(&format!("GET /login HTTP/1.1\r\nHost: localhost:{port}\r\n"), "HTTP/1.1 ");
+    assert_eq!(answer, ["HTTP/1.1 200 OK"]);
+    // The command line beside it finds the server.
+    let list = root.command(&["account", "list", "--data-dir", "/data"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&list.stdout).contains(ALICE), "{list:?}");
+    trial.stop();
 }

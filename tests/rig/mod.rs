@@ -117,10 +117,16 @@ impl Trial {
 
     /// With more arguments, and up to a line that has `end`.
     pub fn start_until(data_dir: &Path, more: &[&str], end: &str) -> Self {
-        let begin = Instant::now();
         let path = data_dir.to_str().unwrap();
-        let mut child = pillarbox(&["try", "--free-ports", "--data-dir", path]);
-        let mut child = child.args(more).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = pillarbox(&["try", "--free-ports", "--data-dir", path]);
+        command.args(more);
+        Self::started_by(command, data_dir, end)
+    }
+
+    /// By a command that becomes the server, whose data are at `data_dir` for this test, whatever the server calls it.
+    pub fn started_by(mut command: Command, data_dir: &Path, end: &str) -> Self {
+        let begin = Instant::now();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut guide = String::new();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         while !guide.contains(end) {
@@ -143,8 +149,8 @@ impl Trial {
     }
 
     pub fn authority(&self) -> PathBuf {
-        let mut lines = self.guide.lines().map(str::trim).filter(|line| line.ends_with("ca.pem"));
-        lines.next().unwrap().into()
+        assert!(self.guide.lines().any(|line| line.trim().ends_with("/tls/ca.pem")), "{}", self.guide);
+        self.data_dir.join("tls/ca.pem")
     }
 
     pub fn connect_tls(&self, port: u16) -> Lines {
