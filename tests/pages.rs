@@ -270,6 +270,11 @@ fn ask_for_an_account(browser: &Browser, base: &str, local_part: &str) -> String
 fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
     let (server, base) = household();
     let links = furnish(&server);
+    // Who is connected is on a page, too.
+    let tablet = server.add_device(ALICE, &HOSTILE[2][..80], "keep-when-shared");
+    let mut imap = server.addresses().imaps(ALICE, &tablet).unwrap();
+    imap.command("SELECT INBOX").unwrap();
+    let _connected = (imap, server.addresses().pop3s(ALICE, &tablet).unwrap(), server.addresses().smtp().unwrap());
     for size in [Size::Wide, Size::Phone] {
         let Some(browser) = Browser::open(size) else { return };
         let mut seen = Vec::new();
@@ -324,6 +329,8 @@ fn pages_fit_a_desk_and_a_phone_and_can_be_used_with_the_keyboard() {
             "/admin/queue",
             "/admin/queue/messages",
             "/admin/audit",
+            "/admin/sessions",
+            "/admin/sessions?protocol=ftp",
             "/admin/reports",
             "/admin/integrity",
             "/admin/lists",
@@ -594,8 +601,14 @@ fn an_administrator_of_a_domain_cannot_touch_another_domain() {
             look_at(&browser, &base, path, &mut seen);
             assert!(!browser.text().contains("other.example"), "{path}: {}", browser.text());
         }
-        for path in ["/admin/queue/messages", "/admin/refused", "/admin/reports", "/admin/audit", "/admin/accounts/16"]
-        {
+        for path in [
+            "/admin/queue/messages",
+            "/admin/refused",
+            "/admin/reports",
+            "/admin/sessions",
+            "/admin/audit",
+            "/admin/accounts/16",
+        ] {
             look_at(&browser, &base, path, &mut seen);
             assert!(!browser.text().contains("other.example"), "{path}: {}", browser.text());
         }

@@ -40,6 +40,7 @@ mod salvage;
 mod scheduled;
 mod sending;
 mod serve;
+mod sessions;
 mod setup;
 mod share;
 mod show;
@@ -110,6 +111,7 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     Doctor(doctor::Doctor),
     Status(status::Status),
+    Sessions(sessions::Sessions),
     VerifyMessage(verify_message::VerifyMessage),
     Account(account::Account),
     Device(device::Device),
@@ -177,6 +179,7 @@ impl Command {
             Self::CheckConfig(command) => command.run(place),
             Self::Doctor(command) => command.run(place),
             Self::Status(command) => command.run(place),
+            Self::Sessions(command) => command.run(place),
             Self::VerifyMessage(command) => command.run(),
             Self::Account(command) => command.run(place),
             Self::Device(command) => command.run(place),

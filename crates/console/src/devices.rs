@@ -43,6 +43,9 @@ pub struct DeviceCard {
     pub last_seen_from: Option<String>,
     /// Under which version of TLS.
     pub tls: Option<String>,
+    /// So many connections it has to this server now, where that is looked at.
+    #[serde(default)]
+    pub connected: usize,
     /// Since when it may not log in.
     pub revoked_at: Option<String>,
     /// It uses POP and its owner has not seen yet what it does: that, in words.
@@ -289,6 +292,7 @@ fn card(device: &Device, others: &Others, did: &Did<'_>) -> DeviceCard {
         // From where a guest comes is not their host's to know.
         last_seen_from: login.map(|login| login.address.clone()).filter(|address| !address.is_empty()),
         tls: login.and_then(|login| login.tls.clone()),
+        connected: 0,
         revoked_at: device.revoked_at.map(shown),
         news: is_new(device).then(|| words::policy(device.pop.removal, others.shared)),
         perhaps_two: perhaps_two(device, others),

@@ -12,7 +12,7 @@ use crate::user::User;
 use crate::work::{Progress, Stop, Work};
 use imap_proto::{Code, Command, Dialect, Encoder, Event, Limits, LiteralRequest, Octets, Receiver, Status, Tag};
 use metrics::Stopwatch;
-use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
+use session::{Doing, Goodbye, Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::mem;
 use std::sync::Arc;
 use store::{Error, Protocol, Timestamp};
@@ -432,6 +432,17 @@ impl session::Session for ImapSession {
         }
     }
 
+    fn doing(&self) -> Doing {
+        let device = match &self.state {
+            State::Authenticated(user) => Some(user.presence.login().device.0),
+            State::NotAuthenticated(_) | State::Logout => None,
+        };
+        // What it takes counts up to its continuation: whoever idles waits for nothing of theirs.
+        let idles = matches!(self.running, Some(Running::Idle(..)));
+        let command = if idles { Some("IDLE") } else { self.timed.map(|(command, _)| command) };
+        Doing { device, command, is_busy: command.is_some() && !idles }
+    }
+
     fn deadline_millis(&self) -> Option<u64> {
         let sooner = match (&self.state, &self.running) {
             (State::NotAuthenticated(stranger), _) => stranger.desk.until(),
@@ -452,12 +463,16 @@ impl session::Session for ImapSession {
         }
     }
 
-    fn shut_down(&mut self, output: &mut Vec<u8>) {
+    fn shut_down(&mut self, why: Goodbye, output: &mut Vec<u8>) {
         if matches!(self.state, State::Logout) || self.may_be_in_literal() {
             return;
         }
+        let (code, text) = match why {
+            Goodbye::ServerStops => (Some(Code::Unavailable), "The server stops, come again soon"),
+            Goodbye::Ended => (None, "An administrator has ended this session"),
+        };
         let mut goodbye = Vec::new();
-        self.bye(&mut goodbye, Some(Code::Unavailable), "The server stops, come again soon");
+        self.bye(&mut goodbye, code, text);
         match &self.compression {
             Some(_) => append_deflated(&goodbye, output),
             None => output.append(&mut goodbye),

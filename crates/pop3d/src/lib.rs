@@ -30,7 +30,7 @@ use login::Desk;
 use metrics::{Commands, Stopwatch};
 use pop3_proto::{Command, Event, Receiver, Reply};
 use retrieval::Slice;
-use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
+use session::{Doing, Goodbye, Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use std::sync::Arc;
 use store::{LanguageTag, Protocol};
 use transaction::Transaction;
@@ -281,6 +281,14 @@ impl Pop3Session {
         }
     }
 
+    /// Nothing is removed.
+    fn say_last(&mut self, text: &'static str, output: &mut Vec<u8>) {
+        if !matches!(self.state, State::Over) {
+            Reply::err(text).encode(output);
+            self.state = State::Over;
+        }
+    }
+
     fn note_answered(&mut self) {
         if let Some((command, stopwatch)) = self.timed.take() {
             self.service.commands.answered(Protocol::Pop3.name(), command, stopwatch);
@@ -328,7 +336,7 @@ impl session::Session for Pop3Session {
         let overdue = now.monotonic_millis >= self.deadline_millis && self.desk.until().is_none();
         if step == Step::Wait && overdue {
             // RFC 1939 §3: the session is not in the UPDATE state; nothing is removed.
-            session::Session::shut_down(self, output);
+            self.say_last(self.words.closing, output);
             return Step::Close;
         }
         step
@@ -341,6 +349,15 @@ impl session::Session for Pop3Session {
             State::Authorization(_) => self.opening.as_ref().map(|presence| presence.login().account.0.into()),
             State::New | State::Over => None,
         }
+    }
+
+    fn doing(&self) -> Doing {
+        let device = match &self.state {
+            State::Transaction(transaction) => Some(transaction.presence.login().device.0),
+            State::New | State::Authorization(_) | State::Over => None,
+        };
+        let command = self.timed.map(|(command, _)| command);
+        Doing { device, command, is_busy: command.is_some() }
     }
 
     fn deadline_millis(&self) -> Option<u64> {
@@ -357,10 +374,10 @@ impl session::Session for Pop3Session {
         self.peer.tls = Some(tls);
     }
 
-    fn shut_down(&mut self, output: &mut Vec<u8>) {
-        if !matches!(self.state, State::Over) {
-            Reply::err(self.words.closing).encode(output);
-            self.state = State::Over;
+    fn shut_down(&mut self, why: Goodbye, output: &mut Vec<u8>) {
+        match why {
+            Goodbye::ServerStops => self.say_last(self.words.closing, output),
+            Goodbye::Ended => self.say_last(self.words.ended, output),
         }
     }
 }

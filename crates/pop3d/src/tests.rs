@@ -6,7 +6,7 @@ use crate::{
 use auth::{Auth, AuthOptions};
 use metrics::Commands;
 use session::testing::TestJobs;
-use session::{Moment, Peer, Session as _, Step, Tls};
+use session::{Doing, Goodbye, Moment, Peer, Session as _, Step, Tls};
 use std::sync::Arc;
 use std::task::Waker;
 use store::objects::Objects;
@@ -206,8 +206,17 @@ fn a_session_that_ends_without_quit_changes_nothing() {
     let mut client = world.log_in();
     client.say("DELE 2\r\n");
     let mut goodbye = Vec::new();
-    client.session.shut_down(&mut goodbye);
+    client.session.shut_down(Goodbye::ServerStops, &mut goodbye);
     assert!(goodbye.starts_with(b"-ERR"));
+    drop(client);
+    let mut client = world.log_in();
+    client.say("DELE 2\r\n");
+    let device = client.session.doing().device;
+    assert!(device.is_some());
+    assert_eq!(client.session.doing(), Doing { device, command: None, is_busy: false });
+    goodbye.clear();
+    client.session.shut_down(Goodbye::Ended, &mut goodbye);
+    assert_eq!(goodbye, b"-ERR An administrator has ended this session; nothing was removed\r\n");
     drop(client);
     assert_eq!(world.log_in().say("STAT\r\n"), "+OK 2 6\r\n");
     world.check();

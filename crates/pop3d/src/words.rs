@@ -54,6 +54,8 @@ pub(crate) struct Words {
     pub(crate) not_now: &'static str,
     pub(crate) too_many_errors: &'static str,
     pub(crate) closing: &'static str,
+    /// Of a session that an administrator has ended.
+    pub(crate) ended: &'static str,
     pub(crate) login_ended: &'static str,
     pub(crate) syntax: fn(SyntaxError) -> &'static str,
     pub(crate) exchange: fn(Failure) -> &'static str,
@@ -131,6 +133,7 @@ pub(crate) static ENGLISH: Words = Words {
     not_now: "Not now",
     too_many_errors: "Too many errors",
     closing: "Closing; nothing was removed. Connect again",
+    ended: "An administrator has ended this session; nothing was removed",
     login_ended: "This login does not count any more; nothing was removed. Log in again",
     syntax: |error| match error {
         SyntaxError::LineTooLong => "Line too long",
@@ -198,6 +201,7 @@ static GERMAN: Words = Words {
     not_now: "Nicht jetzt",
     too_many_errors: "Zu viele Fehler",
     closing: "Hier ist Schluss; nichts wurde gelöscht. Bitte neu verbinden",
+    ended: "Die Verwaltung hat diese Sitzung beendet; nichts wurde gelöscht",
     login_ended: "Diese Anmeldung gilt nicht mehr; nichts wurde gelöscht. Bitte neu anmelden",
     syntax: |error| match error {
         SyntaxError::LineTooLong => "Die Zeile ist zu lang",
@@ -263,6 +267,7 @@ static JAPANESE: Words = Words {
     not_now: "今は使えません",
     too_many_errors: "エラーが多すぎます",
     closing: "接続を終了します。何も削除していません。接続し直してください",
+    ended: "管理者がこのセッションを終了しました。何も削除していません",
     login_ended: "このログインは無効になりました。何も削除していません。ログインし直してください",
     syntax: |error| match error {
         SyntaxError::LineTooLong => "行が長すぎます",

@@ -20,6 +20,7 @@
 mod jobs;
 mod network;
 mod number;
+mod roster;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -30,7 +31,8 @@ use std::task::Waker;
 
 pub use jobs::{Full, Job, Jobs, Line, Lost, Owner, Ticket, Turn};
 pub use network::{Network, NoNetwork};
-pub use number::{AtWork, SessionId};
+pub use number::{AtWork, NoSessionId, SessionId};
+pub use roster::{Live, Roster};
 
 /// The target of lines of the log that a stranger can make without end: a log keeps so many of them in a second.
 pub const STRANGERS: &str = "strangers";
@@ -124,6 +126,26 @@ pub struct Tls {
     pub exporter: Option<Box<[u8; 32]>>,
 }
 
+/// What a session does between two steps, for people who look, and for whoever is to end it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doing {
+    /// The device that is logged in, by its number within its owner's account.
+    pub device: Option<u32>,
+    /// The command that is not answered yet, by its name.
+    pub command: Option<&'static str>,
+    /// The client waits for an answer, or is in the middle of handing something over.
+    pub is_busy: bool,
+}
+
+/// Why a session has to say goodbye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goodbye {
+    /// The server stops.
+    ServerStops,
+    /// Somebody who administers it has ended the session.
+    Ended,
+}
+
 /// One connection of one protocol.
 pub trait Session: Send {
     /// Hands over bytes that the client sent; they are kept until the next [`Session::step`].
@@ -139,13 +161,18 @@ pub trait Session: Send {
         None
     }
 
+    /// What it does, asked after a step.
+    fn doing(&self) -> Doing {
+        Doing::default()
+    }
+
     /// The moment on [`Moment::monotonic_millis`] at which the session wants to be stepped even if nothing happens.
     fn deadline_millis(&self) -> Option<u64>;
 
     /// The TLS handshake asked for by [`Step::StartTls`] is done; input received before it is gone.
     fn tls_started(&mut self, tls: Tls);
 
-    /// The server stops: say goodbye in `output` where the protocol has a word for it (`* BYE`, `421`, `-ERR`).
+    /// Say goodbye in `output`, and why, where the protocol has a word for it (`* BYE`, `421`, `-ERR`).
     /// Called between steps only; the connection is closed afterwards.
-    fn shut_down(&mut self, output: &mut Vec<u8>);
+    fn shut_down(&mut self, why: Goodbye, output: &mut Vec<u8>);
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::Moment;
@@ -12,13 +13,17 @@ thread_local! {
 }
 
 /// How the log calls a connection. No other one of this process has the same; of another process, one that began in the same
-/// second may have it. It is small: each connection has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// second may have it. It is small: each connection has one. A later one is greater, as long as the clock goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId {
     /// When it began, in seconds since 1970.
     second: u32,
     number: u32,
 }
+
+/// The text is no name of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSessionId;
 
 /// Until it is dropped the thread works for a session.
 #[must_use]
@@ -35,6 +40,12 @@ impl SessionId {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let second = u32::try_from(now.unix_millis.div_euclid(1000)).unwrap_or_default();
         Self { second, number: NEXT.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// When it began, in seconds since 1970.
+    #[must_use]
+    pub fn second(self) -> u32 {
+        self.second
     }
 
     /// That for which this thread works.
@@ -62,9 +73,34 @@ impl fmt::Display for SessionId {
     }
 }
 
+impl FromStr for SessionId {
+    type Err = NoSessionId;
+
+    /// As it is written, and in no other way.
+    fn from_str(text: &str) -> Result<Self, NoSessionId> {
+        let number = |text: &str| u32::from_str_radix(text, 16).map_err(|_| NoSessionId);
+        let (second, count) = text.split_once('.').ok_or(NoSessionId)?;
+        let id = Self { second: number(second)?, number: number(count)? };
+        if id.to_string() == text { Ok(id) } else { Err(NoSessionId) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_is_written() {
+        let now = Moment { unix_millis: 1_764_500_000_000, monotonic_millis: 0 };
+        let (first, second) = (SessionId::begun(now), SessionId::begun(now));
+        assert_eq!((first.to_string().parse(), second.to_string().parse()), (Ok(first), Ok(second)));
+        assert!(first < second && first.second() == 1_764_500_000);
+        let later = SessionId { second: first.second + 1, number: 0 };
+        assert!(second < later);
+        for text in ["", ".", "1", "1.", ".1", "1.+1", "01.1", "1.0A", "1.1.1", "692c2220.100000000"] {
+            assert_eq!(text.parse::<SessionId>(), Err(NoSessionId), "{text}");
+        }
+    }
 
     #[test]
     fn a_thread_works_for_one_session_and_then_for_that_of_before() {

@@ -1,7 +1,11 @@
-//! Jobs for tests: on the thread of whoever asks, when the test wants it, in the order in which they were started.
+//! Jobs for tests: on the thread of whoever asks, when the test wants it, in the order in which they were started. And sessions that
+//! somebody looks at.
 
 use crate::jobs::{Full, Jobs, Line, Owner, Ticket, Turn};
+use crate::{Doing, Live, Moment, Roster, SessionId};
 use std::future::Future;
+use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Wake, Waker};
@@ -144,5 +148,58 @@ struct Sleeper(Thread);
 impl Wake for Sleeper {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
+    }
+}
+
+/// Sessions that are nowhere but in this list.
+#[derive(Default)]
+pub struct TestRoster(Mutex<Vec<Live>>);
+
+impl TestRoster {
+    fn all(&self) -> MutexGuard<'_, Vec<Live>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A session of IMAP under TLS begins; whose, and on which device, if somebody is logged in.
+    pub fn add(&self, owner: Option<(u64, u32)>, address: IpAddr, now: Moment) -> SessionId {
+        let id = SessionId::begun(now);
+        self.all().push(Live {
+            id,
+            service: "imaps",
+            protocol: "imap",
+            address,
+            port: 50_000,
+            is_tls: true,
+            owner: owner.map(|(owner, _)| owner),
+            doing: Doing { device: owner.map(|(_, device)| device), command: None, is_busy: false },
+            quiet_secs: 61,
+            received_bytes: 100,
+            sent_bytes: 2_048,
+            is_ending: false,
+        });
+        id
+    }
+
+    /// Changes one.
+    pub fn change(&self, id: SessionId, change: impl FnOnce(&mut Live)) {
+        self.all().iter_mut().find(|live| live.id == id).into_iter().next().map(change);
+    }
+}
+
+impl Roster for TestRoster {
+    fn each(&self, before: Option<SessionId>, look: &mut dyn FnMut(Live) -> ControlFlow<()>) {
+        let all = self.all().clone();
+        let _stopped =
+            all.into_iter().rev().filter(|live| before.is_none_or(|before| live.id < before)).try_for_each(look);
+    }
+
+    fn one(&self, id: SessionId) -> Option<Live> {
+        self.all().iter().find(|live| live.id == id).copied()
+    }
+
+    fn end(&self, id: SessionId) -> bool {
+        let mut all = self.all();
+        let found = all.iter_mut().find(|live| live.id == id);
+        found.map(|live| live.is_ending = true).is_some()
     }
 }

@@ -14,7 +14,7 @@ use auth::Presence;
 use login::Desk;
 use mailflow::Source;
 use metrics::Stopwatch;
-use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
+use session::{Doing, Goodbye, Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Step, Tls};
 use smtp_proto::{Enhanced, Event, Rcpt, Receiver, Reply};
 use std::sync::Arc;
 use store::{Claim, Timestamp};
@@ -518,6 +518,25 @@ impl session::Session for SmtpSession {
         self.login.as_ref().map(|presence| presence.login().account.0.into())
     }
 
+    fn doing(&self) -> Doing {
+        let content = match &self.phase {
+            Phase::Data => Some("DATA"),
+            Phase::Chunk { .. } => Some("BDAT"),
+            Phase::New
+            | Phase::Command
+            | Phase::AuthLine
+            | Phase::LogIn
+            | Phase::TooManyLogins
+            | Phase::Introduce(_)
+            | Phase::Examine(_)
+            | Phase::Handshake
+            | Phase::Closed => None,
+        };
+        let command = self.timed.map(|(command, _)| command).or(content);
+        let device = self.login.as_ref().map(|presence| presence.login().device.0);
+        Doing { device, command, is_busy: command.is_some() }
+    }
+
     fn deadline_millis(&self) -> Option<u64> {
         if let Some(held) = &self.held {
             return Some(held.until);
@@ -546,10 +565,14 @@ impl session::Session for SmtpSession {
         self.clocks.heard = true;
     }
 
-    fn shut_down(&mut self, output: &mut Vec<u8>) {
+    fn shut_down(&mut self, why: Goodbye, output: &mut Vec<u8>) {
         if !matches!(self.phase, Phase::Handshake | Phase::Closed) {
-            // RFC 5321 §3.8.
-            replies::bye(Enhanced(4, 3, 2), "This server stops; try again later").encode(output);
+            // RFC 5321 §3.8; RFC 3463 §3.4, §3.8.
+            let (status, text) = match why {
+                Goodbye::ServerStops => (Enhanced(4, 3, 2), "This server stops; try again later"),
+                Goodbye::Ended => (Enhanced(4, 7, 0), "An administrator has ended this session"),
+            };
+            replies::bye(status, text).encode(output);
         }
         self.close();
     }

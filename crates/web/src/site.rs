@@ -8,7 +8,7 @@ use auth::Auth;
 use backup::Beside;
 use console::{Examination, Status, Survey};
 use queue::Queue;
-use session::Jobs;
+use session::{Jobs, Roster};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -51,6 +51,10 @@ pub struct SiteOptions {
     pub survey: Box<dyn Fn(bool) -> Arc<Survey> + Send + Sync>,
     /// How the server does; `None`: none runs.
     pub status: Box<dyn Fn() -> Option<Status> + Send + Sync>,
+    /// Who is connected; `None`: no server runs.
+    pub roster: Option<Arc<dyn Roster>>,
+    /// Which of several servers with the same mail it is; `None`: the only one.
+    pub node: Option<String>,
 }
 
 /// Takes an address, a message and the time.
@@ -188,6 +192,14 @@ impl Site {
 
     pub(crate) fn status(&self) -> Option<Status> {
         (self.0.options.status)()
+    }
+
+    pub(crate) fn roster(&self) -> Option<&dyn Roster> {
+        self.0.options.roster.as_deref()
+    }
+
+    pub(crate) fn node(&self) -> Option<&str> {
+        self.0.options.node.as_deref()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -9,7 +9,7 @@ use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use directory::{DirectoryOptions, PasswordCost};
 use http_body_util::BodyExt;
-use session::testing::TestJobs;
+use session::testing::{TestJobs, TestRoster};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) queue: queue::Queue,
     /// Letters that went out: to whom, and what.
     pub(crate) letters: Letters,
+    /// Who is connected.
+    pub(crate) roster: Arc<TestRoster>,
     clock: Arc<AtomicI64>,
 }
 
@@ -161,6 +163,7 @@ impl World {
         });
         let beside: (PathBuf, &[&str]) = (PathBuf::new(), &[]);
         let status = Box::new(|| Some(console::Status { version: "0.1.0".to_owned(), ..Default::default() }.judged()));
+        let roster = Arc::<TestRoster>::default();
         let options = SiteOptions {
             hostname,
             language: wording::Language::English,
@@ -174,10 +177,12 @@ impl World {
             examine,
             survey,
             status,
+            roster: Some(roster.clone()),
+            node: None,
         };
         let site = Site::new(auth.clone(), options).unwrap();
         site.offer(offered);
-        Self { auth, router: site.router(), site, queue, letters, clock }
+        Self { auth, router: site.router(), site, queue, letters, roster, clock }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -4,7 +4,7 @@ use auth::{Auth, AuthOptions};
 use directory::{DirectoryOptions, PasswordCost};
 use imapd::{ImapService, ImapSession, Limits, MessageLimit};
 use session::testing::TestJobs;
-use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Session as _, Step, Tls};
+use session::{Goodbye, Moment, OUTPUT_HIGH_WATER_BYTES, Peer, Session as _, Step, Tls};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -280,9 +280,9 @@ impl Client {
         self.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "test".into(), ..Tls::default() });
     }
 
-    pub fn shut_down(&mut self) -> String {
+    pub fn shut_down(&mut self, why: Goodbye) -> String {
         let mut output = Vec::new();
-        self.session.shut_down(&mut output);
+        self.session.shut_down(why, &mut output);
         String::from_utf8(output).unwrap()
     }
 }

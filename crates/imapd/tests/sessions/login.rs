@@ -1,7 +1,7 @@
 //! Before login: greeting, TLS, passwords, delays, limits (RFC 9051 §6.1, §6.2).
 
 use crate::harness::{NOW, PASSWORD, Server};
-use session::{Step, Tls};
+use session::{Goodbye, Step, Tls};
 use std::net::{IpAddr, Ipv4Addr};
 
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
@@ -148,13 +148,15 @@ fn logout() {
     client.check("a LOGOUT", &["* BYE Goodbye", "a OK LOGOUT done"]);
     assert_eq!(client.step, Step::Close);
     assert_eq!(client.deadline(), None);
-    assert_eq!(client.shut_down(), "");
+    assert_eq!(client.shut_down(Goodbye::ServerStops), "");
 }
 
 #[test]
 fn a_server_that_stops_says_goodbye() {
     let server = Server::new();
-    assert_eq!(server.alice_in_inbox().shut_down(), "* BYE [UNAVAILABLE] The server stops, come again soon\r\n");
+    let goodbye = |why| server.alice_in_inbox().shut_down(why);
+    assert_eq!(goodbye(Goodbye::ServerStops), "* BYE [UNAVAILABLE] The server stops, come again soon\r\n");
+    assert_eq!(goodbye(Goodbye::Ended), "* BYE An administrator has ended this session\r\n");
 }
 
 #[test]

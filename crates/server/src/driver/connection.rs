@@ -6,18 +6,18 @@
 //! Invariant: a panic in a session ends its connection and nothing else.
 
 use std::io;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
 use metrics::Stopwatch;
-use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Owner, Peer, Session, SessionId, Step, Tls};
+use session::{Goodbye, Moment, OUTPUT_HIGH_WATER_BYTES, Owner, Peer, Session, Step, Tls};
 use tokio::net::TcpStream;
 use tokio::task::block_in_place;
 use tracing::{debug, error, info};
 
 use super::Endpoint;
+use super::live::Live;
 use super::pipe::{Handshake, Input, Pipe};
 use super::places::Place;
 use crate::tls::note_failed;
@@ -85,37 +85,41 @@ pub(super) enum Wait {
     Ended,
 }
 
+impl Wait {
+    /// The same, for no longer than that. Who waits for a place has one soon, as others have theirs for a slice.
+    fn at_most_until(self, by: u64) -> Self {
+        match self {
+            Self::Readable { until } => Self::Readable { until: Some(until.map_or(by, |until| until.min(by))) },
+            Self::Writable { until } => Self::Writable { until: until.min(by) },
+            Self::Moment { until } => Self::Moment { until: until.min(by) },
+            Self::Place { .. } | Self::Nothing | Self::Ended => self,
+        }
+    }
+}
+
 pub(super) struct Connection {
     pipe: Pipe,
     phase: Phase,
     /// `None` before an implicit TLS handshake is done, and when the end has begun.
     session: Option<Box<dyn Session>>,
     endpoint: Arc<Endpoint>,
-    address: SocketAddr,
-    waker: Waker,
+    /// What others see of it.
+    live: Arc<Live>,
     /// For the next step, which is a slice of something long.
     place: Option<Place>,
-    life: Life,
-}
-
-/// What the log says of a connection.
-struct Life {
-    id: SessionId,
     /// On the monotonic clock.
     began: u64,
-    received_bytes: u64,
     /// Who is logged in, or was last.
     account: Option<u64>,
-    /// Why it is over.
+    /// Why it is over, for the log.
     why: Option<&'static str>,
 }
 
 impl Connection {
-    pub(super) fn new(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoint>, waker: Waker) -> Self {
-        let now = endpoint.clock.now();
-        let (id, began) = (SessionId::begun(now), now.monotonic_millis);
-        let life = Life { id, began, received_bytes: 0, account: None, why: None };
-        Self { pipe: Pipe::new(socket), phase: Phase::Step, session: None, endpoint, address, waker, place: None, life }
+    pub(super) fn new(socket: TcpStream, endpoint: Arc<Endpoint>, live: Arc<Live>) -> Self {
+        let began = endpoint.clock.now().monotonic_millis;
+        let (pipe, phase) = (Pipe::new(socket), Phase::Step);
+        Self { pipe, phase, session: None, endpoint, live, place: None, began, account: None, why: None }
     }
 
     pub(super) fn socket(&self) -> &TcpStream {
@@ -124,7 +128,7 @@ impl Connection {
 
     /// Begins: with a handshake or with the session's greeting.
     pub(super) fn open(&mut self) {
-        let _at_work = self.life.id.work();
+        let _at_work = self.live.id.work();
         if self.endpoint.service.implicit_tls() {
             self.start_tls();
         } else {
@@ -134,26 +138,46 @@ impl Connection {
 
     /// Goes as far as possible without waiting.
     pub(super) fn advance(&mut self) -> Wait {
-        let _at_work = self.life.id.work();
+        let _at_work = self.live.id.work();
         for _ in 0..ADVANCE_PHASES_MAX {
             match self.next_phase() {
                 Ok(None) => {}
                 Ok(Some(wait)) => {
+                    let Some(wait) = self.ending(wait) else { continue };
                     self.pipe.release_output();
+                    self.live.sent(self.pipe.written_bytes());
                     return wait;
                 }
                 Err(error) => self.broken(&error),
             }
         }
-        Wait::Nothing
+        // A client that takes all at once is never waited for.
+        self.ending(Wait::Nothing).unwrap_or(Wait::Nothing)
+    }
+
+    /// What is waited for where the session was told to end: what its client waits for comes first, for a while. `None`: it has said
+    /// goodbye, and the rest of it is to be done.
+    fn ending(&mut self, wait: Wait) -> Option<Wait> {
+        let Some(by) = self.live.ends_by() else { return Some(wait) };
+        let is_free = match self.phase {
+            Phase::Closing { .. } | Phase::Draining { .. } | Phase::Ended => return Some(wait),
+            Phase::Handshake { .. } => true,
+            Phase::Idle | Phase::Pause => !self.live.is_busy(),
+            Phase::Step | Phase::Slice | Phase::Send { .. } => false,
+        };
+        if is_free || by <= self.now() {
+            self.shut_down(Goodbye::Ended);
+            return None;
+        }
+        Some(wait.at_most_until(by))
     }
 
     fn broken(&mut self, error: &io::Error) {
-        self.life.why.get_or_insert("broken");
+        self.why.get_or_insert("broken");
         if matches!(self.phase, Phase::Handshake { .. }) {
-            note_failed(self.endpoint.service.protocol(), self.address.ip(), error);
+            note_failed(self.endpoint.service.protocol(), self.live.address.ip(), error);
         }
-        debug!(service = %self.endpoint.service, peer = %self.address, %error, "connection broke");
+        debug!(service = %self.endpoint.service, peer = %self.live.address, %error, "connection broke");
         let speaking = matches!(self.phase, Phase::Handshake { .. } | Phase::Idle);
         // What the client sent is no TLS: the alert that says so still goes out.
         if speaking && error.kind() == io::ErrorKind::InvalidData { self.close() } else { self.end() }
@@ -185,7 +209,7 @@ impl Connection {
                 Input::Bytes => {}
                 Input::Pending => return Ok(Some(Wait::Readable { until: self.session_deadline() })),
                 Input::End => {
-                    self.life.why.get_or_insert("client left");
+                    self.why.get_or_insert("client left");
                     self.close();
                 }
             },
@@ -211,7 +235,7 @@ impl Connection {
 
     fn owner(&mut self) -> Owner {
         let owner = self.guarded("owner", |session, _| session.owner()).flatten();
-        owner.map_or_else(|| Owner::stranger(self.address.ip()), Owner::Account)
+        owner.map_or_else(|| Owner::stranger(self.live.address.ip()), Owner::Account)
     }
 
     /// There is a place for the next slice.
@@ -236,7 +260,7 @@ impl Connection {
 
     /// The deadline of the last [`Wait`] may have passed.
     pub(super) fn expired(&mut self) {
-        let _at_work = self.life.id.work();
+        let _at_work = self.live.id.work();
         let now = self.now();
         let (until, what) = match self.phase {
             Phase::Idle | Phase::Pause => {
@@ -251,23 +275,26 @@ impl Connection {
             Phase::Step | Phase::Slice | Phase::Ended => return,
         };
         if until <= now {
-            debug!(service = %self.endpoint.service, peer = %self.address, "{what}");
-            self.life.why.get_or_insert(what);
+            debug!(service = %self.endpoint.service, peer = %self.live.address, "{what}");
+            self.why.get_or_insert(what);
             self.end();
         }
     }
 
-    /// The server stops: the session says goodbye, unless it is in the middle of saying something else.
-    pub(super) fn shut_down(&mut self) {
-        let _at_work = self.life.id.work();
-        self.life.why.get_or_insert("server stops");
+    /// The session says goodbye, unless it is in the middle of saying something else.
+    pub(super) fn shut_down(&mut self, why: Goodbye) {
+        let _at_work = self.live.id.work();
+        self.why.get_or_insert(match why {
+            Goodbye::ServerStops => "server stops",
+            Goodbye::Ended => "ended by an administrator",
+        });
         match self.phase {
             Phase::Ended | Phase::Closing { .. } | Phase::Draining { .. } => return,
             Phase::Handshake { .. } | Phase::Slice | Phase::Send { step: Step::Flush, .. } => {}
             // It came up for air with the place for its next slice in hand.
             Phase::Step if self.place.is_some() => {}
             Phase::Step | Phase::Send { .. } | Phase::Idle | Phase::Pause => {
-                self.guarded("shut_down", |session, pipe| session.shut_down(pipe.output()));
+                self.guarded("shut_down", |session, pipe| session.shut_down(why, pipe.output()));
             }
         }
         self.close();
@@ -301,7 +328,7 @@ impl Connection {
                 Step::StartTls => self.discard_input(),
                 // What a session holds (a lock, a maildrop) is free before the client hears the last reply.
                 Step::Close => {
-                    self.life.why.get_or_insert("goodbye");
+                    self.why.get_or_insert("goodbye");
                     self.drop_session();
                 }
             }
@@ -309,11 +336,12 @@ impl Connection {
     }
 
     fn step_once(&mut self, now: Moment) -> Option<Step> {
-        let (step, owner) = self.guarded("step", |session, pipe| {
+        let (step, owner, doing) = self.guarded("step", |session, pipe| {
             let step = session.step(now, pipe.output());
-            (step, session.owner())
+            (step, session.owner(), session.doing())
         })?;
-        self.life.account = owner.or(self.life.account);
+        self.live.stepped(owner, doing);
+        self.account = owner.or(self.account);
         Some(step)
     }
 
@@ -358,12 +386,15 @@ impl Connection {
 
     fn receive(&mut self) -> io::Result<Input> {
         let Some(session) = &mut self.session else { return Ok(Input::End) };
-        let (pipe, received_bytes) = (&mut self.pipe, &mut self.life.received_bytes);
+        let (pipe, mut received_bytes) = (&mut self.pipe, 0);
         let mut sink = |bytes: &[u8]| {
-            *received_bytes += bytes.len() as u64;
+            received_bytes += bytes.len() as u64;
             session.receive(bytes);
         };
         let read = catch_unwind(AssertUnwindSafe(|| pipe.read(&mut sink)));
+        if received_bytes > 0 {
+            self.live.heard(received_bytes, self.now());
+        }
         match read {
             Ok(Ok(Input::Bytes)) => {
                 self.phase = Phase::Step;
@@ -397,6 +428,7 @@ impl Connection {
     }
 
     fn tls_started(&mut self, tls: Tls) {
+        self.live.tls_started();
         if self.session.is_none() {
             self.begin_session(Some(tls));
         } else if self.guarded("tls_started", |session, _| session.tls_started(tls)).is_some() {
@@ -406,10 +438,10 @@ impl Connection {
 
     fn begin_session(&mut self, tls: Option<Tls>) {
         let peer = Peer {
-            address: self.address.ip().to_canonical(),
-            port: self.address.port(),
+            address: self.live.address.ip().to_canonical(),
+            port: self.live.address.port(),
             tls,
-            waker: self.waker.clone(),
+            waker: Waker::from(self.live.clone()),
             jobs: self.endpoint.work.clone(),
         };
         let begin = &self.endpoint.begin;
@@ -440,8 +472,8 @@ impl Connection {
 
     /// The panic hook has logged what and where; this says whose connection it was.
     fn fault(&mut self, call: &str) {
-        error!(service = %self.endpoint.service, peer = %self.address, call, "session failed, its connection ends");
-        self.life.why.get_or_insert("fault");
+        error!(service = %self.endpoint.service, peer = %self.live.address, call, "session failed, its connection ends");
+        self.why.get_or_insert("fault");
         self.close();
     }
 
@@ -470,13 +502,14 @@ impl Connection {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
-        let _at_work = self.life.id.work();
+        let _at_work = self.live.id.work();
         self.drop_session();
         self.phase = Phase::Ended;
-        let Life { began, received_bytes: received, account: Some(account), why, .. } = self.life else { return };
-        let (service, address) = (self.endpoint.service, self.address.ip().to_canonical());
-        let (seconds, sent) = (self.now().saturating_sub(began) / 1000, self.pipe.written_bytes());
-        let why = why.unwrap_or("server stops");
+        self.endpoint.work.sessions.leave(self.live.id);
+        let Some(account) = self.account else { return };
+        let (service, address) = (self.endpoint.service, self.live.address.ip().to_canonical());
+        let (received, sent) = (self.live.received_bytes(), self.pipe.written_bytes());
+        let (seconds, why) = (self.now().saturating_sub(self.began) / 1000, self.why.unwrap_or("server stops"));
         info!(%service, %address, account, seconds, received, sent, why, "session ended");
     }
 }

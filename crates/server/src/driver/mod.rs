@@ -13,6 +13,7 @@
 mod connection;
 mod figures;
 mod jobs;
+mod live;
 mod pipe;
 mod places;
 mod work;
@@ -21,21 +22,21 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 
 use rustls::ServerConfig;
-use session::{Peer, Session};
+use session::{Goodbye, Peer, Session};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::{Clock, FAR};
 use crate::service::Service;
 use connection::{Connection, Wait};
-use figures::Since;
 use places::Place;
 
+pub(crate) use live::Present;
 pub use work::Work;
 
 /// Makes the session of a new connection. Called when the connection can begin to speak: after the handshake where
@@ -81,18 +82,17 @@ impl Default for Timeouts {
 ///
 /// Blocks its thread while the session steps: run it on [`crate::lifecycle::runtime`].
 pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoint>, mut stop: watch::Receiver<bool>) {
-    let hint = Arc::new(Hint { notify: Notify::new(), since: Since::new() });
-    let connection = Connection::new(socket, address, endpoint.clone(), Waker::from(hint.clone()));
-    let mut connection = EndOnDrop(connection);
+    let live = endpoint.work.sessions.begin(endpoint.service, address, endpoint.clock.now());
+    let mut connection = EndOnDrop(Connection::new(socket, endpoint.clone(), live.clone()));
     let connection = &mut connection.0;
     let mut timer = Timer { sleep: pin!(sleep_until(Instant::now() + FAR)), armed: None, clock: endpoint.clock };
     let mut turn: Option<Pin<Box<dyn Future<Output = Place> + Send>>> = None;
-    let mut hinted = pin!(hint.notify.notified());
+    let mut hinted = pin!(live.notify.notified());
     let mut stopping = pin!(async move {
         // An error means that nobody can stop us any more: the server has gone.
         let _gone = stop.wait_for(|stop| *stop).await;
     });
-    let mut stopped = false;
+    let (mut stopped, mut is_hinted, mut is_ending) = (false, false, false);
 
     connection.open();
     let mut wait = connection.advance();
@@ -116,8 +116,16 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
             if wait == Wait::Nothing || poll_socket(socket, wait, context).is_ready() {
                 return Poll::Ready(Woken::Socket);
             }
-            if takes_hints && hinted.as_mut().poll(context).is_ready() {
-                hinted.set(hint.notify.notified());
+            // It is listened to in any case: a hint that is not taken now is kept, the word that it is to end is heard.
+            while !(takes_hints && is_hinted) && hinted.as_mut().poll(context).is_ready() {
+                hinted.set(live.notify.notified());
+                is_hinted = true;
+            }
+            if !is_ending && live.ends_by().is_some() {
+                is_ending = true;
+                return Poll::Ready(Woken::End);
+            }
+            if takes_hints && std::mem::take(&mut is_hinted) {
                 return Poll::Ready(Woken::Hint);
             }
             timer.poll(context).map(|()| Woken::Timer)
@@ -128,11 +136,13 @@ pub async fn drive(socket: TcpStream, address: SocketAddr, endpoint: Arc<Endpoin
             Woken::Socket => {}
             Woken::Place(place) => connection.placed(place),
             Woken::Hint => {
-                hint.since.heard().inspect(|lag| endpoint.work.figures.hint_lag.took(*lag));
+                live.since.heard().inspect(|lag| endpoint.work.figures.hint_lag.took(*lag));
                 connection.hinted();
             }
             Woken::Timer => connection.expired(),
-            Woken::Stop => connection.shut_down(),
+            Woken::Stop => connection.shut_down(Goodbye::ServerStops),
+            // It ends where it can.
+            Woken::End => {}
         }
         wait = connection.advance();
     }
@@ -144,6 +154,7 @@ enum Woken {
     Hint,
     Timer,
     Stop,
+    End,
 }
 
 fn poll_socket(socket: &TcpStream, wait: Wait, context: &mut Context<'_>) -> Poll<()> {
@@ -153,19 +164,6 @@ fn poll_socket(socket: &TcpStream, wait: Wait, context: &mut Context<'_>) -> Pol
         Wait::Writable { .. } => socket.poll_write_ready(context).map(|_| ()),
         Wait::Moment { .. } => Poll::Pending,
         Wait::Nothing | Wait::Place { .. } | Wait::Ended => Poll::Ready(()),
-    }
-}
-
-/// What a session's waker wakes. A wake-up while the loop is busy is kept, several become one.
-struct Hint {
-    notify: Notify,
-    since: Since,
-}
-
-impl Wake for Hint {
-    fn wake(self: Arc<Self>) {
-        self.since.note();
-        self.notify.notify_one();
     }
 }
 

@@ -2,17 +2,19 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener as StdListener, TcpStream as StdStream};
+use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex};
+use std::task::Waker;
 use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
-use session::{Moment, OUTPUT_HIGH_WATER_BYTES, Step, Tls};
+use session::{Doing, Moment, OUTPUT_HIGH_WATER_BYTES, Roster, Step, Tls};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -29,7 +31,7 @@ const THREADS: usize = 2;
 const PLACES: usize = 2;
 
 /// Answers lines: `ECHO`, `WORK` (its second slice ends once somebody says `FREE`), `BLOCK` (this very step does), `FREE`,
-/// `OWNER n`, `BIG n`, `DRIP n`, `DEADLINE ms`, `PAUSE ms` (then whatever is read is `early`), `STARTTLS`, `PANIC`, `QUIT`.
+/// `OWNER n`, `BUSY` (until `DONE`), `BIG n`, `DRIP n`, `DEADLINE ms`, `PAUSE ms` (then whatever is read is `early`), `STARTTLS`, `PANIC`, `QUIT`.
 struct Lines {
     input: Vec<u8>,
     greeted: bool,
@@ -42,6 +44,7 @@ struct Lines {
     hinted: Arc<AtomicBool>,
     works: bool,
     owner: Option<u64>,
+    busy: bool,
     gate: Arc<Gate>,
     ended: Sender<()>,
 }
@@ -152,6 +155,11 @@ impl Session for Lines {
                 "BLOCK" => {
                     output.extend_from_slice(if self.gate.pass(self.owner) { b"blocked\n" } else { b"in vain\n" });
                 }
+                "BUSY" => self.busy = true,
+                "DONE" => {
+                    self.busy = false;
+                    output.extend_from_slice(b"done\n");
+                }
                 "OWNER" => self.owner = Some(u64::from_str(rest).unwrap()),
                 "BIG" => self.big = usize::from_str(rest).unwrap(),
                 "DRIP" => self.drips = usize::from_str(rest).unwrap(),
@@ -182,6 +190,10 @@ impl Session for Lines {
         self.owner
     }
 
+    fn doing(&self) -> Doing {
+        Doing { device: self.owner.map(|_| 3), command: self.busy.then_some("BUSY"), is_busy: self.busy }
+    }
+
     fn deadline_millis(&self) -> Option<u64> {
         self.deadline
     }
@@ -192,8 +204,12 @@ impl Session for Lines {
         self.greeted = false;
     }
 
-    fn shut_down(&mut self, output: &mut Vec<u8>) {
-        output.extend_from_slice(b"goodbye\n");
+    fn shut_down(&mut self, why: Goodbye, output: &mut Vec<u8>) {
+        let word: &[u8] = match why {
+            Goodbye::ServerStops => b"goodbye\n",
+            Goodbye::Ended => b"ended\n",
+        };
+        output.extend_from_slice(word);
     }
 }
 
@@ -242,6 +258,7 @@ impl Rig {
                 hinted: shared.clone(),
                 works: false,
                 owner: None,
+                busy: false,
                 gate: shared_gate.clone(),
                 ended: ended_sender.clone(),
             })
@@ -303,6 +320,16 @@ impl Rig {
     fn secure_with(&self, program: &Arc<ClientConfig>, stream: StdStream) -> StreamOwned<ClientConnection, StdStream> {
         let name = ServerName::try_from("localhost").unwrap();
         StreamOwned::new(ClientConnection::new(Arc::clone(program), name).unwrap(), stream)
+    }
+
+    /// Who is connected, the last first.
+    fn present(&self) -> (Present, Vec<session::Live>) {
+        let (present, mut all) = (Present::new(self.endpoint.work.clone(), self.endpoint.clock), Vec::new());
+        present.each(None, &mut |live| {
+            all.push(live);
+            ControlFlow::Continue(())
+        });
+        (present, all)
     }
 
     fn session_ended(&self) {
@@ -641,7 +668,8 @@ fn a_goodbye_came_in_the_middle_of_an_answer() {
         let (listener, endpoint) = (rig.listener.take().unwrap(), rig.endpoint.clone());
         rig.runtime.as_ref().unwrap().block_on(async {
             let (socket, address) = TcpListener::from_std(listener).unwrap().accept().await.unwrap();
-            let mut connection = Connection::new(socket, address, endpoint, Waker::noop().clone());
+            let live = endpoint.work.sessions.begin(endpoint.service, address, endpoint.clock.now());
+            let mut connection = Connection::new(socket, endpoint, live);
             connection.open();
             // From here on it is known in which phase it is: it waits for the client's first byte.
             assert!(!comes_up(&mut connection).await);
@@ -652,7 +680,7 @@ fn a_goodbye_came_in_the_middle_of_an_answer() {
             for _ in 1..ups {
                 assert!(comes_up(&mut connection).await);
             }
-            connection.shut_down();
+            connection.shut_down(Goodbye::ServerStops);
             assert!(!comes_up(&mut connection).await);
         });
         let mut answer = String::new();
@@ -707,5 +735,68 @@ fn a_tls_client_that_vanishes_ends_its_session() {
     let socket: io::Result<StdStream> = client.sock.try_clone();
     drop(client);
     socket.unwrap().shutdown(Shutdown::Both).unwrap();
+    rig.session_ended();
+}
+
+#[test]
+fn who_is_connected_is_seen_and_can_be_told_to_end() {
+    let rig = Rig::new(Service::Imap);
+    let (mut alice, mut stranger) = (rig.connect(), rig.connect());
+    check(&mut alice, "OWNER 7\nECHO a\n", "hello plain\necho a\n");
+    check(&mut stranger, "ECHO a\n", "hello plain\necho a\n");
+    let (present, all) = rig.present();
+    let own = *all.iter().find(|live| live.owner == Some(7)).unwrap();
+    assert_eq!((all.len(), own.port, own.doing.device), (2, alice.local_addr().unwrap().port(), Some(3)));
+    assert_eq!((own.received_bytes, own.is_tls, own.is_ending), (15, false, false));
+    assert_eq!((present.one(own.id).map(|live| live.id), own.id.second() > 0), (Some(own.id), true));
+    assert!(present.end(own.id));
+    check_rest(&mut alice, "ended\n");
+    rig.session_ended();
+    check(&mut stranger, "ECHO b\n", "echo b\n");
+    drop((alice, stranger));
+    // No connection is left, so none is seen.
+    rig.runtime.as_ref().unwrap().block_on(rig.stop.closed());
+    let (present, all) = rig.present();
+    assert_eq!((all, present.end(own.id)), (Vec::new(), false));
+}
+
+#[test]
+fn what_a_client_waits_for_comes_before_the_end() {
+    let rig = Rig::new(Service::Imaps);
+    let mut client = rig.secure(rig.connect());
+    check(&mut client, "BUSY\nECHO a\n", "hello TLSv1.3\necho a\n");
+    let (present, all) = rig.present();
+    assert_eq!((all[0].doing.command, all[0].is_tls), (Some("BUSY"), true));
+    assert!(present.end(all[0].id));
+    check(&mut client, "ECHO b\n", "echo b\n");
+    assert!(rig.present().1[0].is_ending);
+    client.write_all(b"DONE\n").unwrap();
+    check_rest(&mut client, "done\nended\n");
+
+    // A slice of something long is under way.
+    let mut client = rig.secure(rig.connect());
+    check(&mut client, "", "hello TLSv1.3\n");
+    client.write_all(b"WORK\n").unwrap();
+    rig.gate.wait_for(1);
+    assert!(present.end(rig.present().1[0].id));
+    rig.gate.open();
+    check_rest(&mut client, "worked\nended\n");
+}
+
+#[test]
+fn a_session_that_is_told_to_end_does_so_in_time_whatever_its_client_does() {
+    let rig = Rig::new(Service::Imap);
+    let mut busy = rig.connect();
+    check(&mut busy, "BUSY\nECHO a\n", "hello plain\necho a\n");
+    let mut deaf = rig.connect();
+    check(&mut deaf, "BIG 300000000\n", "hello plain\nx");
+    for live in rig.endpoint.work.sessions.some_before(None) {
+        live.end_by(rig.endpoint.clock.now().monotonic_millis + 30);
+    }
+    check_rest(&mut busy, "ended\n");
+    rig.session_ended();
+    let mut rest = Vec::new();
+    deaf.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() < 300_000_000 && rest.iter().all(|byte| *byte == b'x'), "no goodbye inside other output");
     rig.session_ended();
 }

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 
 use super::figures::Figures;
 use super::jobs::{COMPUTING_MAX, COMPUTING_PER_OWNER_MAX, Count, WAITING_MAX, WAITING_PER_OWNER_MAX};
+use super::live::Sessions;
 use super::places::{Place, Places};
 use crate::setup::SetupError;
 
@@ -46,6 +47,8 @@ pub struct Work {
     pub(super) waiting: Arc<Count>,
     pub(super) runtime: Handle,
     pub(super) figures: Figures,
+    /// Whose work it is.
+    pub(super) sessions: Sessions,
     steps: Arc<Steps>,
 }
 
@@ -90,6 +93,7 @@ impl Work {
             waiting: Count::new(WAITING_MAX, WAITING_PER_OWNER_MAX),
             runtime,
             figures: Figures::default(),
+            sessions: Sessions::default(),
             steps,
         }))
     }

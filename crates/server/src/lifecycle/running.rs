@@ -174,7 +174,7 @@ fn unix_seconds(clock: Clock) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use session::{Moment, Session, Step, Tls};
+    use session::{Goodbye, Moment, Session, Step, Tls};
     use std::collections::BTreeMap;
     use std::io::Read;
     use std::net::TcpStream;
@@ -192,7 +192,7 @@ mod tests {
             None
         }
         fn tls_started(&mut self, _: Tls) {}
-        fn shut_down(&mut self, _: &mut Vec<u8>) {}
+        fn shut_down(&mut self, _: Goodbye, _: &mut Vec<u8>) {}
     }
 
     #[test]

@@ -220,7 +220,7 @@ mod tests {
     use super::*;
     use crate::driver::{SessionFactory, Timeouts, Work};
     use crate::tls::{CertificateSource, Certificates, server_config};
-    use session::{Moment, Session, Step, Tls};
+    use session::{Goodbye, Moment, Session, Step, Tls};
     use std::io::Read;
     use std::net::TcpStream as StdStream;
     use tokio::runtime::Builder;
@@ -239,7 +239,7 @@ mod tests {
             None
         }
         fn tls_started(&mut self, _: Tls) {}
-        fn shut_down(&mut self, output: &mut Vec<u8>) {
+        fn shut_down(&mut self, _: Goodbye, output: &mut Vec<u8>) {
             output.extend_from_slice(b"* BYE\r\n");
         }
     }
@@ -282,7 +282,7 @@ mod tests {
             None
         }
         fn tls_started(&mut self, _: Tls) {}
-        fn shut_down(&mut self, _: &mut Vec<u8>) {}
+        fn shut_down(&mut self, _: Goodbye, _: &mut Vec<u8>) {}
     }
 
     /// A listener for IMAP whose sessions `begin` makes; the directory has its certificate.

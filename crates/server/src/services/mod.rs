@@ -28,12 +28,12 @@ use dns::Dns;
 use imapd::MessageLimit;
 use search::Sheets;
 use sender_auth::Verifier;
-use session::{Full, Jobs, Line, Owner, Session, Ticket};
+use session::{Full, Jobs, Line, Owner, Roster, Session, Ticket};
 use smtpd::{Common, Limits};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::driver::{SessionFactory, Work};
+use crate::driver::{Present, SessionFactory, Work};
 use crate::http::{Token, monitor, to_pages};
 use crate::observation::{Counted, Observatory, Observed};
 use crate::sender::SenderCheck;
@@ -116,6 +116,7 @@ impl Services {
         let looks = Looks {
             examine: Box::new(move |look| examiner.ask(look)),
             survey: Box::new(move |look| surveyor.ask(look)),
+            roster: Some(Arc::new(Present::new(work.clone(), clock))),
         };
         Ok(Self {
             site: site(config, stores, (clock, work.clone()), (looks, status))?,
@@ -208,16 +209,19 @@ pub fn stopped_site(config: &Config, stores: &Stores, clock: Clock) -> Result<Si
     site(config, stores, (clock, Arc::new(NoJobs)), (Looks::none(), Box::new(|| None)))
 }
 
-/// What is looked at in the background when somebody asks, and what was found the last time.
+/// What is looked at when somebody asks: in the background, with what was found the last time, or at once.
 struct Looks {
     examine: Box<dyn Fn(bool) -> Examination + Send + Sync>,
     survey: Box<dyn Fn(bool) -> Arc<Survey> + Send + Sync>,
+    /// Who is connected.
+    roster: Option<Arc<dyn Roster>>,
 }
 
 impl Looks {
     /// Nobody looks.
     fn none() -> Self {
-        Self { examine: Box::new(|_| Examination::default()), survey: Box::new(|_| Arc::default()) }
+        let (examine, survey) = (Box::new(|_| Examination::default()), Box::new(|_| Arc::default()));
+        Self { examine, survey, roster: None }
     }
 }
 
@@ -264,6 +268,8 @@ fn site(
         examine: looks.examine,
         survey: looks.survey,
         status,
+        roster: looks.roster,
+        node: config.node.clone(),
     };
     Site::new(stores.auth.clone(), options)
         .map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))

@@ -309,7 +309,7 @@ fn a_message_that_runs_in_circles_is_refused_for_good() {
 fn the_server_says_goodbye() {
     let mut client = world().mx();
     client.take();
-    client.session.shut_down(&mut client.output);
+    client.session.shut_down(session::Goodbye::ServerStops, &mut client.output);
     client.step();
     client.play("S: 421 4.3.2\n CLOSE", 1);
 }

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::setup::{OfferedService, Protocol, Security};
 use console::{
     Act, Defaults, DeviceCard, NewToken, Offer, PopChoice, PopChoices, SwitchGuide, SwitchServers, UndoAnswer,
-    switch_guide,
+    connected_devices, switch_guide,
 };
 use store::DeviceId;
 
@@ -30,7 +30,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 
 /// All of them; `revoked`: also those that may not log in any more.
 pub(crate) fn list(caller: &Caller, fields: &Fields) -> Result<Vec<DeviceCard>, Problem> {
-    Ok(caller.console()?.devices(fields.is_on("revoked"))?)
+    let mut devices = caller.console()?.devices(fields.is_on("revoked"))?;
+    if let Some(roster) = caller.site.roster() {
+        let connected = connected_devices(roster, caller.own()?.account);
+        devices.iter_mut().for_each(|device| device.connected = connected.get(&device.id).copied().unwrap_or_default());
+    }
+    Ok(devices)
 }
 
 /// One of them.

@@ -30,6 +30,7 @@ pub(crate) mod refused;
 pub(crate) mod reports;
 pub(crate) mod scheduled;
 pub(crate) mod sending;
+pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod shares;
 pub(crate) mod status;
@@ -153,6 +154,7 @@ const ENDPOINTS: &[&[Endpoint]] = &[
     certificate::ENDPOINTS,
     doctor::ENDPOINTS,
     status::ENDPOINTS,
+    sessions::ENDPOINTS,
     people::ENDPOINTS,
     queue::ENDPOINTS,
     refused::ENDPOINTS,

@@ -69,6 +69,9 @@ fn furnish(world: &World, domain: &str, names: [&str; 5], words: [&str; 3]) -> T
     let new = NewEntry { account: Some(user_id), ..NewEntry::new(from, vec![to.into()], content) };
     let message = world.queue.enqueue(new, now).unwrap().id.0;
     let mail = lost(world, user_id, subject);
+    let moment = session::Moment { unix_millis: now.0, monotonic_millis: 0 };
+    let from = "198.51.100.9".parse().unwrap();
+    let session = world.roster.add(Some((user_id.0.into(), 1)), from, moment).to_string();
     refuse(world, &format!("nobody@{domain}"), subject);
     report(world, domain);
     Things(vec![
@@ -83,6 +86,7 @@ fn furnish(world: &World, domain: &str, names: [&str; 5], words: [&str; 3]) -> T
         ("link", link),
         ("message", message.to_string()),
         ("mail", mail),
+        ("session", session),
     ])
 }
 
@@ -236,6 +240,10 @@ const OF_DOMAINS: &[Entry] = &[
     ("GET /api/v1/admin/audit", "", &[("kind", "changes")]),
     ("GET /api/v1/admin/audit", "", &[("kind", "logins")]),
     ("GET /api/v1/admin/audit", "", &[("kind", "failures")]),
+    ("GET /api/v1/admin/sessions", "", &[]),
+    ("GET /api/v1/admin/sessions", "", &[("account", "{address}")]),
+    ("GET /api/v1/admin/sessions", "", &[("before", "{session}")]),
+    ("POST /api/v1/admin/sessions/{id}/end", "{session}", &[]),
     ("GET /api/v1/admin/queue", "", &[]),
     ("GET /api/v1/admin/queue/{id}", "{message}", &[]),
     ("GET /admin", "", &[]),
@@ -280,6 +288,9 @@ const OF_DOMAINS: &[Entry] = &[
     ("GET /admin/refused", "", &[]),
     ("GET /admin/reports", "", &[]),
     ("GET /admin/audit", "", &[("kind", "changes")]),
+    ("GET /admin/sessions", "", &[]),
+    ("GET /admin/sessions", "", &[("account", "{address}")]),
+    ("POST /admin/sessions/{id}/end", "{session}", &[]),
     ("GET /admin/queue/messages", "", &[]),
 ];
 
@@ -575,6 +586,7 @@ fn what_is_in_another_domain_is_told_as_what_is_not_there() {
             .chain([("link", "0123456789abcdef"), ("address", "nobody@other.example"), ("alias", "no@other.example")])
             .chain([
                 ("mail", "M000000000000"),
+                ("session", "7fffffff.1"),
                 ("list", "no@other.example"),
                 ("domain", "nowhere.example"),
                 ("invited", "x@far.example"),
@@ -617,7 +629,7 @@ fn what_is_in_ones_own_domain_can_be_seen_and_changed() {
         assert!(answer.status.is_success() && !answer.text.contains("notice bad"), "{what}: {status} {}", answer.text);
         assert_eq!(gives_away(&answer, &[]), None, "{what}: {}", answer.text);
         // What they change is not in the directory.
-        let joins = entry.0.ends_with("/join") || entry.0.ends_with("/bring-back");
+        let joins = ["/join", "/bring-back", "/end"].iter().any(|end| entry.0.ends_with(end));
         assert!(entry.0.starts_with("GET") || joins || kept(&world) != before, "{what} changed nothing");
     }
 }
@@ -640,6 +652,8 @@ fn lists_have_what_is_in_the_own_domain() {
         ("/admin/queue/messages", "invited@far-example.org"),
         ("/admin", "ursula@example.org"),
         ("/admin/people", "wendy@example.org"),
+        ("/api/v1/admin/sessions", "ursula@example.org"),
+        ("/admin/sessions", "ursula@example.org"),
     ] {
         let answer = alice.get(path);
         assert!(answer.text.contains(expected), "{path}: {}", answer.text);

@@ -16,6 +16,7 @@ mod queue;
 mod read;
 mod refused;
 mod reports;
+mod sessions;
 mod setup;
 mod shares;
 mod test_mail;

@@ -1,5 +1,5 @@
 //! Administration, for administrators: accounts, requests and invitations, domains and aliases, the integrity of all mail,
-//! what waits to leave, what others report.
+//! what waits to leave, what others report, who is connected.
 
 mod accounts;
 mod addresses;
@@ -12,6 +12,7 @@ mod queue;
 mod records;
 mod report;
 mod reports;
+mod sessions;
 
 use crate::answer::{Answer, Outcome};
 use crate::notice::Notice;
@@ -33,6 +34,7 @@ pub(super) const ROUTES: &[&[Route]] = &[
     help::ROUTES,
     report::ROUTES,
     reports::ROUTES,
+    sessions::ROUTES,
 ];
 
 /// The page again with what was done, or why it was not.
