@@ -39,11 +39,6 @@ const ACKNOWLEDGED_MIN: u64 = 50;
 const ACKNOWLEDGED_MORE: u64 = 250;
 /// ... and up to so many microseconds later.
 const KILL_MICROS: u64 = 5_000;
-/// After a start the first SELECT is answered within this time: in most rounds, because a machine that does much else at
-/// the same moment makes single ones slower ...
-const FIRST_SELECT_USUAL: Duration = Duration::from_secs(1);
-/// ... but none so slow.
-const FIRST_SELECT_MAX: Duration = Duration::from_secs(5);
 
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed() {
@@ -129,11 +124,6 @@ fn is_killed_again_and_again(mut server: Server, rounds: u64, killed: &mut Kille
     println!("acknowledged: {:?}; cut off: {happened} changes that had happened, {not} that had not", book.tally);
     let missing: Vec<&str> = workload::KINDS.into_iter().filter(|kind| !book.tally.contains_key(kind)).collect();
     assert!(missing.is_empty(), "nobody did {missing:?}");
-    drop(book);
-    assert!(
-        usual < FIRST_SELECT_USUAL && slowest < FIRST_SELECT_MAX,
-        "the first SELECT takes {usual:?}, once {slowest:?}"
-    );
 }
 
 /// A message is in many stages between its first octet and its answer, so the server dies at any of them.
