@@ -408,6 +408,13 @@ fn a_server_whose_standby_is_promoted_stops_and_does_not_start_again() {
     let (state, is_well) = place.state();
     assert!(!is_well && state["running"] == false && state["whole_at"].is_string(), "{state}");
     assert!(state["needs"][0].as_str().unwrap().contains("does not run"), "{state}");
+    // What the server has now it cannot know.
+    assert!(state["whole"] == false && state["behind_commits"].is_null() && state["reached_at"].is_string(), "{state}");
+    assert_eq!(state["last_known"]["behind_commits"], 0, "{state}");
+    let nowhere = run(&["standby", "--status", "--data-dir", "/nowhere"]);
+    assert_eq!(nowhere.status.code(), Some(3), "{nowhere:?}");
+    let both = run(&["standby", "--json", "--of", "localhost:1", "--token-file", "token", "--config", &config]);
+    assert_eq!(both.status.code(), Some(2), "{both:?}");
     let refused = run(&["account", "list", "--config", &config]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("follows localhost"), "{said}");

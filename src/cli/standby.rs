@@ -15,16 +15,16 @@ use super::{Failure, Outcome};
 #[command(after_help = EXAMPLES)]
 pub(super) struct Standby {
     /// The server to follow: its name and the port of its `listen.standby`
-    #[arg(long, value_name = "HOST:PORT", required_unless_present_any = ["new_token", "status", "json"], requires = "token_file")]
+    #[arg(long, value_name = "HOST:PORT", required_unless_present_any = ["new_token", "status", "json"], requires = "token_file", conflicts_with = "json")]
     of: Option<String>,
     /// A file of which the first line is the token of that server's `standby.token_file`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "of")]
     token_file: Option<PathBuf>,
     /// Certificates that vouch for that server, such as its `tls/ca.pem` [default: those of the system]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "of")]
     authority: Option<PathBuf>,
     /// Write a new token into a file instead, for its owner only; both machines have the same file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["of", "token_file", "authority"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["of", "token_file", "authority", "json"])]
     new_token: Option<PathBuf>,
     /// Say instead how the standby with this data directory stands; so does --json alone
     #[arg(long, conflicts_with_all = ["of", "token_file", "authority", "new_token"])]
@@ -40,7 +40,8 @@ server's user may read it.
 
 When the server is gone for good, stop this and call `pillarbox promote`.
 
-Exit status of --status: 0 it runs and has what the server has, 1 something needs a person, 3 it could not look.
+Exit status of --status: 0 it runs, and had everything within the last minute; 1 something needs a person; 3 it could not look,
+or no standby is there.
 
 Examples:
   pillarbox standby --new-token /etc/pillarbox-standby-token
@@ -75,7 +76,9 @@ impl Standby {
 }
 
 fn status(format: Format, place: &Place) -> Outcome {
-    let state = StandbyState::of(&place.load()?.data_dir)?;
+    // Whoever watches can tell a slip from a standby that needs somebody.
+    let config = place.load().map_err(|failure| Failure::Fault(failure.to_string()))?;
+    let state = StandbyState::of(&config.data_dir).map_err(|error| Failure::Fault(error.to_string()))?;
     format.show(&state, shown)?;
     match state.needs.len() {
         0 => Ok(()),
@@ -89,17 +92,23 @@ fn shown(state: &StandbyState) -> String {
         (Some(at), false) => format!("everything that the server had at {at}"),
         (None, _) => "not everything yet: it is brought for the first time".to_owned(),
     };
-    let behind = format!(
-        "{}, and {} to bring as a whole",
-        counted(state.behind_commits, "commit", "commits"),
-        counted(state.to_bring as u64, "account or table", "accounts and tables")
-    );
+    let lacking = |commits: u64, to_bring: usize| {
+        let to_bring = counted(to_bring as u64, "account or table", "accounts and tables");
+        format!("{}, and {to_bring} to bring as a whole", counted(commits, "commit", "commits"))
+    };
+    let behind = match (state.behind_commits.zip(state.to_bring), state.last_known) {
+        (Some((commits, to_bring)), _) => lacking(commits, to_bring),
+        (None, Some(last)) => format!("not known now; last known: {}", lacking(last.behind_commits, last.to_bring)),
+        (None, None) => "not known".to_owned(),
+    };
+    let reached = state.reached_at.clone().unwrap_or_else(|| "never".to_owned());
     let noted = state.noted_seconds.map_or("not known".to_owned(), |seconds| format!("{} ago", duration(seconds)));
     let mut rows = vec![
         ("standby of", state.of.clone()),
         ("runs", if state.running { "yes" } else { "NO" }.to_owned()),
         ("has", whole),
         ("lacks", behind),
+        ("in touch", reached),
         ("noted", noted),
     ];
     rows.extend(state.trouble.iter().map(|why| ("trouble", why.clone())));
@@ -109,6 +118,8 @@ fn shown(state: &StandbyState) -> String {
 
 #[cfg(test)]
 mod tests {
+    use server::standby::LastKnown;
+
     use super::*;
 
     #[test]
@@ -118,10 +129,13 @@ mod tests {
             running: true,
             noted_seconds: Some(1),
             whole: false,
+            reached_at: Some("2026-11-22T22:36:41Z".to_owned()),
             whole_at: Some("2026-11-22T22:36:40Z".to_owned()),
-            behind_commits: 1,
-            to_bring: 2,
-            lag_millis: 9,
+            behind_commits: Some(1),
+            to_bring: Some(2),
+            lag_millis: Some(9),
+            last_known: Some(LastKnown { behind_commits: 1, to_bring: 2, lag_millis: 9 }),
+            ended: None,
             trouble: Some("nobody answers".to_owned()),
             needs: vec!["Look.".to_owned()],
         };
@@ -131,11 +145,15 @@ mod tests {
             "runs         yes",
             "has          everything that the server had at 2026-11-22T22:36:40Z",
             "lacks        1 commit, and 2 accounts and tables to bring as a whole",
+            "in touch     2026-11-22T22:36:41Z",
             "noted        1 s ago",
             "trouble      nobody answers",
             "TO DO        Look.",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
+        let text = shown(&StandbyState { running: false, behind_commits: None, to_bring: None, ..state });
+        let lacks = "lacks        not known now; last known: 1 commit, and 2 accounts and tables to bring as a whole";
+        assert!(text.lines().any(|found| found == lacks), "{text}");
     }
 }

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use super::client::Remote;
 use super::course::Course;
-use super::state::{Notebook, Noted};
+use super::state::{Notebook, Noted, Touch};
 use super::verifying::Verifying;
 use crate::clock::Clock;
 use crate::config::{Config, StorageEngine};
@@ -80,6 +80,8 @@ pub fn follow(config: &Config, origin: Origin) -> Result<(), SetupError> {
         course: course.clone(),
         looked: None,
         told: None,
+        // One that cannot be read is written anew.
+        noted: Noted::read(&path).ok().flatten().unwrap_or_default(),
         notebook: Notebook::default(),
     };
     let ended = following.run();
@@ -118,6 +120,8 @@ struct Following<'a> {
     looked: Option<Instant>,
     /// When the log said last how far it is, and whether it had everything.
     told: Option<(Instant, bool)>,
+    /// What was noted last, also before it was started.
+    noted: Noted,
     /// For whoever asks on this machine.
     notebook: Notebook,
 }
@@ -132,14 +136,19 @@ impl Following<'_> {
                         info!("the server answers again");
                     }
                     pause = PAUSE.0;
-                    self.note(Some(&told), None);
+                    self.heard(&told);
+                    self.note(None, None);
                     self.tell(told);
                 }
-                Err(Error::Refused(what)) => return Err(SetupError::new(what)),
+                Err(Error::Refused(what)) => {
+                    // Whoever looks next must not take it for one that was stopped.
+                    self.note(None, Some(&what));
+                    return Err(SetupError::new(what));
+                }
                 Err(Error::Fault(_)) if self.course.stops() => {}
                 Err(Error::Fault(what)) => {
                     self.course.set_whole(false);
-                    self.note(None, Some(&what));
+                    self.note(Some(&what), None);
                     if what != last {
                         warn!(error = what, "this standby cannot go on for now; it is tried again");
                         last = what;
@@ -199,19 +208,30 @@ impl Following<'_> {
         Ok(())
     }
 
-    /// `told`: what the server has said; else why it has not.
-    fn note(&mut self, told: Option<&Told>, trouble: Option<&str>) {
-        let lag_millis = told.map_or(0, |told| u64::try_from(told.lag.as_millis()).unwrap_or(u64::MAX));
-        let noted = Noted {
-            at: self.clock.now().unix_millis,
-            whole: told.is_some_and(Told::is_whole),
+    /// The server has told how far it is.
+    fn heard(&mut self, told: &Told) {
+        let (at, whole) = (self.clock.now().unix_millis, told.is_whole());
+        let lag_millis = u64::try_from(told.lag.as_millis()).unwrap_or(u64::MAX);
+        let (behind_commits, to_bring) = (told.behind, told.to_bring);
+        self.noted.told = Some(Touch { at, whole, behind_commits, to_bring, lag_millis });
+        if whole {
+            self.noted.whole_here = Some(at);
+        }
+    }
+
+    /// `trouble`: why it cannot go on for now; `ended`: why it never does.
+    fn note(&mut self, trouble: Option<&str>, ended: Option<&str>) {
+        let at = self.clock.now().unix_millis;
+        self.noted = Noted {
+            at,
+            told: self.noted.told,
             whole_at: self.follower.standing().whole_at,
-            behind_commits: told.map_or(0, |told| told.behind),
-            to_bring: told.map_or(0, |told| told.to_bring),
-            lag_millis,
+            // It is not to come, whatever is done to the clock.
+            whole_here: self.noted.whole_here.map(|whole| whole.min(at)),
             trouble: trouble.map(str::to_owned),
+            ended: ended.map(str::to_owned),
         };
-        self.notebook.note(self.path, noted);
+        self.notebook.note(self.path, self.noted.clone());
     }
 
     fn tell(&mut self, told: Told) {

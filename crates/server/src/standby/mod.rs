@@ -21,7 +21,7 @@ pub use crate::standing::Origin;
 pub(crate) use door::door;
 pub use following::follow;
 pub use promotion::{Promoted, promote};
-pub use state::StandbyState;
+pub use state::{LastKnown, StandbyState};
 
 /// Octets of a token that is made.
 const TOKEN_BYTES: usize = 32;
