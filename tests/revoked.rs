@@ -59,6 +59,15 @@ fn a_revoked_device_and_a_disabled_account_went_on_until_their_next_command() {
     serving.stop();
 }
 
+#[test]
+fn who_asked_for_sessions_where_no_server_runs_made_a_data_directory() {
+    let place = tempfile::tempdir().unwrap();
+    let asked = rig::run(&["sessions", "--data-dir", place.path().to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&asked.stderr);
+    assert!(asked.status.code() == Some(1) && said.contains("no server runs"), "{asked:?}");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
 /// Who is connected, by service.
 fn sessions(serving: &Serving) -> BTreeMap<String, Value> {
     let lines = serving.says(&["sessions", "--json"]);
@@ -139,7 +148,19 @@ fn a_session_that_an_administrator_ends_hears_so_and_what_it_was_about_is_done()
     // Both messages are there, and nothing was removed.
     let mut imap = serving.imap(ALICE, &phone);
     assert!(imap.ask("a STATUS INBOX (MESSAGES)", "a OK")[0].contains("MESSAGES 2"));
+    // Nor is a message thrown away that is half here.
+    imap.ask("a APPEND INBOX {30}", "+ ");
+    imap.send("Subject: third");
+    let seen = sessions(&serving);
+    assert_eq!(seen["imaps"]["command"], "APPEND", "{seen:?}");
+    serving.says(&["sessions", "--end", seen["imaps"]["session"].as_str().unwrap()]);
+    assert_eq!(sessions(&serving)["imaps"]["ending"], true);
+    imap.send("\r\nHello, you");
+    imap.send("");
+    assert!(imap.line().starts_with("a OK [APPENDUID"));
+    assert_eq!(imap.line(), "* BYE An administrator has ended this session");
+    assert_eq!(imap.line(), "");
     let audit = serving.says(&["audit", "--search", "session"]);
-    assert_eq!(audit.lines().filter(|line| line.contains(ALICE) && line.contains("operator")).count(), 3, "{audit}");
+    assert_eq!(audit.lines().filter(|line| line.contains(ALICE) && line.contains("operator")).count(), 4, "{audit}");
     serving.stop();
 }

@@ -123,6 +123,17 @@ impl Place {
         Ok(all)
     }
 
+    /// For what a server that does not run has none of: its data directory is not opened, let alone made.
+    pub(super) fn must_run(&self, why: &str) -> Outcome {
+        match self.running()? {
+            Some(_) => Ok(()),
+            None => Err(Failure::Refused(format!(
+                "no server runs on {}; {why}: start it, or say which you mean with --config FILE or --data-dir DIR",
+                self.load()?.data_dir.display()
+            ))),
+        }
+    }
+
     fn running(&self) -> Result<Option<Client>, Failure> {
         match self.stopped.get() {
             Some(_) => Ok(None),

@@ -1,12 +1,12 @@
 //! `pillarbox sessions`: who is connected now, and the end of one session.
 
 use clap::Args;
-use console::{Done, SessionLine, SessionsPage};
+use console::{Done, SESSIONS_PER_PAGE_MAX, SessionLine, SessionsPage};
 use web::Call;
 
 use super::place::Place;
 use super::show::{Format, bytes};
-use super::{Outcome, say};
+use super::{Outcome, say, warn};
 
 /// Show who is connected now: mail programs and hosts, what each does, since when; end one of them
 #[derive(Debug, Args)]
@@ -43,34 +43,51 @@ Examples:
   pillarbox sessions alice --protocol imap               which of Alice's programs, from where?
   pillarbox sessions --from 192.0.2.0/24
   pillarbox sessions --end 674b2f10.1a
-  pillarbox sessions --json --limit 500 | jq -r .account | sort | uniq -c";
+  pillarbox sessions --json --limit 100000 | jq -r .account | sort | uniq -c";
 
 impl Sessions {
     pub(super) fn run(self, place: &Place) -> Outcome {
+        // It could not know of any, and need not be made for that.
+        place.must_run("sessions are those of a server that runs")?;
         if let Some(session) = self.end {
             let call = Call::new("POST /api/v1/admin/sessions/{id}/end").at("id", session);
             return place.call(&call, &mut |done: Done| self.format.show(&done, |done| format!("{}\n", done.text)));
         }
-        let call = Call::new("GET /api/v1/admin/sessions")
-            .with("account", self.account)
-            .with("protocol", self.protocol)
-            .with("address", self.from)
-            .with("before", self.before)
-            .with("limit", self.limit);
-        let Some(page) = place.all::<SessionsPage>(&call)?.pop() else { return Ok(()) };
-        page.sessions.iter().try_for_each(|session| self.format.show(session, told))?;
-        if !self.format.json {
-            if page.sessions.is_empty() {
-                say("Nobody is connected.\n");
-            }
-            if let Some(before) = page.next_before {
-                say(&format!("There are more; --before {before} shows them.\n"));
-            }
-            if let Some(node) = page.node {
-                say(&format!("Only those of this server, {node}: each of the others shows its own.\n"));
+        let (format, mut left) = (self.format, self.limit.max(1));
+        let (mut before, mut count, mut node) = (self.before.clone(), 0, None);
+        // As many pages as that takes.
+        while left > 0 {
+            let call = self.page(before.take(), left.min(SESSIONS_PER_PAGE_MAX));
+            let Some(page) = place.all::<SessionsPage>(&call)?.pop() else { break };
+            page.sessions.iter().try_for_each(|session| format.show(session, told))?;
+            (count, node) = (count + page.sessions.len(), page.node);
+            left = left.saturating_sub(page.sessions.len());
+            before = page.next_before;
+            if before.is_none() {
+                break;
             }
         }
+        // Beside lines of JSON there is standard error for it.
+        let aside = |text: &str| if format.json { warn(text) } else { say(&format!("{text}\n")) };
+        if count == 0 && !format.json {
+            say("Nobody is connected.\n");
+        }
+        if let Some(before) = before {
+            aside(&format!("There are more; --before {before} shows them."));
+        }
+        if let Some(node) = node {
+            aside(&format!("Only those of this server, {node}: each of the others shows its own."));
+        }
         Ok(())
+    }
+
+    fn page(&self, before: Option<String>, limit: usize) -> Call {
+        Call::new("GET /api/v1/admin/sessions")
+            .with("account", self.account.clone())
+            .with("protocol", self.protocol.clone())
+            .with("address", self.from.clone())
+            .with("before", before)
+            .with("limit", limit)
     }
 }
 

@@ -40,8 +40,8 @@ server's user may read it.
 
 When the server is gone for good, stop this and call `pillarbox promote`.
 
-Exit status of --status: 0 it runs, and had everything within the last minute; 1 something needs a person; 3 it could not look,
-or no standby is there.
+Exit status of --status: 0 it runs, and had everything within the last minute, 1 something needs a person, 3 it could not
+look, or no standby is there.
 
 Examples:
   pillarbox standby --new-token /etc/pillarbox-standby-token

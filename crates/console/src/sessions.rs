@@ -11,7 +11,7 @@ use crate::scope::Scope;
 use crate::status::duration;
 use directory::AccountInfo;
 use serde::{Deserialize, Serialize};
-use session::{Live, Network, Roster, SessionId};
+use session::{Ending, Live, Network, Roster, SessionId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
@@ -20,8 +20,6 @@ use wording::tr;
 
 /// A page has so many sessions at most.
 pub const SESSIONS_PER_PAGE_MAX: usize = 500;
-/// For a page so many sessions are looked at; it may have less than are to come.
-const LOOKED_AT_MAX: usize = 10_000;
 /// What can be asked for beside the services of the configuration.
 const PROTOCOLS: [&str; 5] = ["smtp", "submission", "lmtp", "imap", "pop3"];
 /// Services that begin with TLS.
@@ -83,7 +81,7 @@ pub struct SessionLine {
     pub received_bytes: u64,
     /// Octets that went to it.
     pub sent_bytes: u64,
-    /// It was told to end.
+    /// It ends.
     pub ending: bool,
     /// What it does, in words.
     pub text: String,
@@ -120,7 +118,8 @@ impl Owners {
 }
 
 impl DomainAdministration {
-    /// A page of the sessions of this server that are theirs to see.
+    /// A page of the sessions of this server that are theirs to see. It looks at as many as are connected, if it has to: where one ended
+    /// before what is theirs, and what is asked for, it told of others.
     ///
     /// # Errors
     /// There is no such account, protocol, address or session; faults.
@@ -129,29 +128,22 @@ impl DomainAdministration {
         let before = ask.before.map(|before| before.parse().map_err(|_| unknown_session(before))).transpose()?;
         let limit = ask.limit.clamp(1, SESSIONS_PER_PAGE_MAX);
         let (mut owners, mut found, mut failed) = (Owners::default(), Vec::new(), None);
-        let (mut looked_at, mut next_before) = (0, None);
+        let mut next_before = None;
         roster.each(before, &mut |live| {
-            looked_at += 1;
-            if wanted.fits(&live) {
-                match owners.of(self, &live) {
-                    Ok(info) if !self.sees(info) => {}
-                    // Only what is theirs tells that there is more.
-                    Ok(_) if found.len() == limit => {
-                        next_before = found.last().map(|(last, _): &(Live, _)| last.id);
-                        return ControlFlow::Break(());
-                    }
-                    Ok(info) => found.push((live, info.map(|info| info.address.clone()))),
-                    Err(error) => {
-                        failed = Some(error);
-                        return ControlFlow::Break(());
-                    }
+            if !wanted.fits(&live) {
+                return ControlFlow::Continue(());
+            }
+            match owners.of(self, &live) {
+                Ok(info) if !self.sees(info) => return ControlFlow::Continue(()),
+                // Only what is theirs tells that there is more.
+                Ok(_) if found.len() == limit => next_before = found.last().map(|(last, _): &(Live, _)| last.id),
+                Ok(info) => {
+                    found.push((live, info.map(|info| info.address.clone())));
+                    return ControlFlow::Continue(());
                 }
+                Err(error) => failed = Some(error),
             }
-            if looked_at == LOOKED_AT_MAX {
-                next_before = Some(live.id);
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
+            ControlFlow::Break(())
         });
         if let Some(error) = failed {
             return Err(error);
@@ -165,7 +157,7 @@ impl DomainAdministration {
     ///
     /// # Errors
     /// There is none of that name, or it is not theirs, which is told alike; [`Error::Forbidden`] where its owner may do more than
-    /// they do; faults.
+    /// they do; it ends already; faults.
     pub fn end_session(&self, roster: &dyn Roster, id: &str) -> Result<Done, Error> {
         let unknown = || unknown_session(id);
         let live = id.parse::<SessionId>().ok().and_then(|id| roster.one(id)).ok_or_else(unknown)?;
@@ -174,8 +166,9 @@ impl DomainAdministration {
             return Err(unknown());
         }
         info.as_ref().map_or(Ok(()), |info| self.may_change(info))?;
-        if !roster.end(live.id) {
-            return Err(unknown());
+        // Nothing is written down where nothing was done.
+        if roster.end(live.id).ok_or_else(unknown)? == Ending::Begun {
+            return Err(Error::refused(tr!("The session {session} ends already.", session = live.id)));
         }
         let (session, service, from) = (live.id, live.service, live.address);
         Ok(Done::new(match info {
@@ -266,7 +259,7 @@ fn unknown_session(id: &str) -> Error {
 fn doing(live: &Live) -> String {
     let time = duration(i64::try_from(live.quiet_secs).unwrap_or(i64::MAX));
     match live.doing.command {
-        _ if live.is_ending => tr!("It was told to end.").to_owned(),
+        _ if live.is_ending => tr!("It ends.").to_owned(),
         Some("IDLE") => tr!("It waits for news (IDLE), for {time}.", time),
         Some(command) => tr!("In {command}; for {time} nothing came.", command, time),
         None => tr!("For {time} nothing came.", time),

@@ -211,6 +211,12 @@ impl Receiver {
         matches!(self.state, State::Line) && self.command.text.is_empty() && !self.has_input()
     }
 
+    /// The command that brings a message, as long as it is not whole: `APPEND` or `REPLACE`. One that is refused is none.
+    #[must_use]
+    pub fn bringing(&self) -> Option<&'static str> {
+        self.command.bringing()
+    }
+
     /// Takes out what no event has used: it is to be read in another way (RFC 4978 §3).
     pub fn take_input(&mut self) -> Vec<u8> {
         let input = self.input().to_vec();

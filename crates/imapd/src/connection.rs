@@ -439,7 +439,9 @@ impl session::Session for ImapSession {
         };
         // What it takes counts up to its continuation: whoever idles waits for nothing of theirs.
         let idles = matches!(self.running, Some(Running::Idle(..)));
-        let command = if idles { Some("IDLE") } else { self.timed.map(|(command, _)| command) };
+        // A message that comes in is that of a command that is not whole yet.
+        let brings = || device.and_then(|_| self.receiver.bringing());
+        let command = if idles { Some("IDLE") } else { self.timed.map(|(command, _)| command).or_else(brings) };
         Doing { device, command, is_busy: command.is_some() && !idles }
     }
 

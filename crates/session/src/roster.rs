@@ -29,8 +29,17 @@ pub struct Live {
     pub received_bytes: u64,
     /// Octets that went to it, with that.
     pub sent_bytes: u64,
-    /// It was told to end, and does so as soon as it can.
+    /// It was told to end, and does so as soon as it can; or it has said goodbye, and its client has yet to close.
     pub is_ending: bool,
+}
+
+/// What came of the word that a session is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It ends by that.
+    Begins,
+    /// It ended already.
+    Begun,
 }
 
 /// The sessions of a server.
@@ -42,6 +51,6 @@ pub trait Roster: Send + Sync {
     /// One of them.
     fn one(&self, id: SessionId) -> Option<Live>;
 
-    /// Tells one of them to say goodbye as soon as nothing that it does is lost by it; whether it is there.
-    fn end(&self, id: SessionId) -> bool;
+    /// Tells one of them to say goodbye as soon as nothing that it does is lost by it; `None`: it is not there.
+    fn end(&self, id: SessionId) -> Option<Ending>;
 }

@@ -2,7 +2,7 @@
 //! somebody looks at.
 
 use crate::jobs::{Full, Jobs, Line, Owner, Ticket, Turn};
-use crate::{Doing, Live, Moment, Roster, SessionId};
+use crate::{Doing, Ending, Live, Moment, Roster, SessionId};
 use std::future::Future;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
@@ -197,9 +197,9 @@ impl Roster for TestRoster {
         self.all().iter().find(|live| live.id == id).copied()
     }
 
-    fn end(&self, id: SessionId) -> bool {
+    fn end(&self, id: SessionId) -> Option<Ending> {
         let mut all = self.all();
-        let found = all.iter_mut().find(|live| live.id == id);
-        found.map(|live| live.is_ending = true).is_some()
+        let found = all.iter_mut().find(|live| live.id == id)?;
+        Some(if std::mem::replace(&mut found.is_ending, true) { Ending::Begun } else { Ending::Begins })
     }
 }

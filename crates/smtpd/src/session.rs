@@ -522,8 +522,11 @@ impl session::Session for SmtpSession {
         let content = match &self.phase {
             Phase::Data => Some("DATA"),
             Phase::Chunk { .. } => Some("BDAT"),
+            // More chunks of a message are to come.
+            Phase::Command => {
+                self.transaction.as_ref().and_then(|under_way| under_way.content.as_ref()).map(|_| "BDAT")
+            }
             Phase::New
-            | Phase::Command
             | Phase::AuthLine
             | Phase::LogIn
             | Phase::TooManyLogins

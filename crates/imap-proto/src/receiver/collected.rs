@@ -30,6 +30,11 @@ impl Collected {
         Tag::from_bytes(self.text.get(..end)?)
     }
 
+    /// The command's name, if it brings a message.
+    pub(super) fn bringing(&self) -> Option<&'static str> {
+        command::words_before_target(&self.text).map(|words| if words == 2 { "APPEND" } else { "REPLACE" })
+    }
+
     /// A message is each literal of an APPEND or REPLACE that is not the mailbox name.
     pub(super) fn role_of_literal(&self, marker_start: usize) -> LiteralRole {
         let before = self.text.get(..self.line_start + marker_start).unwrap_or_default();

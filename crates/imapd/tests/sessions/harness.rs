@@ -280,6 +280,12 @@ impl Client {
         self.session.tls_started(Tls { version: "TLSv1.3".into(), cipher: "test".into(), ..Tls::default() });
     }
 
+    /// What its client waits for, or hands over.
+    pub fn busy_with(&self) -> Option<&'static str> {
+        let doing = self.session.doing();
+        doing.command.filter(|_| doing.is_busy)
+    }
+
     pub fn shut_down(&mut self, why: Goodbye) -> String {
         let mut output = Vec::new();
         self.session.shut_down(why, &mut output);

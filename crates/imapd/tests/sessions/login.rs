@@ -160,6 +160,41 @@ fn a_server_that_stops_says_goodbye() {
 }
 
 #[test]
+fn a_session_that_was_ended_in_the_middle_of_a_message_lost_it() {
+    let server = Server::new();
+    let mut client = server.alice_in_inbox();
+    assert_eq!(client.busy_with(), None);
+    // A short one and a long one, which is given away as it comes; one that waits to be asked for, and has two parts.
+    for bytes in [10, 90_000] {
+        assert_eq!(client.raw(format!("a APPEND INBOX {{{bytes}+}}\r\n")), "");
+        assert_eq!(client.busy_with(), Some("APPEND"));
+        client.raw("x".repeat(bytes / 2));
+        assert_eq!(client.busy_with(), Some("APPEND"), "{bytes}");
+        client.raw("x".repeat(bytes - bytes / 2));
+        assert_eq!(client.busy_with(), Some("APPEND"), "{bytes}: its last line is not there");
+        assert!(client.send("").contains("a OK [APPENDUID"));
+        assert_eq!(client.busy_with(), None, "{bytes}");
+    }
+    client.check("a UID REPLACE 1 INBOX {3}", &["+ Send the literal"]);
+    assert_eq!(client.busy_with(), Some("REPLACE"));
+    client.send("abc");
+    assert_eq!(client.busy_with(), None);
+    assert!(client.send("a APPEND INBOX CATENATE (TEXT {3+}").is_empty() && client.raw("abc").is_empty());
+    assert!(client.raw(" URL {3+}\r\nx").is_empty());
+    assert_eq!(client.busy_with(), Some("APPEND"));
+    client.raw("yz ");
+    assert_eq!(client.busy_with(), Some("APPEND"), "between two parts");
+    client.send(")");
+    assert_eq!(client.busy_with(), None);
+    // A refused one is not waited for, nor what a stranger brings.
+    assert!(client.raw("a APPEND INBOX {9999999+}\r\nabc").is_empty());
+    assert_eq!(client.busy_with(), None);
+    let mut stranger = server.connect();
+    assert!(stranger.raw("a APPEND INBOX {10+}\r\nabc").is_empty());
+    assert_eq!(stranger.busy_with(), None);
+}
+
+#[test]
 fn a_program_that_names_itself_is_a_device_of_its_own() {
     let server = Server::new();
     let names = || {

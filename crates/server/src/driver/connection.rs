@@ -487,6 +487,7 @@ impl Connection {
     /// The session is over; what is in the output still goes out.
     fn close(&mut self) {
         self.drop_session();
+        self.live.over();
         let until = self.now().saturating_add(self.endpoint.timeouts.close_millis);
         self.phase = Phase::Closing { until };
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
-use session::{Doing, Moment, Roster, SessionId};
+use session::{Doing, Ending, Moment, Roster, SessionId};
 use tokio::sync::Notify;
 
 use super::figures::Since;
@@ -45,6 +45,8 @@ struct Facts {
     owner: Option<u64>,
     doing: Doing,
     is_tls: bool,
+    /// All is said; the client is to close.
+    is_over: bool,
     /// When something came from the client last, on the monotonic clock.
     heard_at: u64,
     received_bytes: u64,
@@ -101,14 +103,22 @@ impl Live {
         Some(self.ends_by.load(Ordering::Acquire)).filter(|by| *by != NEVER)
     }
 
+    /// Its last words are said.
+    pub(super) fn over(&self) {
+        self.facts().is_over = true;
+    }
+
     /// Tells it to end, by that time.
-    pub(super) fn end_by(&self, by: u64) {
-        self.ends_by.fetch_min(by, Ordering::AcqRel);
+    pub(super) fn end_by(&self, by: u64) -> Ending {
+        if self.facts().is_over || self.ends_by.fetch_min(by, Ordering::AcqRel) != NEVER {
+            return Ending::Begun;
+        }
         self.notify.notify_one();
+        Ending::Begins
     }
 
     fn seen(&self, now: u64) -> session::Live {
-        let Facts { owner, doing, is_tls, heard_at, received_bytes, sent_bytes } = *self.facts();
+        let Facts { owner, doing, is_tls, is_over, heard_at, received_bytes, sent_bytes } = *self.facts();
         session::Live {
             id: self.id,
             service: self.service.name(),
@@ -121,7 +131,7 @@ impl Live {
             quiet_secs: now.saturating_sub(heard_at) / 1000,
             received_bytes,
             sent_bytes,
-            is_ending: self.ends_by().is_some(),
+            is_ending: is_over || self.ends_by().is_some(),
         }
     }
 }
@@ -204,9 +214,9 @@ impl Roster for Present {
         self.work.sessions.find(id).map(|live| live.seen(self.now()))
     }
 
-    fn end(&self, id: SessionId) -> bool {
-        let found = self.work.sessions.find(id);
-        found.inspect(|live| live.end_by(self.now().saturating_add(ENDING_MILLIS))).is_some()
+    fn end(&self, id: SessionId) -> Option<Ending> {
+        let by = self.now().saturating_add(ENDING_MILLIS);
+        self.work.sessions.find(id).map(|live| live.end_by(by))
     }
 }
 
@@ -239,14 +249,20 @@ mod tests {
     fn a_session_that_is_told_twice_to_end_does_so_by_the_first_time() {
         let live = Sessions::default().begin(Service::Pop3, "[::ffff:192.0.2.7]:9".parse().unwrap(), Moment::default());
         assert_eq!((live.ends_by(), live.seen(0).is_ending), (None, false));
-        live.end_by(50);
-        live.end_by(90);
+        assert_eq!((live.end_by(50), live.end_by(90)), (Ending::Begins, Ending::Begun));
         assert_eq!(live.ends_by(), Some(50));
         live.heard(5, 2_000);
         live.sent(9);
         let seen = live.seen(4_500);
         assert_eq!((seen.quiet_secs, seen.received_bytes, seen.sent_bytes, seen.is_ending), (2, 5, 9, true));
         assert_eq!((seen.address.to_string().as_str(), seen.service, seen.protocol), ("192.0.2.7", "pop3", "pop3"));
+    }
+
+    #[test]
+    fn a_session_that_has_said_goodbye_is_not_ended_by_somebody_else() {
+        let live = Sessions::default().begin(Service::Imap, "192.0.2.7:9".parse().unwrap(), Moment::default());
+        live.over();
+        assert_eq!((live.end_by(50), live.ends_by(), live.seen(0).is_ending), (Ending::Begun, None, true));
     }
 
     /// So many are connected to a large server at once.

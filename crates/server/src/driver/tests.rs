@@ -14,7 +14,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
-use session::{Doing, Moment, OUTPUT_HIGH_WATER_BYTES, Roster, Step, Tls};
+use session::{Doing, Ending, Moment, OUTPUT_HIGH_WATER_BYTES, Roster, Step, Tls};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -749,7 +749,7 @@ fn who_is_connected_is_seen_and_can_be_told_to_end() {
     assert_eq!((all.len(), own.port, own.doing.device), (2, alice.local_addr().unwrap().port(), Some(3)));
     assert_eq!((own.received_bytes, own.is_tls, own.is_ending), (15, false, false));
     assert_eq!((present.one(own.id).map(|live| live.id), own.id.second() > 0), (Some(own.id), true));
-    assert!(present.end(own.id));
+    assert_eq!(present.end(own.id), Some(Ending::Begins));
     check_rest(&mut alice, "ended\n");
     rig.session_ended();
     check(&mut stranger, "ECHO b\n", "echo b\n");
@@ -757,7 +757,7 @@ fn who_is_connected_is_seen_and_can_be_told_to_end() {
     // No connection is left, so none is seen.
     rig.runtime.as_ref().unwrap().block_on(rig.stop.closed());
     let (present, all) = rig.present();
-    assert_eq!((all, present.end(own.id)), (Vec::new(), false));
+    assert_eq!((all, present.end(own.id)), (Vec::new(), None));
 }
 
 #[test]
@@ -767,7 +767,7 @@ fn what_a_client_waits_for_comes_before_the_end() {
     check(&mut client, "BUSY\nECHO a\n", "hello TLSv1.3\necho a\n");
     let (present, all) = rig.present();
     assert_eq!((all[0].doing.command, all[0].is_tls), (Some("BUSY"), true));
-    assert!(present.end(all[0].id));
+    assert_eq!(present.end(all[0].id), Some(Ending::Begins));
     check(&mut client, "ECHO b\n", "echo b\n");
     assert!(rig.present().1[0].is_ending);
     client.write_all(b"DONE\n").unwrap();
@@ -778,7 +778,7 @@ fn what_a_client_waits_for_comes_before_the_end() {
     check(&mut client, "", "hello TLSv1.3\n");
     client.write_all(b"WORK\n").unwrap();
     rig.gate.wait_for(1);
-    assert!(present.end(rig.present().1[0].id));
+    assert_eq!(present.end(rig.present().1[0].id), Some(Ending::Begins));
     rig.gate.open();
     check_rest(&mut client, "worked\nended\n");
 }

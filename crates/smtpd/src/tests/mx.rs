@@ -313,3 +313,19 @@ fn the_server_says_goodbye() {
     client.step();
     client.play("S: 421 4.3.2\n CLOSE", 1);
 }
+
+#[test]
+fn a_message_in_chunks_is_one_that_comes_in_between_two_of_them_too() {
+    let mut client = world().mx();
+    client.play("S: 220", 1);
+    client.send(b"HELO c\r\nMAIL FROM:<a@x>\r\nRCPT TO:<alice@example.org>\r\n", usize::MAX);
+    assert!(client.take().lines().count() == 3 && !client.session.doing().is_busy);
+    client.send(b"BDAT 17\r\nSubject: chunks\r\n", usize::MAX);
+    assert!(client.take().starts_with("250 "));
+    let doing = client.session.doing();
+    assert_eq!((doing.command, doing.is_busy), (Some("BDAT"), true));
+    client.send(b"BDAT 4 LAST\r\n\r\na\n", usize::MAX);
+    assert!(client.take().starts_with("250 ") && !client.session.doing().is_busy);
+    client.send(b"MAIL FROM:<a@x>\r\nRCPT TO:<alice@example.org>\r\nBDAT 1\r\nxRSET\r\n", usize::MAX);
+    assert!(client.take().ends_with("\r\n") && !client.session.doing().is_busy);
+}
