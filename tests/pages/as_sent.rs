@@ -171,7 +171,7 @@ const JUDGE: &str = "(html => { \
         dir div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 head header hr html i img ins kbd li main ol p pre q s samp section \
         small span strike strong sub sup table tbody td tfoot th thead tr tt u ul var wbr'.split(/ +/)); \
     const attributes = new Set('align alt bgcolor border cellpadding cellspacing clear color colspan dir face frame height hidden href hspace lang \
-        link noshade nowrap rel role rowspan rules scope size span src start style target text title type valign value vspace width'.split(/ +/)); \
+        link noshade nowrap rel role rowspan rules data-to data-part scope size span src start style target text title type valign value vspace width'.split(/ +/)); \
     const all = document.createTreeWalker(doc, NodeFilter.SHOW_ALL); \
     for (let e; (e = all.nextNode());) { \
         if (e.nodeType === 3 || e.nodeType === 10) continue; \
@@ -315,5 +315,63 @@ fn a_newsletter_looks_as_it_was_sent_and_its_links_open_elsewhere() {
             (format!("http://{}", trap.host()).into(), vec!["/offer".to_owned()])
         );
     }
+    assert_eq!(server.faults(), Vec::<String>::new());
+}
+
+/// How many elements a browser makes of something.
+const COUNT: &str = "(html => new DOMParser().parseFromString('<!DOCTYPE html><body>' + html, 'text/html').body.querySelectorAll('*').length)";
+
+#[test]
+fn a_browser_makes_of_it_what_is_written_and_no_more() {
+    let Some(browser) = Browser::open(Size::Wide) else { return };
+    let trap = Trap::new();
+    browser.go(&trap.url("/judge"));
+    let bold: String = (0..24).map(|n| format!("<b lang=x{n}>")).collect();
+    let rows = format!("{bold}<table>{}</table>", "</b>".repeat(24));
+    let mut pieces: Vec<String> = HOSTILE.lines().chain([HOSTILE]).map(str::to_owned).collect();
+    pieces.push(format!("<div>{}</div>{}", rows.repeat(40), "<p>x".repeat(300)));
+    pieces.push(format!("{bold}{}", "x</p>".repeat(5_000)));
+    pieces.push(
+        "<a href=https://x.example>A<table><tr><td></a>b<a href=https://y.example>c<p>d<tr>e<td><li>f".to_owned(),
+    );
+    pieces.push(
+        "<table><col><td>a<caption>b<table><th>c<div></table><p>d<table>e<a href=https://x.example>f<tr>g".to_owned(),
+    );
+    pieces.push(
+        "<ul><li><p><b>a<li>b<ol><dd>c<dt>d</ul><h1><i>e<h2>f<p>g<hr></p></h1><table><li><p>h<div>i</table>j</a>"
+            .to_owned(),
+    );
+    pieces.push("<table><a href=https://x.example><table><td><a href=https://x.example><td><colgroup><td>".to_owned());
+    for piece in pieces {
+        let html = cleaned(&piece);
+        let written = html.matches('<').count() - html.matches("</").count() - html.matches("<body").count();
+        let quoted = serde_json::to_string(&html).unwrap();
+        assert_eq!(browser.evaluate(&format!("{COUNT}({quoted})")), written, "{piece}\n{html}");
+    }
+}
+
+#[test]
+fn where_a_link_leads_is_seen_and_so_is_what_follows_a_part() {
+    let Some(browser) = Browser::open(Size::Wide) else { return };
+    let html = "<style>a::before{display:none}</style><p style=\"font-size:0;color:#fff;visibility:hidden\">\
+                <a href=https://evil.example style=\"font-size:0;color:#fff;visibility:hidden;letter-spacing:1px\">\
+                <span style=\"font-size:12px;visibility:visible\">https://bank.example</span><span hidden></a></p>\
+                <body hidden style=\"color:#fff;font-size:0\"><p>Hello<div style=\"display:none\"><table><tr><td><a href=https://evil.example>";
+    let letter = format!(
+        "From: x@example.net\r\nSubject: letter 0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n\
+         --o\r\nContent-Type: text/html\r\n\r\n{html}\r\n--o\r\n\r\nFOOTER\r\n--o\r\nContent-Type: text/html\r\n\r\nRICH\r\n--o--\r\n"
+    );
+    let (server, base, ids) = server_with(&[letter]);
+    log_in(&browser, &base);
+    browser.go(&format!("{base}/messages/{}/sent", ids[0]));
+    let sign = "(() => { const s = getComputedStyle(document.querySelector('a'), '::before'); \
+                return [s.content, s.display, s.visibility, s.fontSize, s.color, s.letterSpacing].join() })()";
+    assert_eq!(browser.evaluate(sign), "\"[→ evil.example] \",inline,visible,14px,rgb(26, 26, 26),normal");
+    assert_eq!(browser.evaluate("document.querySelector('a').dataset.to"), "evil.example");
+    assert_eq!(browser.evaluate("document.querySelectorAll('[title]:not(a)').length"), 0);
+    let seen = "[...document.querySelectorAll('[data-part]')].map(e => { const s = getComputedStyle(e); \
+                return [e.innerText.trim(), e.closest('a'), e.checkVisibility(), s.color, s.fontSize].join() })";
+    let expected = ["FOOTER,,true,rgb(26, 26, 26),16px", "RICH,,true,rgb(26, 26, 26),16px"];
+    assert_eq!(browser.evaluate(seen), serde_json::json!(expected));
     assert_eq!(server.faults(), Vec::<String>::new());
 }

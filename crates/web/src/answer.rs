@@ -31,6 +31,18 @@ enum Content {
     Pieces(Pieces),
 }
 
+/// Octets, and what lives as long as they do.
+struct Keeping<H> {
+    bytes: Bytes,
+    _held: H,
+}
+
+impl<H> AsRef<[u8]> for Keeping<H> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Answer {
     /// A page.
     pub(crate) fn page(template: &impl Template) -> Outcome {
@@ -93,6 +105,15 @@ impl Answer {
     /// The same behind another wall.
     pub(crate) fn behind(mut self, wall: Wall) -> Self {
         self.response.extensions_mut().insert(wall);
+        self
+    }
+
+    /// The same, which gives back what it has of a limit when it was sent.
+    pub(crate) fn keeping(mut self, held: impl Send + 'static) -> Self {
+        self.response = self.response.map(|content| match content {
+            Content::Whole(bytes) => Content::Whole(Bytes::from_owner(Keeping { bytes, _held: held })),
+            Content::Pieces(pieces) => Content::Pieces(pieces),
+        });
         self
     }
 

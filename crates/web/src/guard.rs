@@ -32,6 +32,11 @@ pub(crate) enum Wall {
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| policy(""));
 /// The same for a page with something of ours in a frame.
 static FRAMING: LazyLock<HeaderValue> = LazyLock::new(|| policy("; frame-src 'self'"));
+/// The same for what is said in that frame in the place of a message.
+static FRAMED: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let policy = policy("").to_str().map(|policy| policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'"));
+    policy.ok().and_then(|policy| HeaderValue::try_from(policy).ok()).unwrap_or_else(|| self::policy(""))
+});
 /// In an origin of its own (HTML Living Standard §7.1.5): no script, no form, no cookie, nothing of the page around it, and nothing is
 /// asked for, wherever it is. Links open elsewhere.
 const SENT: HeaderValue = HeaderValue::from_static(
@@ -65,6 +70,7 @@ pub(crate) async fn harden(State(site): State<Site>, request: Request, next: Nex
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).and_then(host_name);
     // Only under its own name: told by "localhost" a browser would want TLS of everything on its machine.
     let is_itself = host.is_some_and(|host| host.eq_ignore_ascii_case(site.hostname()) && host != "localhost");
+    let is_framed = is_framed(request.uri().path());
     let mut response = next.run(request).await;
     let wall = response.extensions().get::<Wall>().copied();
     let headers = response.headers_mut();
@@ -72,6 +78,7 @@ pub(crate) async fn harden(State(site): State<Site>, request: Request, next: Nex
         headers.insert(name, HeaderValue::from_static(value));
     }
     let policy = match wall {
+        None if is_framed => FRAMED.clone(),
         None => POLICY.clone(),
         Some(Wall::Framing) => FRAMING.clone(),
         Some(Wall::Sent) => {
@@ -88,6 +95,11 @@ pub(crate) async fn harden(State(site): State<Site>, request: Request, next: Nex
         response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, year);
     }
     response
+}
+
+/// Whether a page of ours has a path in a frame.
+pub(crate) fn is_framed(path: &str) -> bool {
+    path.ends_with("/sent") && (path.starts_with("/messages/") || path.starts_with("/admin/accounts/"))
 }
 
 /// Whether the name that was asked for is one of ours: another site's name that leads to this address ("DNS rebinding")

@@ -4,7 +4,7 @@ use crate::answer::{Answer, Outcome};
 use crate::caller::Caller;
 use crate::form::Fields;
 use crate::frame::Frame;
-use crate::guard::{check_form, check_host, csrf_of, harden};
+use crate::guard::{check_form, check_host, csrf_of, harden, is_framed};
 use crate::path::{OwnPath, encoded};
 use crate::peer::Peer;
 use crate::problem::{Kind, Problem};
@@ -224,6 +224,10 @@ fn answered(handler: Handler, visit: Visit) -> Option<Answer> {
             Ok(Some(session)) => {
                 let owner = visit::Owner::of(visit, session);
                 told(owned(handler, &owner), is_api, || Frame::of(&owner, ""))
+            }
+            // In a frame there is no page to log in on.
+            Ok(None) if is_framed(visit.uri.path()) && visit.header("sec-fetch-dest") == Some("iframe") => {
+                told(Err(store::Error::LoginEnded.into()), is_api, Frame::default)
             }
             Ok(None) => Some(log_in_first(&visit)),
             Err(problem) => told(Err(problem), is_api, Frame::default),

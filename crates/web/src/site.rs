@@ -9,9 +9,10 @@ use backup::Beside;
 use console::{Examination, Status, Survey};
 use queue::Queue;
 use session::{Jobs, Roster};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use store::{AccountId, Error, Timestamp};
 use wording::Language;
 
@@ -72,6 +73,7 @@ struct Inner {
     key: Key,
     imports: Arc<AtomicUsize>,
     cleaned: Arc<AtomicUsize>,
+    cleaned_for: Arc<Mutex<BTreeSet<AccountId>>>,
 }
 
 /// One of a few places, as long as this lives.
@@ -91,6 +93,19 @@ impl Drop for Place {
     }
 }
 
+/// One of the places for messages that are made safe; an account has one at a time.
+pub(crate) struct CleaningPlace {
+    _place: Place,
+    account: AccountId,
+    whose: Arc<Mutex<BTreeSet<AccountId>>>,
+}
+
+impl Drop for CleaningPlace {
+    fn drop(&mut self) {
+        self.whose.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.account);
+    }
+}
+
 impl Site {
     /// A site on what `auth` knows.
     ///
@@ -107,6 +122,7 @@ impl Site {
             key,
             imports: Arc::default(),
             cleaned: Arc::default(),
+            cleaned_for: Arc::default(),
         })))
     }
 
@@ -115,9 +131,12 @@ impl Site {
         Place::of(&self.0.imports, IMPORTS_MAX)
     }
 
-    /// A place for a message that is made safe; `None`: there are as many as may be.
-    pub(crate) fn begin_cleaning(&self) -> Option<Place> {
-        Place::of(&self.0.cleaned, CLEANED_MAX)
+    /// A place for a message that is made safe for whoever `account` is; `None`: there are as many as may be, or they have one.
+    pub(crate) fn begin_cleaning(&self, account: AccountId) -> Option<CleaningPlace> {
+        let whose = Arc::clone(&self.0.cleaned_for);
+        let place = Place::of(&self.0.cleaned, CLEANED_MAX)?;
+        let is_first = whose.lock().unwrap_or_else(PoisonError::into_inner).insert(account);
+        is_first.then(|| CleaningPlace { _place: place, account, whose })
     }
 
     pub(crate) fn auth(&self) -> &Auth {

@@ -28,10 +28,10 @@ pub(super) enum Kind {
     Plain,
     /// It has neither content nor end.
     Void,
-    /// The same, and changes how letters look: where it has no end, browsers begin it anew in every block that follows (HTML
-    /// Living Standard §13.2.4.3).
+    /// The same, and changes how letters look. It is written as `span`: browsers begin all of these anew in every block that follows
+    /// where they have no end (HTML Living Standard §13.2.4.3).
     Formatting,
-    /// A link, which is begun anew as well.
+    /// A link.
     Link,
     /// A picture.
     Picture,
@@ -155,7 +155,6 @@ fn rule(element: &str, name: &str) -> Option<(&'static str, Rule)> {
     // Of every element.
     let general = match name {
         "style" => Some(("style", Rule::Style)),
-        "title" if element != "a" => Some(("title", Rule::Text)),
         "align" => Some(("align", Rule::Keyword)),
         "valign" => Some(("valign", Rule::Keyword)),
         "bgcolor" => Some(("bgcolor", Rule::Color)),
@@ -163,7 +162,7 @@ fn rule(element: &str, name: &str) -> Option<(&'static str, Rule)> {
         "height" => Some(("height", Rule::Length)),
         "dir" => Some(("dir", Rule::Keyword)),
         "lang" => Some(("lang", Rule::Keyword)),
-        "hidden" => Some(("hidden", Rule::Flag)),
+        "hidden" if element != "body" => Some(("hidden", Rule::Flag)),
         "role" => Some(("role", Rule::Role)),
         _ => None,
     };
@@ -178,9 +177,8 @@ fn rule(element: &str, name: &str) -> Option<(&'static str, Rule)> {
         ("td" | "th", "nowrap") => Some(("nowrap", Rule::Flag)),
         ("th", "scope") => Some(("scope", Rule::Keyword)),
         ("col" | "colgroup", "span") => Some(("span", Rule::Number(SPAN_MAX))),
-        ("font" | "hr", "color") => Some(("color", Rule::Color)),
-        ("font", "face") => Some(("face", Rule::Text)),
-        ("font" | "hr", "size") => Some(("size", Rule::Length)),
+        ("hr", "color") => Some(("color", Rule::Color)),
+        ("hr", "size") => Some(("size", Rule::Length)),
         ("hr", "noshade") => Some(("noshade", Rule::Flag)),
         ("br", "clear") => Some(("clear", Rule::Keyword)),
         ("ol", "start") => Some(("start", Rule::Number(NUMBER_MAX))),
@@ -189,10 +187,56 @@ fn rule(element: &str, name: &str) -> Option<(&'static str, Rule)> {
         ("img", "alt") => Some(("alt", Rule::Text)),
         ("img", "hspace") => Some(("hspace", Rule::Number(100))),
         ("img", "vspace") => Some(("vspace", Rule::Number(100))),
-        ("body", "text") => Some(("text", Rule::Color)),
-        ("body", "link") => Some(("link", Rule::Color)),
         (_, _) => None,
     })
+}
+
+/// A style that looks as such an element does, and its attributes. What is in it goes through [`style::cleaned`].
+pub(super) fn formatting<'v>(name: &str, attributes: impl Iterator<Item = (&'v str, &'v str)>) -> String {
+    let mut style = String::from(match name {
+        "b" | "strong" => "font-weight:bold",
+        "big" => "font-size:larger",
+        "code" | "tt" => "font-family:monospace",
+        "em" | "i" => "font-style:italic",
+        "s" | "strike" => "text-decoration:line-through",
+        "small" => "font-size:smaller",
+        "u" => "text-decoration:underline",
+        _ => "",
+    });
+    if name != "font" {
+        return style;
+    }
+    for (attribute, value) in attributes {
+        let value = value.trim();
+        match attribute.to_ascii_lowercase().as_str() {
+            "color" => style.push_str(&format!(";color:{}", color(value))),
+            "face" => style.push_str(&format!(";font-family:{value}")),
+            "size" => style.push_str(&format!(";font-size:{}", size(value))),
+            _ => {}
+        }
+    }
+    style
+}
+
+/// A colour of an attribute, as styles have it.
+pub(super) fn color(value: &str) -> String {
+    let is_number = [3, 6].contains(&value.len()) && value.bytes().all(|octet| octet.is_ascii_hexdigit());
+    format!("{}{value}", if is_number && value != "red" { "#" } else { "" })
+}
+
+/// The sizes from 1 to 7 (HTML Living Standard §15.3.4).
+fn size(value: &str) -> &'static str {
+    let number: i32 = value.parse().unwrap_or(3);
+    let number = if value.starts_with(['+', '-']) { number.saturating_add(3) } else { number };
+    match number {
+        ..=1 => "x-small",
+        2 => "small",
+        3 => "medium",
+        4 => "large",
+        5 => "x-large",
+        6 => "xx-large",
+        7.. => "xxx-large",
+    }
 }
 
 fn length(value: &str) -> bool {
@@ -274,9 +318,9 @@ mod tests {
         check("table", "width", "5001", None);
         check("table", "width", "99999999999", None);
         check("table", "width", "expression(1)", None);
-        check("font", "size", "+2", Some("+2"));
-        check("font", "color", "#a0b", Some("#a0b"));
-        check("font", "color", "red;x", None);
+        check("hr", "size", "+2", Some("+2"));
+        check("hr", "color", "#a0b", Some("#a0b"));
+        check("hr", "color", "red;x", None);
         check("p", "align", "center", Some("center"));
         check("p", "align", "javascript:1", None);
         check("p", "align", &"a".repeat(WORD_BYTES_MAX), Some(&"a".repeat(WORD_BYTES_MAX)));
@@ -285,7 +329,10 @@ mod tests {
         check("img", "alt", &"ä".repeat(TEXT_BYTES_MAX), Some(&"ä".repeat(TEXT_BYTES_MAX / 2)));
         check("table", "role", "presentation", Some("presentation"));
         check("table", "role", "button", None);
-        check("a", "title", "http://bank.example", None);
+        for element in ["a", "span", "img", "td"] {
+            check(element, "title", "http://bank.example", None);
+        }
+        check("body", "hidden", "", None);
         for name in [
             "onclick",
             "id",

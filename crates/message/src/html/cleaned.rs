@@ -6,32 +6,39 @@
 //! the elements that are written none changes how the text after it is read, and there is nothing that a second reading could turn
 //! into something else. No tree is made of it: nested as deep as anybody likes it takes one pass, and no stack.
 //!
+//! What is open is known as a browser knows it ([`super::open`]), and nothing is open when a part of the message ends.
+//!
 //! Invariant: the work is linear in the length of the HTML and of the pictures in it. Once [`HTML_BYTES_MAX`] octets are written beside
 //! the pictures nothing more is, and the pictures have [`PICTURES_BYTES_MAX`] together as they were.
+//! Invariant: a browser makes of it no more elements than [`TAGS_MAX`].
 //! Invariant: nothing in it makes a browser ask anybody for anything until somebody follows a link.
 
 use super::allowed::{self, Element, Kind};
 use super::link::Link;
+use super::open::{Open, implied};
 use super::tag::Tag;
-use super::{Quotes, end_of_comment, end_of_raw, end_of_tag, picture, reference, text_of_value};
+use super::{Quotes, end_of_comment, end_of_raw, end_of_tag, picture, reference, style, text_of_value};
 use crate::{percent, transfer};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Once so many octets are written, without pictures, nothing more is.
 const HTML_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// So many elements are written; a newsletter has a thousand or two.
 const TAGS_MAX: usize = 20_000;
-/// Elements that change how letters look and have no end yet are so many at most: browsers begin each anew in every block.
-const FORMATTING_OPEN_MAX: usize = 24;
+/// Links are open so many in each other at most, each in a cell of a table in the one around it.
+const LINKS_OPEN_MAX: usize = 4;
 /// Pictures that a message brings along have so many octets together, each as often as it is shown.
 const PICTURES_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Pictures that a message brings along are shown so often at most.
+/// Pictures that a message brings along are shown so often at most, and so many others are looked at in vain.
 const PICTURES_MAX: usize = 200;
+/// Pictures that a message brings along have so many points together, each as often as it is shown: a browser unpacks them.
+const PICTURE_POINTS_MAX: u64 = 40_000_000;
 /// A name of a picture is at most so long, in octets.
 const CONTENT_ID_BYTES_MAX: usize = 1000;
 
-/// Gives the octets of the part with a `Content-ID` (without brackets), if there is one of not more than so many octets.
+/// Gives the octets of the part with a `Content-ID` (without brackets), if there is one of not more than so many octets. It is not asked
+/// again for one that was not shown.
 pub type Pictures<'p> = &'p mut dyn FnMut(&[u8], usize) -> Option<Vec<u8>>;
 
 /// What was made safe.
@@ -51,17 +58,32 @@ pub struct Cleaned {
 pub struct Cleaner<'p> {
     cleaned: Cleaned,
     pictures: Pictures<'p>,
+    /// They are counted, and not written.
+    counts_pictures: bool,
     /// Of what was written, so many octets are pictures.
     picture_bytes: usize,
     /// So many octets of pictures may still come.
     picture_room: usize,
+    /// And so many points.
+    picture_points: u64,
     pictures_shown: usize,
+    /// Names of those that are not shown.
+    unshown: BTreeSet<Vec<u8>>,
     tags: usize,
-    /// Elements that change how letters look: those without an end yet.
-    open: Vec<&'static str>,
-    /// How many of each were left out, because there were too many, and have no end yet.
-    passed_over: BTreeMap<&'static str, usize>,
-    link: Option<Link>,
+    open: Open,
+    /// Links that are open, outermost first.
+    links: Vec<OpenLink>,
+    /// Another part came before.
+    is_later: bool,
+}
+
+/// A link that is open.
+struct OpenLink {
+    /// How many elements are open around it.
+    around: usize,
+    /// Where in what was written its attributes end.
+    place: usize,
+    link: Link,
 }
 
 impl<'p> Cleaner<'p> {
@@ -70,13 +92,16 @@ impl<'p> Cleaner<'p> {
         Self {
             cleaned: Cleaned::default(),
             pictures,
+            counts_pictures: false,
             picture_bytes: 0,
             picture_room: PICTURES_BYTES_MAX,
+            picture_points: PICTURE_POINTS_MAX,
             pictures_shown: 0,
+            unshown: BTreeSet::new(),
             tags: 0,
-            open: Vec::new(),
-            passed_over: BTreeMap::new(),
-            link: None,
+            open: Open::default(),
+            links: Vec::new(),
+            is_later: false,
         }
     }
 
@@ -84,6 +109,12 @@ impl<'p> Cleaner<'p> {
     #[must_use]
     pub fn without_pictures(self) -> Self {
         Self { picture_room: 0, ..self }
+    }
+
+    /// The same, which counts those that would be shown, and writes none.
+    #[must_use]
+    pub fn counting_pictures(self) -> Self {
+        Self { counts_pictures: true, ..self }
     }
 
     /// All that was made safe.
@@ -94,18 +125,31 @@ impl<'p> Cleaner<'p> {
 
     /// A plain text: its lines stay as they are.
     pub fn plain(&mut self, text: &str) {
-        self.markup("<div style=\"white-space:pre-wrap\">");
+        self.begin_part(" style=\"white-space:pre-wrap\"");
         self.text(text);
-        self.markup("</div>");
+        self.end_to(0);
     }
 
-    /// A line between two parts.
+    /// A line between two parts. What stands before it hides nothing behind it.
     pub fn rule(&mut self) {
         self.markup("<hr>");
+        self.is_later = true;
+    }
+
+    /// An element around what comes, with an attribute, perhaps.
+    fn begin_part(&mut self, attribute: &str) {
+        if self.is_later || !attribute.is_empty() {
+            self.markup("<div");
+            self.markup(if self.is_later { " data-part=\"\"" } else { "" });
+            self.markup(attribute);
+            self.markup(">");
+            self.open.push(implied("div"));
+        }
     }
 
     /// HTML, a whole document or a piece of one.
     pub fn html(&mut self, html: &str) {
+        self.begin_part("");
         let mut rest = html;
         while let Some(at) = memchr::memchr2(b'<', b'&', rest.as_bytes()) {
             let (before, markup) = rest.split_at(at);
@@ -132,12 +176,7 @@ impl<'p> Cleaner<'p> {
             }
         }
         self.text(rest);
-        self.end_link();
-        // What comes after it looks as it did.
-        self.passed_over.clear();
-        while let Some(name) = self.open.pop() {
-            self.end_tag(name);
-        }
+        self.end_to(0);
     }
 
     /// A reference, as the character that it stands for. How long it is.
@@ -152,6 +191,10 @@ impl<'p> Cleaner<'p> {
         let is_whole = length > 0 && name.as_bytes().get(length) == Some(&b';');
         match markup.get(..length + 2).filter(|_| is_whole) {
             Some(reference) => {
+                if let Some(open) = self.links.last_mut() {
+                    open.link.has_unknown();
+                }
+                self.text_begins();
                 self.markup(reference);
                 reference.len()
             }
@@ -187,101 +230,171 @@ impl<'p> Cleaner<'p> {
         }
         let Some(element) = allowed::element(&tag.name) else { return };
         if tag.is_end {
-            return self.end(element);
+            if let Some(stay) = self.open.after_end(element.name) {
+                self.end_to(stay);
+            }
+            return;
         }
-        if self.tags == TAGS_MAX || self.is_full() {
+        let Some(before) = self.open.before(element.name) else { return };
+        if self.tags + before.begin.len() >= TAGS_MAX || self.is_full() {
             self.cleaned.is_cut = true;
             return;
         }
-        if element.kind == Kind::Link {
-            self.end_link();
+        if element.kind == Kind::Body {
+            return self.body(tag);
         }
-        if matches!(element.kind, Kind::Formatting | Kind::Link) {
-            if self.open.len() == FORMATTING_OPEN_MAX {
-                *self.passed_over.entry(element.name).or_default() += 1;
-                return;
-            }
-            self.open.push(element.name);
+        self.end_to(before.stay);
+        for name in before.begin {
+            self.markup("<");
+            self.markup(name);
+            self.markup(">");
+            self.open.push(implied(name));
         }
-        self.tags += 1;
+        self.tags += before.begin.len() + 1;
+        if let Some(open) = self.links.last_mut().filter(|_| element.kind != Kind::Picture && tag.has_content()) {
+            open.link.has_element();
+        }
         self.begin(element, tag);
     }
 
     fn begin(&mut self, element: Element, tag: &Tag<'_>) {
-        let mut written = format!("<{}", element.name);
-        let mut seen: Vec<&str> = Vec::new();
-        let (mut source, mut target) = (None, None);
+        let is_formatting = element.kind == Kind::Formatting;
+        let mut written = format!("<{}", written_name(element));
+        let mut seen = BTreeSet::new();
+        let (mut source, mut target, mut style) = (None, None, None);
         for (name, value) in tag.attributes() {
             let name = name.to_ascii_lowercase();
+            // The first of that name counts (HTML Living Standard §13.2.5.33).
+            if !seen.insert(name.clone()) {
+                continue;
+            }
             match (element.kind, name.as_str()) {
-                (Kind::Picture, "src") => source = source.or(Some(value)),
-                (Kind::Link, "href") => target = target.or(Some(value)),
+                (Kind::Picture, "src") => source = Some(value),
+                (Kind::Link, "href") => target = Some(value),
+                (Kind::Formatting, "style") => style = Some(text_of_value(value)),
                 (_, name) => {
                     let value = text_of_value(value);
                     let shown = allowed::attribute(element.name, name, &value, &mut self.cleaned.elsewhere);
-                    // The first of that name counts (HTML Living Standard §13.2.5.33).
-                    if let Some((name, value)) = shown.filter(|(name, _)| !seen.contains(name)) {
-                        seen.push(name);
+                    if let Some((name, value)) = shown {
+                        if let Some(open) = self.links.last_mut().filter(|_| name == "alt") {
+                            open.link.read(&value);
+                        }
                         push_attribute(&mut written, name, &value);
                     }
                 }
+            }
+        }
+        if is_formatting {
+            let values: Vec<_> = tag.attributes().map(|(name, value)| (name, text_of_value(value))).collect();
+            let values = values.iter().map(|(name, value)| (*name, value.as_str()));
+            let style = format!("{};{}", allowed::formatting(element.name, values), style.unwrap_or_default());
+            let style = style::cleaned(&style, &mut self.cleaned.elsewhere);
+            if !style.is_empty() {
+                push_attribute(&mut written, "style", &style);
             }
         }
         self.markup(&written);
         if let Some(source) = source {
             self.picture(&text_of_value(source));
         }
-        if let Some(link) = target.and_then(|target| Link::to(&text_of_value(target))) {
-            let mut written = String::new();
-            push_attribute(&mut written, "href", &link.target);
-            push_attribute(&mut written, "title", &link.target);
-            written.push_str(" target=\"_blank\" rel=\"noopener noreferrer nofollow\"");
-            self.markup(&written);
-            self.link = Some(link);
+        if let Some(target) = target {
+            self.link(&text_of_value(target));
         }
         self.markup(">");
+        if !matches!(element.kind, Kind::Void | Kind::Picture) {
+            self.open.push(element);
+        }
     }
 
-    fn end(&mut self, element: Element) {
-        match element.kind {
-            Kind::Void | Kind::Picture | Kind::Body => return,
-            Kind::Plain => {}
-            Kind::Link | Kind::Formatting => {
-                if let Some(count) = self.passed_over.get_mut(element.name).filter(|count| **count > 0) {
-                    *count -= 1;
-                    return;
-                }
-                let Some(at) = self.open.iter().rposition(|name| *name == element.name) else { return };
-                self.open.remove(at);
+    /// What is of the whole page stays with the page, where it hides nothing; the rest is of this part.
+    fn body(&mut self, tag: &Tag<'_>) {
+        let value = |wanted: &str| {
+            let found = tag.attributes().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.map(|(_, value)| text_of_value(value))
+        };
+        let mut page = String::from("<body");
+        let (mut of_page, mut of_part) = (Vec::new(), Vec::new());
+        if let Some(color) = value("text") {
+            of_part.push(style::cleaned(&format!("color:{}", allowed::color(color.trim())), &mut 0));
+        }
+        let cleaned = style::cleaned(&value("style").unwrap_or_default(), &mut self.cleaned.elsewhere);
+        for declaration in cleaned.split(';') {
+            let (name, value) = declaration.split_once(':').unwrap_or_default();
+            let is_ground = matches!(name, "background" | "background-color");
+            let is_no_edge =
+                matches!(name, "margin" | "padding") && value.bytes().all(|octet| b"0px ".contains(&octet));
+            let is_of_page = !self.is_later && (is_ground || is_no_edge);
+            if is_of_page { &mut of_page } else { &mut of_part }.push(declaration.to_owned());
+        }
+        let ground = value("bgcolor").and_then(|color| allowed::attribute("body", "bgcolor", &color, &mut 0));
+        match ground {
+            Some((name, color)) if !self.is_later => push_attribute(&mut page, name, &color),
+            Some((_, color)) => of_part.push(style::cleaned(&format!("background:{}", allowed::color(&color)), &mut 0)),
+            None => {}
+        }
+        let joined = |all: Vec<String>| all.into_iter().filter(|one| !one.is_empty()).collect::<Vec<_>>().join(";");
+        let (of_page, of_part) = (joined(of_page), joined(of_part));
+        if !of_page.is_empty() {
+            push_attribute(&mut page, "style", &of_page);
+        }
+        if page.contains(' ') {
+            self.tags += 1;
+            self.markup(&page);
+            self.markup(">");
+        }
+        let mut part = String::from("<div");
+        for name in ["dir", "lang", "align"] {
+            let shown = value(name).and_then(|value| allowed::attribute("div", name, &value, &mut 0));
+            if let Some((name, value)) = shown {
+                push_attribute(&mut part, name, &value);
             }
         }
-        if element.kind == Kind::Link {
-            self.tell_host();
+        if !of_part.is_empty() {
+            push_attribute(&mut part, "style", &of_part);
         }
-        self.end_tag(element.name);
-    }
-
-    fn end_tag(&mut self, name: &str) {
-        self.markup("</");
-        self.markup(name);
-        self.markup(">");
-    }
-
-    /// A link ends where another one begins.
-    fn end_link(&mut self) {
-        if let Some(at) = self.open.iter().rposition(|name| *name == "a") {
-            self.open.remove(at);
-            self.tell_host();
-            self.end_tag("a");
+        if part.contains(' ') {
+            if let Some(before) = self.open.before("div") {
+                self.end_to(before.stay);
+            }
+            self.tags += 1;
+            self.markup(&part);
+            self.markup(">");
+            self.open.push(implied("div"));
         }
     }
 
-    /// Says where a link leads, if its text says something else.
+    /// Ends what is open, innermost first, but for so many.
+    fn end_to(&mut self, stay: usize) {
+        while self.open.len() > stay {
+            let Some(element) = self.open.pop() else { return };
+            if self.links.last().is_some_and(|open| open.around == self.open.len()) {
+                self.tell_host();
+            }
+            self.markup("</");
+            self.markup(written_name(element));
+            self.markup(">");
+        }
+    }
+
+    /// Where a link leads.
+    fn link(&mut self, target: &str) {
+        let Some(link) = Link::to(target).filter(|_| self.links.len() < LINKS_OPEN_MAX) else { return };
+        let mut written = String::new();
+        push_attribute(&mut written, "href", &link.target);
+        push_attribute(&mut written, "title", &link.target);
+        written.push_str(" target=\"_blank\" rel=\"noopener noreferrer nofollow\"");
+        self.markup(&written);
+        self.links.push(OpenLink { around: self.open.len(), place: self.cleaned.html.len(), link });
+    }
+
+    /// Says where a link leads, if its text says something else. The frame shows it, by a rule that no sender reaches.
     fn tell_host(&mut self) {
-        if let Some(host) = self.link.take().as_ref().and_then(Link::elsewhere) {
-            self.markup(" [→ ");
-            self.text(host);
-            self.markup("]");
+        let Some(open) = self.links.pop() else { return };
+        if let Some(host) = open.link.elsewhere() {
+            let mut sign = String::new();
+            push_attribute(&mut sign, "data-to", host);
+            // Links lie in few others, so this moves everything a few times at most.
+            self.cleaned.html.insert_str(open.place, &sign);
         }
     }
 
@@ -290,13 +403,18 @@ impl<'p> Cleaner<'p> {
         let source = source.trim();
         let scheme = source.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
         let is_room = self.pictures_shown < PICTURES_MAX && self.picture_room > 0;
+        let mut name = None;
         let octets = match scheme.as_deref() {
             Some("cid") => {
-                let name = source.get("cid:".len()..).unwrap_or_default();
-                let is_name = is_room && name.len() <= CONTENT_ID_BYTES_MAX;
-                is_name
-                    .then(|| (self.pictures)(&percent::decode_generously(name.as_bytes()), self.picture_room))
-                    .flatten()
+                let id = source.get("cid:".len()..).unwrap_or_default();
+                let id = percent::decode_generously(id.as_bytes());
+                let is_tried = is_room
+                    && id.len() <= CONTENT_ID_BYTES_MAX
+                    && self.unshown.len() < PICTURES_MAX
+                    && !self.unshown.contains(&id);
+                let octets = if is_tried { (self.pictures)(&id, self.picture_room) } else { None };
+                name = is_tried.then_some(id);
+                octets
             }
             Some("data") => picture::data(source, if is_room { self.picture_room } else { 0 }),
             Some(_) | None => {
@@ -304,22 +422,37 @@ impl<'p> Cleaner<'p> {
                 return;
             }
         };
-        let octets = octets.filter(|octets| octets.len() <= self.picture_room);
-        let Some((media_type, octets)) = octets.and_then(|octets| Some((picture::media_type(&octets)?, octets))) else {
+        if !octets.is_some_and(|octets| self.show_picture(&octets)) {
             self.cleaned.unshown += 1;
-            return;
+            self.unshown.extend(name);
+        }
+    }
+
+    /// Whether it was one.
+    fn show_picture(&mut self, octets: &[u8]) -> bool {
+        let Some(media_type) = picture::media_type(octets).filter(|_| octets.len() <= self.picture_room) else {
+            return false;
         };
+        let Some(points) = self.picture_points.checked_sub(picture::points(octets).unwrap_or(0)) else { return false };
+        self.picture_points = points;
         self.picture_room -= octets.len();
         self.pictures_shown += 1;
-        let before = self.cleaned.html.len();
-        let _written = write!(self.cleaned.html, " src=\"data:{media_type};base64,{}\"", transfer::to_base64(&octets));
-        self.picture_bytes += self.cleaned.html.len() - before;
+        if !self.counts_pictures {
+            let before = self.cleaned.html.len();
+            let _written =
+                write!(self.cleaned.html, " src=\"data:{media_type};base64,{}\"", transfer::to_base64(octets));
+            self.picture_bytes += self.cleaned.html.len() - before;
+        }
+        true
     }
 
     /// Text, escaped; control characters mean nothing in it.
     fn text(&mut self, text: &str) {
-        if let Some(link) = &mut self.link {
-            link.read(text);
+        if let Some(open) = self.links.last_mut() {
+            open.link.read(text);
+        }
+        if !text.trim_matches(|c: char| c.is_ascii_whitespace()).is_empty() {
+            self.text_begins();
         }
         if self.is_full() {
             self.cleaned.is_cut |= !text.trim().is_empty();
@@ -343,6 +476,11 @@ impl<'p> Cleaner<'p> {
         self.cleaned.html.push_str(rest);
     }
 
+    /// Ends what has no text.
+    fn text_begins(&mut self) {
+        self.end_to(self.open.before_text());
+    }
+
     /// What is written here, and not by a sender.
     fn markup(&mut self, markup: &str) {
         self.cleaned.html.push_str(markup);
@@ -351,6 +489,10 @@ impl<'p> Cleaner<'p> {
     fn is_full(&self) -> bool {
         self.cleaned.html.len() - self.picture_bytes >= HTML_BYTES_MAX
     }
+}
+
+fn written_name(element: Element) -> &'static str {
+    if element.kind == Kind::Formatting { "span" } else { element.name }
 }
 
 /// A value in quotes: `"` and `&` are escaped, and so are `<` and `>`, which mean nothing there.

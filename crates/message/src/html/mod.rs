@@ -11,6 +11,7 @@ mod allowed;
 mod cleaned;
 mod hidden;
 mod link;
+mod open;
 mod picture;
 mod reference;
 mod style;
@@ -18,6 +19,7 @@ mod tag;
 
 pub use cleaned::{Cleaned, Cleaner, Pictures};
 use hidden::Hidden;
+pub use picture::is_picture;
 use tag::Tag;
 
 /// Of a tag so many octets are looked at; the rest is passed over.
@@ -245,7 +247,7 @@ fn text_of_value(value: &str) -> String {
     while let Some(at) = rest.find('&') {
         let (before, from) = rest.split_at(at);
         text.push_str(before);
-        let (used, character) = reference::read(from, true).unwrap_or((1, None));
+        let (used, character) = reference::read_in_value(from);
         text.push(character.unwrap_or('&'));
         rest = from.get(used..).unwrap_or_default();
     }

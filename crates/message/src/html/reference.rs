@@ -92,6 +92,17 @@ pub(super) fn read(text: &str, is_end: bool) -> Option<(usize, Option<char>)> {
     })
 }
 
+/// The same in the value of an attribute, all of which is there. `?id=1&copy=2` has none (HTML Living Standard §13.2.5.73).
+pub(super) fn read_in_value(text: &str) -> (usize, Option<char>) {
+    let (used, character) = read(text, true).unwrap_or((1, None));
+    let after = text.as_bytes().get(used);
+    let is_name = !text.starts_with("&#") && !text.get(..used).unwrap_or_default().ends_with(';');
+    if is_name && after.is_some_and(|octet| *octet == b'=' || octet.is_ascii_alphanumeric()) {
+        return (1, None);
+    }
+    (used, character)
+}
+
 fn number(digits: &str, radix: u32) -> char {
     let number = u32::from_str_radix(digits, radix).unwrap_or(u32::MAX);
     let windows = number.checked_sub(0x80).and_then(|at| WINDOWS.get(at as usize)).copied();
@@ -139,6 +150,20 @@ mod tests {
         check("&", (1, None));
         check("& x", (1, None));
         check("&\u{e9};", (1, None));
+    }
+
+    #[test]
+    fn in_a_value_what_goes_on_is_no_reference() {
+        let check = |text: &str, expected: (usize, Option<char>)| assert_eq!(read_in_value(text), expected, "{text}");
+        for name in ["&copy=2", "&region=eu", "&currency=EUR", "&parameter=9", "&section=3", "&notit;", "&amp1", "&lt="]
+        {
+            check(name, (1, None));
+        }
+        check("&copy;=2", (6, Some('\u{a9}')));
+        check("&copy", (5, Some('\u{a9}')));
+        check("&copy&", (5, Some('\u{a9}')));
+        check("&amp;b=2", (5, Some('&')));
+        check("&#65b", (4, Some('A')));
     }
 
     #[test]

@@ -94,6 +94,8 @@ const PROPERTIES: [&str; 81] = [
     "word-spacing",
     "word-wrap",
 ];
+/// What may stand behind a number.
+const UNITS: [&str; 14] = ["", "%", "px", "em", "rem", "ex", "ch", "pt", "pc", "in", "cm", "mm", "vw", "vh"];
 /// Functions that make colours.
 const FUNCTIONS: [&str; 4] = ["rgb", "rgba", "hsl", "hsla"];
 
@@ -174,7 +176,11 @@ fn number(text: &str) -> Option<(String, &str)> {
     };
     let (number, after) = text.split_at(point + fraction + unit);
     let has_digits = whole > 0 || fraction > 1;
-    let fits = has_digits && whole <= DIGITS_MAX && fraction <= 1 + FRACTION_DIGITS_MAX && unit <= 4;
+    let unit = number.get(point + fraction..)?.to_ascii_lowercase();
+    // `1e9px` is one number to a browser.
+    let is_whole = UNITS.contains(&unit.as_str())
+        && (after.is_empty() || after.starts_with([' ', '\t', '\r', '\n', '\u{c}', ',', '/']));
+    let fits = has_digits && whole <= DIGITS_MAX && fraction <= 1 + FRACTION_DIGITS_MAX && is_whole;
     fits.then(|| (number.to_owned(), after))
 }
 
@@ -297,8 +303,10 @@ mod tests {
         check("width:10000px", "");
         check("width:1.123456em", "width:1.123456em");
         check("width:1.1234567em", "");
-        check("width:1abcd", "width:1abcd");
-        check("width:1abcde", "");
+        check("width:1PX", "width:1PX");
+        check("width:1abcd", "");
+        check("width:1e9px;font-size:1e9px;margin-left:1E9em;height:9e9cm;line-height:1e9", "");
+        check("margin:1px2px;width:1e+9px;padding:1px+2px", "");
         check("width:.", "");
         check("color:#ff", "");
         check("color:#fffff", "");

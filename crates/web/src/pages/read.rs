@@ -7,7 +7,6 @@ use crate::frame::Frame;
 use crate::guard::Wall;
 use crate::moment;
 use crate::pieces::Pieces;
-use crate::problem::Problem;
 use crate::route::{Handler, Route};
 use crate::sent;
 use crate::visit::Owner;
@@ -29,6 +28,8 @@ struct ReadPage {
     read: MessageText,
     /// What is left out of it where it is shown as it was sent.
     sent: Option<Cleaned>,
+    /// Why it is shown as text although it was not asked for so.
+    why: Option<String>,
 }
 
 fn show(owner: &Owner, fields: &Fields) -> Outcome {
@@ -39,21 +40,24 @@ fn show(owner: &Owner, fields: &Fields) -> Outcome {
         // Where its sender wrote a plain text, that is what is read.
         _ => !read.has_plain,
     };
+    let frame = || Frame::of(owner, "find");
     if !is_sent || !read.has_html || read.is_damaged {
-        return Answer::page(&ReadPage { frame: Frame::of(owner, "find"), read, sent: None });
+        return Answer::page(&ReadPage { frame: frame(), read, sent: None, why: None });
     }
-    let sent = Some(Cleaned { html: String::new(), ..cleaned(owner)? });
-    Ok(Answer::page(&ReadPage { frame: Frame::of(owner, "find"), read, sent })?.behind(Wall::Framing))
+    let place = match sent::place(owner) {
+        Ok(place) => place,
+        Err(busy) => return Answer::page(&ReadPage { frame: frame(), read, sent: None, why: Some(busy.detail) }),
+    };
+    let cleaned = owner.console()?.as_sent(owner.parameter("message"), Pictures::Counted)?;
+    drop(place);
+    let sent = Some(Cleaned { html: String::new(), ..cleaned });
+    Ok(Answer::page(&ReadPage { frame: frame(), read, sent, why: None })?.behind(Wall::Framing))
 }
 
 /// What is in the frame.
 fn sent(owner: &Owner, _: &Fields) -> Outcome {
-    sent::answer(cleaned(owner)?)
-}
-
-fn cleaned(owner: &Owner) -> Result<Cleaned, Problem> {
-    let console = owner.console()?;
-    sent::cleaned(&owner.site, || Ok(console.as_sent(owner.parameter("message"), Pictures::Shown)?))
+    let place = sent::place(owner)?;
+    sent::answer(owner.console()?.as_sent(owner.parameter("message"), Pictures::Shown)?, place)
 }
 
 fn source(owner: &Owner, _: &Fields) -> Outcome {

@@ -158,6 +158,7 @@ fn what_was_sent_is_seen_where_texts_are_and_without_pictures() {
     assert!(refused.status == StatusCode::FORBIDDEN && !refused.text.contains("confidential"), "{}", refused.text);
     let shown = alice.get(&format!("{page}?as=sent")).text;
     assert!(!shown.contains("<iframe") && !shown.contains("confidential") && !shown.contains("?as=sent"), "{shown}");
+    assert_eq!(bob.get("/api/v1/help").json()["looks"][0]["opened"], json!(1), "one look");
     bob.call("/api/v1/help", r#"{"for": "day", "texts": true}"#);
     world.wait_millis(11 * 60 * 1000);
     let text = alice.get(&page).text;

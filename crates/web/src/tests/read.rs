@@ -3,7 +3,7 @@
 use crate::site::CLEANED_MAX;
 use crate::testing::{ALICE, PASSWORD, World};
 use axum::http::StatusCode;
-use store::{Actor, DeviceId, Flags, NewMessage, Protocol, Target};
+use store::{AccountId, Actor, DeviceId, Flags, NewMessage, Protocol, Target};
 
 const MESSAGE: &str = "From: \"<img src=x>\" <carol@example.net>\r\nTo: alice@example.org\r\n\
     Date: Fri, 27 Nov 2026 10:00:00 +0100\r\nSubject: Read me\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n\
@@ -125,7 +125,7 @@ fn what_was_sent_is_shown_in_a_frame_behind_a_wall_of_its_own() {
     let sent = alice.get(&sent);
     assert_eq!((sent.status, sent.header("content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
     let body = sent.text.split_once("<body>").unwrap().1;
-    let expected = "<p style=\"color:#a0b\">rich words<img src=\"data:image/png;base64,iVBORw0KGgo=\"><img><img><img></body>\n</html>";
+    let expected = "<p style=\"color:#a0b\">rich words<img src=\"data:image/png;base64,iVBORw0KGgo=\"><img><img><img></p></body>\n</html>";
     assert_eq!(body.replace("\r\n", "\n"), expected);
     let wall = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
                 form-action 'none'; base-uri 'none'; frame-ancestors 'self'";
@@ -165,14 +165,40 @@ fn few_are_made_safe_at_the_same_time() {
     let world = World::new();
     let email = deliver(&world, LETTER.as_bytes().to_vec());
     let mut alice = world.alice();
-    let mut status = |path: &str| alice.get(&format!("/messages/{email}/{path}")).status;
-    let mut places: Vec<_> = (0..CLEANED_MAX).map(|_| world.site.begin_cleaning().unwrap()).collect();
-    for path in ["sent", "read?as=sent"] {
-        assert_eq!(status(path), StatusCode::TOO_MANY_REQUESTS, "{path}");
-    }
-    assert_eq!(status("read"), StatusCode::OK, "its text needs none");
+    let mut get = |path: &str| alice.get(&format!("/messages/{email}/{path}"));
+    let others = |n: usize| AccountId(1_000_000 + u32::try_from(n).unwrap());
+    let mut places: Vec<_> = (0..CLEANED_MAX).map(|n| world.site.begin_cleaning(others(n)).unwrap()).collect();
+    let busy = get("sent");
+    assert_eq!(busy.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(busy.header("content-security-policy").contains("frame-ancestors 'self'"), "it is seen in the frame");
+    let page = get("read?as=sent");
+    assert_eq!(page.status, StatusCode::OK, "its text needs none");
+    assert!(
+        page.text.contains("plain words") && page.text.contains("Many messages are being looked at"),
+        "{}",
+        page.text
+    );
+    assert!(!page.text.contains("<iframe") && page.text.contains("logo.png"), "{}", page.text);
+    assert!(!get("read").text.contains("Many messages"));
     places.pop();
     for path in ["sent", "read?as=sent", "sent"] {
-        assert_eq!(status(path), StatusCode::OK, "{path}: a place is given back");
+        assert_eq!(get(path).status, StatusCode::OK, "{path}: a place is given back");
     }
+    let own = world.site.begin_cleaning(world.account(ALICE).id()).unwrap();
+    places.clear();
+    assert_eq!(get("sent").status, StatusCode::TOO_MANY_REQUESTS, "one of an account");
+    assert!(world.site.begin_cleaning(world.account(ALICE).id()).is_none(), "and who is refused takes no place");
+    drop(own);
+    assert_eq!(get("sent").status, StatusCode::OK);
+}
+
+#[test]
+fn who_has_to_log_in_again_reads_so_in_the_frame() {
+    let world = World::new();
+    let mut stranger = world.browser();
+    stranger.extra.push(("sec-fetch-dest", "iframe".to_owned()));
+    let answer = stranger.get("/messages/1/sent");
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(answer.header("content-security-policy").contains("frame-ancestors 'self'"));
+    assert_eq!(stranger.get("/messages/1/read").status, StatusCode::SEE_OTHER);
 }

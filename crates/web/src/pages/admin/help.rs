@@ -77,19 +77,19 @@ fn find(owner: &Owner, fields: &Fields) -> Outcome {
 
 fn show(owner: &Owner, fields: &Fields) -> Outcome {
     let (number, address) = whose(owner)?;
-    let in_frame = match fields.text("as") {
-        "sent" => Some(api::help::look_at(owner)?).filter(|message| message.texts_shown && message.read.has_html),
-        _ => None,
-    };
-    let is_sent = in_frame.is_some();
-    let message = in_frame.map_or_else(|| api::help::open(owner), Ok)?;
+    let looked_at = if fields.text("as") == "sent" { Some(api::help::look_at(owner)?) } else { None };
+    let is_sent = looked_at.as_ref().is_some_and(|message| message.texts_shown && message.read.has_html);
+    // Without its texts a message is the same either way, and is looked at once.
+    let looked_at = looked_at.filter(|message| is_sent || !message.texts_shown);
+    let message = looked_at.map_or_else(|| api::help::open(owner), Ok)?;
     let page = Answer::page(&MessagePage { frame: Frame::of(owner, "admin"), number, address, message, is_sent })?;
     Ok(if is_sent { page.behind(Wall::Framing) } else { page })
 }
 
 /// What is in the frame.
 fn sent(owner: &Owner, _: &Fields) -> Outcome {
-    sent::answer(sent::cleaned(&owner.site, || api::help::as_sent(owner))?)
+    let place = sent::place(owner)?;
+    sent::answer(api::help::as_sent(owner)?, place)
 }
 
 fn bring_back(owner: &Owner, _: &Fields) -> Outcome {
