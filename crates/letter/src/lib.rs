@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_moment_is_said_as_a_language_writes_it() {
         let said = Language::ALL.map(|language| speaking(language, || moment(AT)));
-        assert_eq!(said, ["Mon, 21 Sep 2026 14:13:20 +0000", "21.9.2026, 14:13 UTC", "2026年9月21日 14:13（UTC）"]);
+        assert_eq!(said, ["Mon, 21 Sep 2026 14:13:20 +0000", "21.9.2026, 14:13 UTC", "2026年9月21日14:13（UTC）"]);
     }
 
     #[test]
