@@ -115,7 +115,7 @@ fn what_happens_is_counted() {
     traffic(&server, added["password"].as_str().unwrap());
     let backup = dir.path().join("backup");
     let config = server.config.to_str().unwrap();
-    assert!(says(&["backup", backup.to_str().unwrap(), "--config", config]).contains("accounts"));
+    assert!(says(&["backup", backup.to_str().unwrap(), "--config", config]).contains("1 account"));
 
     assert_eq!(get(&server, "/health", ""), (200, "ok\n".to_owned()));
     assert_eq!(get(&server, "/ready", ""), (200, "ready\n".to_owned()));
