@@ -201,7 +201,7 @@ impl Administration {
     }
 
     /// Whether mail is safe, [`REPORT_ACCOUNTS_MAX`] accounts from the one after number `after` on, or as many as have
-    /// [`STRETCH_MESSAGES_MAX`] messages. Reads every record of them, not the bodies.
+    /// 100,000 messages. Reads every record of them, not the bodies.
     ///
     /// # Errors
     /// Faults.

@@ -1,6 +1,6 @@
 //! What this server has heard of the others: which accounts may have moved, and whether hints come at all, from all of them.
 //!
-//! Nothing that is heard is believed. A hint makes somebody look, as often as [`Pace`] lets them and no oftener; and that hints come
+//! Nothing that is heard is believed. A hint makes somebody look, as often as `Pace` lets them and no oftener; and that hints come
 //! only makes the looks at all that is watched rarer.
 
 use std::collections::BTreeMap;
