@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Less is no pace at which a backup ends.
-pub const RATE_MIN: u64 = 64 * 1024;
+pub const RATE_MIN: u64 = 64_000;
 /// So long a snapshot of the engine is held for the sake of a pace: the log of its database cannot start over meanwhile.
 const HOLD_SECS: u64 = 60;
 
