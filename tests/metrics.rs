@@ -138,6 +138,7 @@ fn what_happens_is_counted() {
         ("pillarbox_deliveries_total{mailbox=\"inbox\"}", 1.0),
         ("pillarbox_refusals_total{protocol=\"smtp\",what=\"recipient\",class=\"permanent\"}", 1.0),
         ("pillarbox_queue_messages{state=\"waiting\"}", 0.0),
+        ("pillarbox_queue_destination_messages{destination=\"(others)\",state=\"waiting\"}", 0.0),
         ("pillarbox_disk_refuses_mail", 0.0),
     ] {
         assert_eq!(told.get(sample), Some(&expected), "{sample} in\n{text}");

@@ -4,7 +4,8 @@
 //! nothing. The server asks each for them and puts them on one [`Exposition`].
 //!
 //! What it deliberately does not do: a label never holds an address, an account or anything else that a stranger chooses, so
-//! the number of series is bounded by the program; and nothing is decided by what is counted here.
+//! the number of series is bounded by the program (of destinations, which are domains, the ten for which most waits are
+//! told); and nothing is decided by what is counted here.
 //!
 //! Invariant: every name is in [`ALL`], from which `docs/metrics.md` is made.
 //! Invariant: a [`Stopwatch`] only ends in a histogram, in how old something is, or in what is told of a message ([`STAGES`]). It is the

@@ -98,6 +98,8 @@ metrics! {
         "Attempts to hand a message over to another server, one for each recipient: delivered, deferred or failed."
     QUEUE_MESSAGES Gauge "pillarbox_queue_messages" ["state"]
         "Messages in the outbound queue: waiting, held or scheduled."
+    QUEUE_DESTINATION_MESSAGES Gauge "pillarbox_queue_destination_messages" ["destination", "state"]
+        "Of those, waiting and held ones by the domain they are for: the ten with most, the rest as `(others)`."
     QUEUE_OLDEST Gauge "pillarbox_queue_oldest_age_seconds" []
         "How long the oldest message has waited that is not held and has no time of its own; 0 if none."
     DNS Histogram "pillarbox_dns_lookup_seconds" ["outcome"]

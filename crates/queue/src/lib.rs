@@ -60,7 +60,7 @@ pub use https::{Https, NotPosted};
 pub use outgoing::{Closed, Direct, Outgoing, Rates, Via, Ways};
 pub use pace::Waiting;
 pub use passed::{About, Passed, PassedOn, PassedTo};
-pub use queue::{Backlog, Census, Queue, Wish};
+pub use queue::{Backlog, Bound, Census, Queue, Wish};
 pub use release::{Released, Releaser, Unreleased};
 pub use report::{Notice, Protection, Report, Said};
 pub use schedule::Policy;

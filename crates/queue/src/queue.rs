@@ -36,7 +36,7 @@ mod waiting;
 mod ways;
 pub use backlog::{Backlog, Wish};
 pub(crate) use body::Body;
-pub use census::Census;
+pub use census::{Bound, Census};
 pub(crate) use news::Newest;
 use news::News;
 pub(crate) use settle::{Fate, Heard, Settled, too_late};

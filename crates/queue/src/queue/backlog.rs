@@ -147,6 +147,6 @@ fn wished(entry: &mut Entry, domain: &str, wish: Wish, now: Timestamp) {
     entry.next_at = now;
 }
 
-fn domain_of(recipient: &Recipient) -> String {
+pub(super) fn domain_of(recipient: &Recipient) -> String {
     recipient.address.rsplit_once('@').map_or(recipient.address.as_str(), |(_, domain)| domain).to_lowercase()
 }

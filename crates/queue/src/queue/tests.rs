@@ -1,4 +1,5 @@
 use super::*;
+use crate::entry::tests::later_at;
 use crate::entry::{LastReply, Matter, RecipientState};
 use crate::outgoing::Destination;
 use crate::window::Window;
@@ -289,7 +290,7 @@ fn the_share_of_a_message_that_could_not_be_read_was_never_given_back() {
             ..Limits::DEFAULT
         };
         let queue = open(&engine).with_limits(limits);
-        let later = is_scheduled.then(|| crate::entry::tests::later_at(Timestamp(NOW.0 + HOUR)));
+        let later = is_scheduled.then(|| later_at(Timestamp(NOW.0 + HOUR)));
         let is_submitted = is_asked;
         let new =
             NewEntry { account: Some(account), later, is_submitted, ..message("me@x", &["a@y", "b@y"], b"content") };
@@ -591,6 +592,38 @@ fn what_waits_is_told_changed_and_counted_by_domain() {
     assert_eq!(next, [true, true, false], "the others keep their time");
     assert!(queue.show(one).unwrap().held);
     assert_eq!(queue.change_all("none.example", Wish::Hold, NOW), Ok(0));
+}
+
+/// Of the metrics, which have a series for each.
+#[test]
+fn ten_destinations_are_counted_by_name_and_all_others_as_one() {
+    let queue = open(&SimEngine::new());
+    let enqueue = |to: &[&str]| queue.enqueue(message("me@x", to, b"m"), NOW).unwrap().id;
+    for other in 0..12 {
+        enqueue(&[&format!("a@d{other:02}.example")]);
+    }
+    let census = queue.census().unwrap();
+    assert_eq!(census.destinations.len(), 10);
+    assert_eq!(census.destinations[9], ("d09.example".to_owned(), Bound { waiting: 1, held: 0 }));
+    assert_eq!(census.elsewhere, Bound { waiting: 2, held: 0 });
+    // One for two of a domain counts there once, and for another domain once more.
+    enqueue(&["a@D11.example", "b@d11.example", "c@d10.example"]);
+    enqueue(&["a@d11.example"]);
+    queue.change_all("d10.example", Wish::Hold, NOW).unwrap();
+    let later = Some(later_at(Timestamp(NOW.0 + HOUR)));
+    queue.enqueue(NewEntry { later, ..message("me@x", &["a@d00.example"], b"m") }, NOW).unwrap();
+    let census = queue.census().unwrap();
+    let first: Vec<(&str, Bound)> =
+        census.destinations.iter().take(3).map(|(name, bound)| (name.as_str(), *bound)).collect();
+    assert_eq!(
+        first,
+        [
+            ("d11.example", Bound { waiting: 2, held: 1 }),
+            ("d10.example", Bound { waiting: 0, held: 2 }),
+            ("d00.example", Bound { waiting: 1, held: 0 }),
+        ]
+    );
+    assert_eq!((census.elsewhere, census.waiting, census.held), (Bound { waiting: 2, held: 0 }, 12, 2));
 }
 
 /// A look at the queue took megabytes, which the allocator kept for each thread that had looked.

@@ -17,10 +17,10 @@ use dns::Dns;
 use mailflow::MailFlow;
 use metrics::{
     BACKUP, BUILD, CERTIFICATE_EXPIRY, CONNECTIONS_MAX, Commands, DISK_FREE, DISK_RESERVE, DISK_SIZE, Exposition,
-    INDEX_COMPLETE, MAIL_REFUSED, MAX_FDS, Name, OPEN_FDS, QUEUE_MESSAGES, QUEUE_OLDEST, RESIDENT, Refusals,
+    INDEX_COMPLETE, MAIL_REFUSED, MAX_FDS, Name, OPEN_FDS, QUEUE_DESTINATION_MESSAGES, QUEUE_MESSAGES, QUEUE_OLDEST, RESIDENT, Refusals,
     STANDBY_ASKED, STANDBY_BEHIND, STANDBY_LAG, START_TIME, WAL,
 };
-use queue::{Census, Queue};
+use queue::{Bound, Census, Queue};
 use store::Store;
 use store::feed::Feed;
 use store::space::Space;
@@ -35,6 +35,8 @@ use process::Process;
 
 /// All messages of the queue are counted this often at most, in milliseconds.
 const CENSUS_MILLIS: u64 = 30_000;
+/// The destinations that are not told by name; no domain is called so.
+const ELSEWHERE: &str = "(others)";
 
 /// Empty until the server runs. Cheap to clone.
 pub(crate) type Observatory = Arc<OnceLock<Observed>>;
@@ -119,22 +121,31 @@ impl Observed {
     fn census(&self) -> Option<Census> {
         let now = self.clock.now().monotonic_millis;
         let mut last = self.census.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, census)) = *last
-            && now.saturating_sub(at) < CENSUS_MILLIS
+        if let Some((at, census)) = &*last
+            && now.saturating_sub(*at) < CENSUS_MILLIS
         {
-            return Some(census);
+            return Some(census.clone());
         }
         let census = self.queue.census().ok()?;
-        *last = Some((now, census));
+        *last = Some((now, census.clone()));
         Some(census)
     }
 
     fn tell_queue(&self, told: &mut Exposition) {
-        let Some(Census { waiting, held, scheduled, oldest_at }) = self.census() else { return };
+        let Some(census) = self.census() else { return };
+        let Census { waiting, held, scheduled, oldest_at, destinations, elsewhere } = census;
         let states = [(["waiting"], waiting), (["held"], held), (["scheduled"], scheduled)];
         told.gauges(&QUEUE_MESSAGES, &states.map(|(state, count)| (state, count as f64)));
         let age = oldest_at.map_or(0, |at| self.clock.now().unix_millis.saturating_sub(at.0).max(0));
         told.gauge(&QUEUE_OLDEST, seconds(age));
+        let destinations = destinations.iter().map(|(domain, bound)| (domain.as_str(), *bound));
+        let destinations: Vec<([&str; 2], f64)> = destinations
+            .chain([(ELSEWHERE, elsewhere)])
+            .flat_map(|(domain, Bound { waiting, held })| {
+                [([domain, "waiting"], waiting as f64), ([domain, "held"], held as f64)]
+            })
+            .collect();
+        told.gauges(&QUEUE_DESTINATION_MESSAGES, &destinations);
     }
 
     fn tell_disk(&self, told: &mut Exposition) {
