@@ -129,6 +129,7 @@ fn clients(ports: &BTreeMap<String, u16>) {
     smtp.ask("Subject: hi\r\n\r\nx\r\n.", "250 ");
     pop3.ask("QUIT", "+OK");
     submission.ask("QUIT", "221 ");
+    rig::log_in_on_the_pages_at(ports["http"], "alice@example.org", PASSWORD);
     // TLS 1.0, as Windows 7 offers it; TLS 1.2 with ciphers of that time; and what is no TLS at all.
     assert_eq!(alert(ports["imaps"], &client_hello([3, 1], &[])), HANDSHAKE_FAILURE);
     // signature_algorithms, rsa_pkcs1_sha256 alone; supported_groups, secp256r1 alone.
@@ -171,11 +172,16 @@ fn the_log_was_blind() {
     let lines = logged(clients);
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut sessions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut is_logged_in = BTreeSet::new();
     for line in &lines {
         assert!(!line.contains("wrong\"") && !line.contains(PASSWORD), "a secret: {line}");
         if let Some((event, mut keys)) = event(line, &documented) {
             assert_eq!(keys.pop().unwrap(), "session", "{line}");
             let (_, session) = line.rsplit_once(" session=").unwrap();
+            // From the login on, whichever line it is.
+            is_logged_in.extend((event == "login").then_some(session));
+            let has_device = keys.pop_if(|key| key == "device").is_some();
+            assert_eq!(has_device, is_logged_in.contains(session), "{line}");
             if let Some((_, protocol)) = line.split_once(" protocol=\"") {
                 sessions.entry(protocol.split_once('"').unwrap().0).or_default().insert(session);
             }
@@ -193,7 +199,7 @@ fn the_log_was_blind() {
     }
     let expected = [
         ("delivered", 2),
-        ("login", 3),
+        ("login", 4),
         ("login failed", 6),
         ("message refused", 2),
         ("recipient refused", 2),
@@ -204,14 +210,14 @@ fn the_log_was_blind() {
     ];
     let expected: BTreeMap<String, usize> = expected.map(|(event, count)| (event.to_owned(), count)).into();
     assert_eq!(counts, expected, "{}", lines.join("\n"));
-    assert_eq!(sessions.keys().copied().collect::<Vec<_>>(), ["imap", "pop3", "smtp", "submission"]);
+    assert_eq!(sessions.keys().copied().collect::<Vec<_>>(), ["imap", "pop3", "smtp", "submission", "web"]);
     let ended = |how: &str| lines.iter().filter(|line| line.contains(" session ended ") && line.contains(how)).count();
     assert_eq!(ended(" why=\"goodbye\" "), 2, "{}", lines.join("\n"));
     assert!(
         ["pop3", "smtp", "submission"].iter().all(|protocol| sessions[protocol].len() == 1),
         "one connection each: {sessions:?}"
     );
-    assert_eq!(sessions.values().flatten().collect::<BTreeSet<_>>().len(), 6, "and no two the same: {sessions:?}");
+    assert_eq!(sessions.values().flatten().collect::<BTreeSet<_>>().len(), 7, "and no two the same: {sessions:?}");
 
     let failed: Vec<&String> = lines.iter().filter(|line| line.contains(" TLS failed ")).collect();
     assert!(

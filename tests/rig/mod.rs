@@ -400,7 +400,11 @@ impl Lines {
 
 /// An answer of the pages, whole.
 pub fn page(serving: &Serving, request: &str, cookie: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", serving.port("http"))).unwrap();
+    page_at(serving.port("http"), request, cookie, body)
+}
+
+fn page_at(port: u16, request: &str, cookie: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let form = "Content-Type: application/x-www-form-urlencoded\r\nOrigin: http://localhost";
     let length = body.len();
     let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookie}\r\n{form}");
@@ -418,11 +422,16 @@ pub fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
 
 /// Logs in on the pages; the cookie of the session.
 pub fn log_in_on_the_pages(serving: &Serving, user: &str, password: &str) -> String {
-    let form = page(serving, "GET /login", "", "");
+    log_in_on_the_pages_at(serving.port("http"), user, password)
+}
+
+/// The same where only the port is known.
+pub fn log_in_on_the_pages_at(port: u16, user: &str, password: &str) -> String {
+    let form = page_at(port, "GET /login", "", "");
     let csrf = between(&form, "name=\"csrf\" value=\"", "\"");
     let visitor = between(&form, "set-cookie: ", ";");
     let login = format!("csrf={csrf}&user={user}&password={password}").replace('@', "%40").replace(' ', "+");
-    let answer = page(serving, "POST /login", visitor, &login);
+    let answer = page_at(port, "POST /login", visitor, &login);
     assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
     between(&answer, "set-cookie: ", ";").to_owned()
 }

@@ -2,7 +2,7 @@
 
 use crate::conversation::Refusal;
 use auth::{Auth, Login, LoginError, WebSession};
-use session::STRANGERS;
+use session::{STRANGERS, Whom};
 use std::net::IpAddr;
 use store::Protocol;
 use tracing::info;
@@ -25,7 +25,8 @@ pub fn succeeded(auth: &Auth, protocol: Protocol, address: IpAddr, login: &Login
     auth.count_login(protocol, OK);
     auth.note_login(protocol, address, login);
     let (protocol, address, name) = (protocol.name(), address.to_canonical(), shown(&login.name));
-    info!(protocol, %address, name, account = %login.account, device = %login.device, "login");
+    Whom::is_device(Some(login.device.0));
+    info!(protocol, %address, name, account = %login.account, "login");
 }
 
 /// Somebody was let in on the pages.
@@ -33,7 +34,8 @@ pub fn succeeded_on_pages(auth: &Auth, address: IpAddr, session: &WebSession) {
     auth.count_login(Protocol::Web, OK);
     auth.note_session(address, session);
     let (protocol, address, name) = (Protocol::Web.name(), address.to_canonical(), shown(&session.address));
-    info!(protocol, %address, name, account = %session.account, device = %session.device, "login");
+    Whom::is_device(Some(session.device.0));
+    info!(protocol, %address, name, account = %session.account, "login");
 }
 
 /// Why, as [`failed`] tells it.

@@ -354,7 +354,8 @@ impl session::Session for Pop3Session {
     fn doing(&self) -> Doing {
         let device = match &self.state {
             State::Transaction(transaction) => Some(transaction.presence.login().device.0),
-            State::New | State::Authorization(_) | State::Over => None,
+            State::Authorization(_) => self.opening.as_ref().map(|presence| presence.login().device.0),
+            State::New | State::Over => None,
         };
         let command = self.timed.map(|(command, _)| command);
         Doing { device, command, is_busy: command.is_some() }

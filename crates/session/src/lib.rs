@@ -31,7 +31,7 @@ use std::task::Waker;
 
 pub use jobs::{Full, Job, Jobs, Line, Lost, Owner, Ticket, Turn};
 pub use network::{Network, NoNetwork};
-pub use number::{AtWork, NoSessionId, SessionId};
+pub use number::{AtWork, NoSessionId, SessionId, Whom};
 pub use roster::{Ending, Live, Roster};
 
 /// The target of lines of the log that a stranger can make without end: a log keeps so many of them in a second.

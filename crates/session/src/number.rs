@@ -1,4 +1,4 @@
-//! Which connection a thread works for at the moment, so that the log can say it in each line.
+//! Which connection a thread works for at the moment, and who is logged in on it, so that the log can say it in each line.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::Moment;
 
 thread_local! {
-    static AT_WORK: Cell<Option<SessionId>> = const { Cell::new(None) };
+    static AT_WORK: Cell<Option<Whom>> = const { Cell::new(None) };
 }
 
 /// How the log calls a connection. No other one of this process has the same; of another process, one that began in the same
@@ -21,6 +21,15 @@ pub struct SessionId {
     number: u32,
 }
 
+/// For whom a thread works: a connection, and the device that somebody has logged in with on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whom {
+    /// The connection.
+    pub session: SessionId,
+    /// `None`: nobody is logged in.
+    pub device: Option<u32>,
+}
+
 /// The text is no name of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSessionId;
@@ -28,7 +37,7 @@ pub struct NoSessionId;
 /// Until it is dropped the thread works for a session.
 #[must_use]
 pub struct AtWork {
-    before: Option<SessionId>,
+    before: Option<Whom>,
     /// It belongs to its thread.
     here: PhantomData<*const ()>,
 }
@@ -48,15 +57,28 @@ impl SessionId {
         self.second
     }
 
-    /// That for which this thread works.
+    /// This thread works for it from now on, and nobody is logged in.
+    pub fn work(self) -> AtWork {
+        Whom { session: self, device: None }.work()
+    }
+}
+
+impl Whom {
+    /// For whom this thread works.
     #[must_use]
     pub fn at_work() -> Option<Self> {
         AT_WORK.get()
     }
 
-    /// This thread works for it from now on.
+    /// This thread works for them from now on.
     pub fn work(self) -> AtWork {
         AtWork { before: AT_WORK.replace(Some(self)), here: PhantomData }
+    }
+
+    /// On the connection that this thread works for somebody has logged in with a device, or nobody is logged in any more. It holds
+    /// until the thread has done its work: the next work for the connection says itself with which device.
+    pub fn is_device(device: Option<u32>) {
+        AT_WORK.set(AT_WORK.get().map(|whom| Self { device, ..whom }));
     }
 }
 
@@ -108,15 +130,22 @@ mod tests {
         let (first, second) = (SessionId::begun(now), SessionId::begun(now));
         assert!(first.to_string().starts_with("692c2220."), "{first}");
         assert_ne!(first.to_string(), second.to_string());
-        assert_eq!(SessionId::at_work(), None);
+        let whom = |session, device| Some(Whom { session, device });
+        Whom::is_device(Some(7));
+        assert_eq!(Whom::at_work(), None, "it works for nobody");
         let outer = first.work();
+        Whom::is_device(Some(7));
         {
             let _inner = second.work();
-            assert_eq!(SessionId::at_work(), Some(second));
-            std::thread::spawn(|| assert_eq!(SessionId::at_work(), None, "another thread has its own")).join().unwrap();
+            assert_eq!(Whom::at_work(), whom(second, None));
+            std::thread::spawn(|| assert_eq!(Whom::at_work(), None, "another thread has its own")).join().unwrap();
+            Whom::is_device(Some(8));
+            assert_eq!(Whom::at_work(), whom(second, Some(8)));
         }
-        assert_eq!(SessionId::at_work(), Some(first));
+        assert_eq!(Whom::at_work(), whom(first, Some(7)));
+        Whom::is_device(None);
+        assert_eq!(Whom::at_work(), whom(first, None));
         drop(outer);
-        assert_eq!(SessionId::at_work(), None);
+        assert_eq!(Whom::at_work(), None);
     }
 }

@@ -4,6 +4,7 @@
 use axum::body::Bytes;
 use console::Download;
 use http_body::{Body, Frame};
+use session::Whom;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -14,7 +15,13 @@ use tokio::task::{JoinHandle, spawn_blocking};
 type Piece = Result<Option<Vec<u8>>, console::Error>;
 
 /// A body in pieces.
-pub(crate) enum Pieces {
+pub(crate) struct Pieces {
+    state: State,
+    /// Who asked for it.
+    whom: Option<Whom>,
+}
+
+enum State {
     /// Nothing is read just now.
     Waiting(Box<Download>),
     /// The next piece is being read.
@@ -25,7 +32,7 @@ pub(crate) enum Pieces {
 
 impl Pieces {
     pub(crate) fn of(download: Download) -> Self {
-        Self::Waiting(Box::new(download))
+        Self { state: State::Waiting(Box::new(download)), whom: Whom::at_work() }
     }
 }
 
@@ -37,18 +44,21 @@ impl Body for Pieces {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let whom = self.whom;
+        let _at_work = whom.map(Whom::work);
         loop {
-            match std::mem::replace(&mut *self, Self::Done) {
-                Self::Done => return Poll::Ready(None),
-                Self::Waiting(mut download) => {
-                    *self = Self::Reading(spawn_blocking(move || {
+            match std::mem::replace(&mut self.state, State::Done) {
+                State::Done => return Poll::Ready(None),
+                State::Waiting(mut download) => {
+                    self.state = State::Reading(spawn_blocking(move || {
+                        let _at_work = whom.map(Whom::work);
                         let piece = download.next_piece();
                         (download, piece)
                     }));
                 }
-                Self::Reading(mut reading) => {
+                State::Reading(mut reading) => {
                     let Poll::Ready(read) = Pin::new(&mut reading).poll(context) else {
-                        *self = Self::Reading(reading);
+                        self.state = State::Reading(reading);
                         return Poll::Pending;
                     };
                     let (download, piece) = read.map_err(io::Error::other)?;
@@ -58,7 +68,7 @@ impl Body for Pieces {
                         io::Error::other(error.to_string())
                     })?;
                     let Some(piece) = piece else { return Poll::Ready(None) };
-                    *self = Self::Waiting(download);
+                    self.state = State::Waiting(download);
                     return Poll::Ready(Some(Ok(Frame::data(piece.into()))));
                 }
             }

@@ -20,10 +20,10 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, on};
 use serde_json::Value;
-use session::{Full, Job, Lost, Owner};
+use session::{Full, Job, Lost, Owner, Whom};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 /// A body may have so many octets ...
@@ -127,9 +127,18 @@ async fn serve(site: Site, route: Route, request: Request) -> Response {
     answer.into_response()
 }
 
+/// In a thread that may block, for the connection that this one works for.
+fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let whom = Whom::at_work();
+    spawn_blocking(move || {
+        let _at_work = whom.map(Whom::work);
+        work()
+    })
+}
+
 async fn handled(handler: Handler, visit: Visit, is_api: bool) -> Answer {
     let again = visit.clone();
-    match spawn_blocking(move || answer(handler, visit)).await {
+    match blocking(move || answer(handler, visit)).await {
         Ok(Some(answer)) => answer,
         Ok(None) => in_turn(handler, again).await,
         Err(error) => wording::speaking(language::asked(&again.headers), || {
@@ -144,7 +153,7 @@ async fn bytes_max(route: Route, visit: &Visit) -> usize {
         return BODY_BYTES_MAX;
     }
     let visit = visit.clone();
-    match spawn_blocking(move || visit.session()).await {
+    match blocking(move || visit.session()).await {
         Ok(Ok(Some(session))) if session.is_admin || !session.administers.is_empty() => LONG_BODY_BYTES_MAX,
         Ok(_) | Err(_) => BODY_BYTES_MAX,
     }

@@ -10,7 +10,7 @@ use auth::{Login, WebSession};
 use axum::body::Bytes;
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, Method, Uri};
-use session::Turn;
+use session::{Turn, Whom};
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -114,6 +114,7 @@ impl Owner {
     }
 
     fn with(visit: Visit, own: Own, proof: Proof) -> Self {
+        Whom::is_device(Some(own.device.0));
         let (site, now, parameters) = (visit.site.clone(), visit.now, visit.parameters.clone());
         let (from, origin) = (visit.address().to_string(), visit.origin());
         let caller = Caller { site, now, parameters, from, origin, own: Some(own), proof };

@@ -5,6 +5,7 @@ use crate::connection::{ImapSession, Turn};
 use crate::state::{Finish, State, Stranger, Then};
 use crate::tagged::{ResultCode, Tagged};
 use imap_proto::{Code, Dialect, Limits, Tag};
+use session::Whom;
 
 impl ImapSession {
     pub(super) fn unauthenticate(&mut self, tag: Tag) -> Turn {
@@ -25,6 +26,7 @@ impl ImapSession {
     /// long as any other to log in.
     pub(crate) fn begin_anew(&mut self) -> Turn {
         self.state = State::NotAuthenticated(Stranger::default());
+        Whom::is_device(None);
         self.receiver.set_limits(Limits::before_login());
         self.receiver.set_dialect(Dialect::Rev1);
         self.count_as_connected();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use metrics::Stopwatch;
-use session::{Goodbye, Moment, OUTPUT_HIGH_WATER_BYTES, Owner, Peer, Session, Step, Tls};
+use session::{Goodbye, Moment, OUTPUT_HIGH_WATER_BYTES, Owner, Peer, Session, Step, Tls, Whom};
 use tokio::net::TcpStream;
 use tokio::task::block_in_place;
 use tracing::{debug, error, info};
@@ -109,8 +109,10 @@ pub(super) struct Connection {
     place: Option<Place>,
     /// On the monotonic clock.
     began: u64,
-    /// Who is logged in, or was last.
-    account: Option<u64>,
+    /// The device that is logged in.
+    device: Option<u32>,
+    /// Who is logged in, or was last, and with which device.
+    account: Option<(u64, Option<u32>)>,
     /// Why it is over, for the log.
     why: Option<&'static str>,
 }
@@ -119,7 +121,12 @@ impl Connection {
     pub(super) fn new(socket: TcpStream, endpoint: Arc<Endpoint>, live: Arc<Live>) -> Self {
         let began = endpoint.clock.now().monotonic_millis;
         let (pipe, phase) = (Pipe::new(socket), Phase::Step);
-        Self { pipe, phase, session: None, endpoint, live, place: None, began, account: None, why: None }
+        Self { pipe, phase, session: None, endpoint, live, place: None, began, device: None, account: None, why: None }
+    }
+
+    /// For whom a thread works that works for it.
+    fn whom(&self) -> Whom {
+        Whom { session: self.live.id, device: self.device }
     }
 
     pub(super) fn socket(&self) -> &TcpStream {
@@ -128,7 +135,7 @@ impl Connection {
 
     /// Begins: with a handshake or with the session's greeting.
     pub(super) fn open(&mut self) {
-        let _at_work = self.live.id.work();
+        let _at_work = self.whom().work();
         if self.endpoint.service.implicit_tls() {
             self.start_tls();
         } else {
@@ -138,7 +145,7 @@ impl Connection {
 
     /// Goes as far as possible without waiting.
     pub(super) fn advance(&mut self) -> Wait {
-        let _at_work = self.live.id.work();
+        let _at_work = self.whom().work();
         for _ in 0..ADVANCE_PHASES_MAX {
             match self.next_phase() {
                 Ok(None) => {}
@@ -260,7 +267,7 @@ impl Connection {
 
     /// The deadline of the last [`Wait`] may have passed.
     pub(super) fn expired(&mut self) {
-        let _at_work = self.live.id.work();
+        let _at_work = self.whom().work();
         let now = self.now();
         let (until, what) = match self.phase {
             Phase::Idle | Phase::Pause => {
@@ -283,7 +290,7 @@ impl Connection {
 
     /// The session says goodbye, unless it is in the middle of saying something else.
     pub(super) fn shut_down(&mut self, why: Goodbye) {
-        let _at_work = self.live.id.work();
+        let _at_work = self.whom().work();
         self.why.get_or_insert(match why {
             Goodbye::ServerStops => "server stops",
             Goodbye::Ended => "ended by an administrator",
@@ -341,7 +348,9 @@ impl Connection {
             (step, session.owner(), session.doing())
         })?;
         self.live.stepped(owner, doing);
-        self.account = owner.or(self.account);
+        self.device = doing.device;
+        Whom::is_device(doing.device);
+        self.account = owner.map(|account| (account, doing.device)).or(self.account);
         Some(step)
     }
 
@@ -503,11 +512,12 @@ impl Connection {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
-        let _at_work = self.live.id.work();
+        let _at_work = self.whom().work();
         self.drop_session();
         self.phase = Phase::Ended;
         self.endpoint.work.sessions.leave(self.live.id);
-        let Some(account) = self.account else { return };
+        let Some((account, device)) = self.account else { return };
+        Whom::is_device(device);
         let (service, address) = (self.endpoint.service, self.live.address.ip().to_canonical());
         let (received, sent) = (self.live.received_bytes(), self.pipe.written_bytes());
         let (seconds, why) = (self.now().saturating_sub(self.began) / 1000, self.why.unwrap_or("server stops"));

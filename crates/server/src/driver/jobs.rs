@@ -8,7 +8,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use session::{Full, Jobs, Line, Owner, SessionId, Ticket};
+use session::{Full, Jobs, Line, Owner, Ticket, Whom};
 use tokio::task::{AbortHandle, spawn_blocking};
 
 use super::work::Work;
@@ -103,12 +103,12 @@ impl Jobs for Work {
             Line::Passwords => (&self.verifying, &self.passwords, "passwords"),
         };
         let counted = count.enter(owner).inspect_err(|Full| self.figures.jobs_refused.inc([kind]))?;
-        let (places, session) = (Arc::clone(places), SessionId::at_work());
+        let (places, whom) = (Arc::clone(places), Whom::at_work());
         let task = self.runtime.spawn(async move {
             let place = places.take(owner).await;
             // It is not waited for: called off from here on, it keeps its place all the same.
             drop(spawn_blocking(move || {
-                let _held = (place, counted, session.map(SessionId::work));
+                let _held = (place, counted, whom.map(Whom::work));
                 work();
             }));
         });
@@ -117,11 +117,11 @@ impl Jobs for Work {
 
     fn wait(&self, owner: Owner, mut work: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<Ticket, Full> {
         let counted = self.waiting.enter(owner).inspect_err(|Full| self.figures.jobs_refused.inc(["waiting"]))?;
-        let session = SessionId::at_work();
+        let whom = Whom::at_work();
         let task = self.runtime.spawn(async move {
             let _counted = counted;
             poll_fn(|context| {
-                let _at_work = session.map(SessionId::work);
+                let _at_work = whom.map(Whom::work);
                 work.as_mut().poll(context)
             })
             .await;

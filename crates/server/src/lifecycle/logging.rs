@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::fs::fstat;
-use session::SessionId;
+use session::Whom;
 use traces::Traces;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber, error};
@@ -98,7 +98,7 @@ fn is_journal() -> bool {
         .is_ok_and(|file| stream.is_some_and(|stream| stream == format!("{}:{}", file.st_dev, file.st_ino)))
 }
 
-/// A line as `inner` has it, with what the journal is told before it, and for which session it was written; none of a flood.
+/// A line as `inner` has it, with what the journal is told before it, and for which device and session it was written; none of a flood.
 struct Lines<F> {
     inner: F,
     format: LogFormat,
@@ -124,14 +124,21 @@ where
         if self.to_journal {
             write!(writer, "<{}>", priority(*event.metadata().level()))?;
         }
-        let Some(session) = SessionId::at_work() else { return self.inner.format_event(context, writer, event) };
+        let Some(Whom { session, device }) = Whom::at_work() else {
+            return self.inner.format_event(context, writer, event);
+        };
         let mut line = String::new();
         self.inner.format_event(context, Writer::new(&mut line), event)?;
         let line = line.trim_end_matches('\n');
         match self.format {
-            LogFormat::Text => writeln!(writer, "{line} session={session}"),
+            LogFormat::Text => {
+                let device = device.map(|device| format!(" device={device}")).unwrap_or_default();
+                writeln!(writer, "{line}{device} session={session}")
+            }
             LogFormat::Json => {
-                writeln!(writer, "{},\"session\":\"{session}\"}}", line.strip_suffix('}').unwrap_or(line))
+                let line = line.strip_suffix('}').unwrap_or(line);
+                let device = device.map(|device| format!("\"device\":\"{device}\",")).unwrap_or_default();
+                writeln!(writer, "{line},{device}\"session\":\"{session}\"}}")
             }
         }
     }
