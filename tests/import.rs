@@ -5,12 +5,13 @@
 mod dovecot;
 mod rig;
 
-use dovecot::{Dovecot, MASTER_PASSWORD};
+use dovecot::{Dovecot, MASTER_PASSWORD, PASSWORD as OLD_PASSWORD};
 use rig::{Lines, Serving, pillarbox, run};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -158,7 +159,11 @@ fn a_whole_move_from_dovecot() {
 }
 
 fn compare(dovecot: &Dovecot, serving: &Serving, folders: [(&str, &str); 4]) {
-    let (mut there, mut here) = (dovecot.imap(), serving.imap("alice", &format!("\"{PASSWORD}\"")));
+    compare_with(dovecot, serving.imap("alice", &format!("\"{PASSWORD}\"")), folders);
+}
+
+fn compare_with(dovecot: &Dovecot, mut here: Lines, folders: [(&str, &str); 4]) {
+    let mut there = dovecot.imap();
     for (folder, mailbox) in folders {
         let (before, after) = (mail(&mut there, folder), mail(&mut here, mailbox));
         assert!(before.len() > 20, "{before:?}");
@@ -220,6 +225,89 @@ fn mail_comes_from_dovecots_files_and_goes_back_into_such() {
     assert!(audit.contains("called /api/v1/operator/export (alice@example.org)"), "{audit}");
     assert!(serving.says(&["check", "--bodies"]).starts_with("All is well"));
     serving.stop();
+}
+
+/// The sequence of docs/migration.md, where the old server keeps its mail in a form of its own.
+fn moves_on_the_same_disk(form: &str) {
+    let Some(dovecot) = Dovecot::start_with(form) else { return };
+    let users = dovecot.hash_password("SHA512-CRYPT", ":::Alice:::userdb_quota_rule=*:storage=1G");
+    fill(&dovecot);
+    let home = dovecot.home();
+    fs::create_dir(home.join("sieve")).unwrap();
+    let script = "require [\"fileinto\", \"copy\"];\nif header :contains \"subject\" \"x\" { fileinto \"Work\"; }\n\
+                  redirect :copy \"carol@example.com\";\n";
+    fs::write(home.join("sieve/mine.sieve"), script).unwrap();
+    fs::write(home.join("sieve/old.sieve"), "keep;\n").unwrap();
+    symlink("sieve/mine.sieve", home.join(".dovecot.sieve")).unwrap();
+    let before = uidls(&mut dovecot.pop3());
+    let way_out = format!("maildir:{}/Maildir:LAYOUT=fs", home.display());
+    let bring_out = || {
+        dovecot.doveadm(&["backup", "-u", "alice", &way_out]);
+        assert!(Command::new("chmod").args(["-R", "a+rX"]).arg(&home).status().unwrap().success());
+    };
+    bring_out();
+
+    let new = Home::new();
+    let serving = new.serve();
+    serving.says(&["domain", "add", "example.org"]);
+    let import = ["account", "import", &users, "--passwd-file", "--domain", "example.org"];
+    assert!(serving.says(&[&import[..], &["--dry-run"]].concat()).contains("1 to be added"));
+    assert!(serving.says(&import).contains("1 added"));
+    assert!(serving.says(&import).contains("1 there already"));
+    assert!(serving.says(&["account", "quota", ALICE]).contains("1.0 GiB"));
+    let virtual_aliases =
+        new.file("virtual", "# Postfix\ninfo@example.org sales@example.org\nsales@example.org\n  alice\n");
+    let aliases = ["alias", "import", &virtual_aliases, "--domain", "example.org"];
+    assert!(serving.says(&[&aliases[..], &["--dry-run"]].concat()).contains("2 to be added"));
+    assert!(serving.says(&aliases).contains("2 added, 0 there already, 0 refused"));
+    assert!(serving.says(&aliases).contains("0 added, 2 there already, 0 refused"));
+
+    let from = format!("maildir:{}/Maildir", home.display());
+    let way = ["import", &from, "--account", "alice"];
+    let told = serving.says(&way);
+    assert!(told.contains("Brought 80 messages of 4 folders"), "{told}");
+    let said = "Sieve script mine.sieve is left out: there is no Sieve here; it asks for copy, fileinto; it redirects to carol@example.com, for \
+                which there is `pillarbox forward ask`\nSieve script old.sieve is left out: there is no Sieve here; it was not in use\n";
+    assert!(told.contains(said), "{told}");
+    // With the password of before.
+    let imap = || serving.imap("alice", OLD_PASSWORD);
+    compare_with(&dovecot, imap(), BY_FILES);
+    let mut pop = serving.connect_tls("pop3s");
+    pop.until("+OK");
+    pop.ask("USER alice", "+OK");
+    pop.ask(&format!("PASS {OLD_PASSWORD}"), "+OK");
+    assert_eq!((uidls(&mut pop), before.len()), (before, 20));
+
+    // Until the switch, and once more after it.
+    let mut there = dovecot.imap();
+    append(&mut there, "Work", "(\\Seen)", &message(999, 100));
+    there.ask("s SELECT Work", "s OK");
+    there.ask("f STORE 1:3 FLAGS (\\Flagged Later)", "f OK");
+    bring_out();
+    let told = serving.says(&way);
+    assert!(told.contains("Brought 1 message of 4") && told.contains("3 messages of them now with"), "{told}");
+    compare_with(&dovecot, imap(), BY_FILES);
+
+    let mut lmtp = serving.connect_plain("lmtp");
+    lmtp.until("220 ");
+    lmtp.ask("LHLO outside.example", "250 ");
+    lmtp.ask("MAIL FROM:<carol@example.net>", "250 ");
+    lmtp.ask("RCPT TO:<info@example.org>", "250 ");
+    lmtp.ask("DATA", "354 ");
+    lmtp.ask("Subject: by the alias\r\n\r\nx\r\n.", "250 ");
+    assert!(mail(&mut imap(), "INBOX").iter().any(|line| line == "Subject: by the alias"));
+    assert!(serving.says(&["check", "--bodies"]).starts_with("All is well"));
+    serving.stop();
+}
+
+#[test]
+fn a_whole_move_from_mdbox_of_dovecot_on_the_same_disk() {
+    moves_on_the_same_disk("mdbox");
+}
+
+#[test]
+fn a_whole_move_from_sdbox_of_dovecot_on_the_same_disk() {
+    moves_on_the_same_disk("sdbox");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! `pillarbox account`: who gets mail here and may log in.
 
 use std::io::{IsTerminal, stdin};
-use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use console::{
@@ -10,7 +9,7 @@ use console::{
 };
 use web::Call;
 
-use super::accounts::{IMPORT_HELP, import, list};
+use super::accounts::{IMPORT_HELP, List, import, list};
 use super::failure::Failure;
 use super::invite::made;
 use super::password::NewPassword;
@@ -77,13 +76,7 @@ enum Verb {
     },
     /// Make many accounts from a list: CSV, whose first line names its columns
     #[command(after_help = IMPORT_HELP)]
-    Import {
-        /// The list; - is what comes in at standard input
-        file: PathBuf,
-        /// Only tell what would happen
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Import(List),
     /// Tell for all accounts whether a device takes mail from the others, and whether what is stored is sound
     Report,
     /// Show an account: its mailboxes, aliases, number of devices
@@ -223,7 +216,7 @@ impl Account {
         };
         match verb {
             Verb::List { search, after, limit } => list(place, format, &search, after, limit),
-            Verb::Import { file, dry_run } => import(place, format, &file, dry_run),
+            Verb::Import(list) => import(place, format, &list),
             Verb::Report => report(place, format),
             Verb::Show { address } => {
                 format.each(place, &at("GET /api/v1/operator/accounts/{id}", &address), shown).map(drop)

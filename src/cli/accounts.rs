@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, stdin};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use console::{AccountLine, AccountsPage, BulkAnswer, bulk_parts};
 use web::Call;
 
 use super::failure::Failure;
+use super::passwd_file::{LINES_BEFORE, as_list};
 use super::place::Place;
 use super::show::{Format, bytes, counted, or_dash, table};
 use super::{Outcome, progress, say};
@@ -26,6 +28,9 @@ The columns are address, name, password or hash, quota, aliases; commas, semicol
   address,name,hash,quota,aliases
   alice@example.org,Alice,{SHA512-CRYPT}$6$...,5GB,info@example.org sales@example.org
   bob@example.org,Bob,{BLF-CRYPT}$2y$...,,
+
+With --passwd-file it is what Dovecot has: user:{SCHEME}hash:uid:gid:name:home:shell:fields, of which the quota (userdb_quota_rule,
+userdb_quota_storage_size) comes along.
 
 A hash is what Dovecot has it as (BLF-CRYPT, SHA512-CRYPT, SHA256-CRYPT, ARGON2I, ARGON2ID, SSHA, SSHA256, SSHA512, PBKDF2) or
 crypt(3): the password stays, and is hashed anew when its owner logs in. A line is done as a whole or not at all, and is told
@@ -77,14 +82,37 @@ fn row(account: &AccountLine) -> [String; 7] {
     [account.address.clone(), name, login.to_owned(), seen, used, quota, account.created_at.clone()]
 }
 
-pub(super) fn import(place: &Place, format: Format, file: &Path, dry_run: bool) -> Outcome {
+/// A list of accounts.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// The list; - is what comes in at standard input
+    file: PathBuf,
+    /// It is a passwd-file of Dovecot
+    #[arg(long)]
+    passwd_file: bool,
+    /// The domain of users of a passwd-file that have none
+    #[arg(long, requires = "passwd_file")]
+    domain: Option<String>,
+    /// Only tell what would happen
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn import(place: &Place, format: Format, list: &List) -> Outcome {
+    let List { file, dry_run, .. } = list;
+    let (file, dry_run) = (file.as_path(), *dry_run);
     let refused = |error: console::Error| Failure::Refused(format!("{}: {error}", file.display()));
-    let parts = bulk_parts(&text_of(file)?, PER_PART).map_err(refused)?;
+    let text = text_of(file)?;
+    let (text, lines_before) = match list.passwd_file {
+        true => (as_list(&text, list.domain.as_deref()), LINES_BEFORE),
+        false => (text, 0),
+    };
+    let parts = bulk_parts(&text, PER_PART).map_err(refused)?;
     let total = parts.iter().map(|part| part.accounts).sum();
     let (mut lines, mut seen) = (Vec::new(), BTreeSet::new());
     for part in parts {
         let call = Call::new("POST /api/v1/admin/accounts/import").with("csv", part.csv).with("dry_run", dry_run);
-        for answer in place.all::<BulkAnswer>(&call.with("first_line", part.first_line))? {
+        for answer in place.all::<BulkAnswer>(&call.with("first_line", part.first_line.saturating_sub(lines_before)))? {
             lines.extend(answer.lines);
         }
         progress(lines.len(), total, "accounts");
@@ -119,7 +147,7 @@ fn told(answer: &BulkAnswer) -> String {
     text
 }
 
-fn text_of(file: &Path) -> Result<String, Failure> {
+pub(super) fn text_of(file: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let is_read = match file.to_str() {
         Some("-") => stdin().take(LIST_BYTES_MAX + 1).read_to_string(&mut text),

@@ -3,6 +3,7 @@
 mod account;
 mod accounts;
 mod alias;
+mod alias_file;
 mod audit;
 mod backup;
 mod certificate;
@@ -27,6 +28,7 @@ mod man;
 mod move_store;
 mod offer;
 mod owner;
+mod passwd_file;
 mod password;
 mod place;
 mod promote;

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 pub const MASTER_PASSWORD: &str = "secret of the master";
-const PASSWORD: &str = "secret";
+pub const PASSWORD: &str = "secret";
 /// Whose files the mail is: nobody's.
 const OWNER: u32 = 65_534;
 
@@ -80,6 +80,30 @@ impl Dovecot {
     /// The Maildir of its user.
     pub fn maildir(&self) -> String {
         self.place.path().join("mail/alice").to_str().unwrap().to_owned()
+    }
+
+    /// Its user has this password, as it hashes it, and these fields behind that in its passwd-file; gives the file.
+    pub fn hash_password(&self, scheme: &str, fields: &str) -> String {
+        let hash = self.doveadm(&["pw", "-s", scheme, "-p", PASSWORD]);
+        let users = self.place.path().join("users");
+        fs::write(&users, format!("# as somebody wrote it\nalice:{}{fields}\n", hash.trim())).unwrap();
+        users.to_str().unwrap().to_owned()
+    }
+
+    /// The home of its user, who may write there.
+    pub fn home(&self) -> PathBuf {
+        let home = self.place.path().join("home/alice");
+        fs::create_dir_all(&home).unwrap();
+        chown(&home, Some(OWNER), Some(OWNER)).unwrap();
+        home
+    }
+
+    /// What `doveadm` says.
+    pub fn doveadm(&self, arguments: &[&str]) -> String {
+        let config = self.place.path().join("dovecot.conf");
+        let output = Command::new("doveadm").arg("-c").arg(config).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// What somebody else has put into the Maildir of its user becomes its user's.

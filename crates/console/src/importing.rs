@@ -51,7 +51,7 @@ pub enum ImportStep {
         /// The mailbox here.
         mailbox: String,
     },
-    /// A folder is left out.
+    /// A folder, or a script that sorts mail, is left out.
     LeftOut {
         /// Its name there.
         name: String,

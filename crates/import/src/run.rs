@@ -101,6 +101,9 @@ impl Import<'_> {
                 Target::Mailbox(name, role) => running.folder(folder, &name, role)?,
             }
         }
+        for (name, why) in running.source.scripts() {
+            running.say(Event::LeftOut { name, why })?;
+        }
         Ok(running.report)
     }
 

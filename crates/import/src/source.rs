@@ -39,6 +39,11 @@ pub trait Source {
         Vec::new()
     }
 
+    /// Scripts that sort mail there, which do not come: what each is called, and why.
+    fn scripts(&mut self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Begins again after it broke off.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub enum Event {
         /// The mailbox.
         mailbox: String,
     },
-    /// A folder is left out; why.
+    /// A folder, or a script that sorts mail, is left out; why.
     LeftOut {
         /// Its name there.
         name: String,

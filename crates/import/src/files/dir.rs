@@ -4,7 +4,7 @@
 //! `openat` of one name. Nothing but regular files is read; a pipe holds nobody up.
 
 use crate::source::SourceError;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, readlinkat, statat};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -92,6 +92,11 @@ impl Dir {
             FileType::Symlink => Kind::Link,
             _ => Kind::Other,
         }
+    }
+
+    /// Where a symbolic link in it leads to, if it is one. It is not followed.
+    pub(super) fn link(&self, name: &[u8]) -> Option<Vec<u8>> {
+        readlinkat(&self.fd, c_name(name), Vec::new()).ok().map(CString::into_bytes)
     }
 
     /// A regular file in it.

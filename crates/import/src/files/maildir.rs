@@ -7,7 +7,7 @@ use super::FileOptions;
 use super::dir::{Dir, Kind};
 use super::found::{DEPTH_MAX, Found, TOO_DEEP};
 use super::listed::{keywords, subscribed};
-use super::mark_of;
+use super::{mark_of, sieve};
 use crate::flags::of_words;
 use crate::imap::readable;
 use crate::source::{Content, Folder, Item, Opened, Source, SourceError, Unknown};
@@ -28,6 +28,8 @@ const IS_LINK: &str = "it is a symbolic link, which may lead anywhere; name the 
 /// A Maildir with its folders.
 pub(super) struct Maildir {
     root: Dir,
+    /// The directory that it is in, where that can be read.
+    home: Option<Dir>,
     message_bytes_max: u64,
     /// `None`: UIDLs stay behind.
     format: Option<Format>,
@@ -59,7 +61,9 @@ impl Maildir {
             })?),
         };
         let root = Dir::open(path)?;
-        Ok(Self { root, message_bytes_max: options.message_bytes_max, format, open: None })
+        // Where Dovecot has a home the Maildir as a rule lies in it.
+        let home = path.parent().and_then(|home| Dir::open(home).ok());
+        Ok(Self { root, home, message_bytes_max: options.message_bytes_max, format, open: None })
     }
 
     /// The directory of a folder's key.
@@ -142,6 +146,12 @@ impl Source for Maildir {
     fn read(&mut self, items: &[Item]) -> Result<Vec<Content>, SourceError> {
         let open = self.opened()?;
         Ok(items.iter().map(|item| open.read(item.mark, self.message_bytes_max)).collect())
+    }
+
+    fn scripts(&mut self) -> Vec<(String, String)> {
+        let mut scripts = sieve::scripts(&self.root);
+        scripts.extend(self.home.iter().flat_map(sieve::scripts));
+        scripts
     }
 
     fn again(&mut self) -> Result<(), SourceError> {

@@ -11,6 +11,7 @@ mod listed;
 mod maildir;
 mod mbox;
 pub mod notes;
+mod sieve;
 
 pub use clean::is_field_of_programs;
 
