@@ -43,6 +43,25 @@ impl SmallDisk {
         ballast.set_len(ballast.metadata().unwrap().len() - octets).unwrap();
     }
 
+    /// So many more files there may be, and then none.
+    fn take_all_files(&self) {
+        self.0.remount("size=32m,nr_inodes=2000");
+        let ballast = self.0.0.join("files");
+        fs::create_dir_all(&ballast).unwrap();
+        for n in 0.. {
+            match File::create_new(ballast.join(n.to_string())) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => return,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn give_back_files(&self) {
+        fs::remove_dir_all(self.0.0.join("files")).unwrap();
+    }
+
     fn empty(&self) {
         fs::remove_file(self.0.0.join("ballast")).unwrap();
     }
@@ -76,10 +95,10 @@ fn exists(imap: &mut Lines) -> String {
     imap.ask("a SELECT INBOX", "a OK").into_iter().find(|line| line.ends_with(" EXISTS")).unwrap()
 }
 
-/// Everything that must go on.
-fn use_it(serving: &Serving, pop_password: &str) {
+/// Everything that must go on, where so many messages are there.
+fn use_it(serving: &Serving, pop_password: &str, count: usize) {
     let mut imap = imap(serving);
-    assert_eq!(exists(&mut imap), "* 8 EXISTS");
+    assert_eq!(exists(&mut imap), format!("* {count} EXISTS"));
     let read = imap.ask("a UID FETCH 8 BODY.PEEK[]", "a OK");
     assert!(read.iter().any(|line| line.starts_with("A line of text")), "a large body can be read");
     imap.ask("a STORE 1 +FLAGS (\\Seen)", "a OK");
@@ -87,7 +106,7 @@ fn use_it(serving: &Serving, pop_password: &str) {
     imap.ask("a COPY 2 Archive", "a OK");
     imap.ask("a STORE 2,3 +FLAGS (\\Deleted)", "a OK");
     imap.ask("a EXPUNGE", "a OK");
-    assert_eq!(exists(&mut imap), "* 5 EXISTS");
+    assert_eq!(exists(&mut imap), format!("* {} EXISTS", count - 3));
     imap.send("a APPEND INBOX {11+}\r\nSubject: x\r\n");
     let refused = imap.until("a ").pop().unwrap();
     assert!(refused.starts_with("a NO [OVERQUOTA]"), "{refused}");
@@ -109,10 +128,9 @@ fn use_it(serving: &Serving, pop_password: &str) {
     serving.says(&["device", "add", ALICE, "made on a full disk"]);
 }
 
-fn play(killed: bool) {
-    let place = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(place.path()) else { return };
-    let serving = Serving::start(place.path(), "");
+/// A server with eight messages, the last of which is large; and the password of a program that speaks POP3.
+fn begin(place: &Path) -> (Serving, String) {
+    let serving = Serving::start(place, "");
     serving.says(&["domain", "add", "example.org"]);
     let add = ["account", "add", ALICE, "--password-stdin"];
     let mut child = rig::pillarbox(&[&add[..], &["--config", serving.config.to_str().unwrap()]].concat())
@@ -128,6 +146,13 @@ fn play(killed: bool) {
         let reply = deliver(&serving, &n.to_string(), if n == 8 { 200_000 } else { 500 });
         assert!(reply.starts_with("250 "), "{reply}");
     }
+    (serving, pop_password)
+}
+
+fn play(killed: bool) {
+    let place = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(place.path()) else { return };
+    let (serving, pop_password) = begin(place.path());
     assert!(disk.has_reserve());
     let config = serving.config.clone();
     if killed {
@@ -146,14 +171,73 @@ fn play(killed: bool) {
     disk.fill();
     disk.leave(1 << 20);
     assert!(!disk.has_reserve(), "it was given up");
-    use_it(&serving, &pop_password);
+    use_it(&serving, &pop_password, 8);
 
     disk.empty();
+    until_taken(&serving, "there is room again", 100);
+    assert!(disk.has_reserve(), "it is there again");
+    serving.stop();
+    assert!(says(&["check", "--bodies", "--config", config.to_str().unwrap()]).starts_with("All is well"));
+}
+
+/// Delivers until there is room again.
+fn until_taken(serving: &Serving, subject: &str, octets: usize) {
     let begin = Instant::now();
-    while !deliver(&serving, "there is room again", 100).starts_with("250 ") {
+    while !deliver(serving, subject, octets).starts_with("250 ") {
         assert!(begin.elapsed() < PATIENCE, "there is room, and mail is refused");
     }
-    assert!(disk.has_reserve(), "it is there again");
+}
+
+/// A file system may have a bound on files, too (inodes).
+#[test]
+fn where_no_more_files_can_be_made_reading_goes_on_and_new_mail_waits() {
+    let place = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(place.path()) else { return };
+    let (serving, pop_password) = begin(place.path());
+    disk.take_all_files();
+    // A large message is a file of its own.
+    let refused = deliver(&serving, "no room for a file", 200_000);
+    assert!(refused.starts_with("452 4.3.1"), "{refused}");
+    // A small one is none, and is kept or refused until the server has looked at the disk again.
+    let (begun, mut count) = (Instant::now(), 8);
+    loop {
+        let reply = deliver(&serving, "small", 100);
+        if reply.starts_with("452 4.3.1") {
+            break;
+        }
+        assert!(reply.starts_with("250 ") && begun.elapsed() < PATIENCE, "{reply}");
+        count += 1;
+    }
+    use_it(&serving, &pop_password, count);
+    // Before others come to it.
+    let refused = deliver(&serving, "still no room for a file", 200_000);
+    assert!(refused.starts_with("452 4.3.1"), "{refused}");
+    disk.give_back_files();
+    until_taken(&serving, "there is room again", 200_000);
+    assert!(disk.has_reserve());
+    assert_eq!(exists(&mut imap(&serving)), format!("* {} EXISTS", count - 3));
+    // It was killed and starts; then it was stopped.
+    let mut serving = serving;
+    for killed in [true, false] {
+        if killed {
+            drop(serving)
+        } else {
+            serving.stop()
+        }
+        disk.take_all_files();
+        serving = Serving::start(place.path(), "");
+        let mut imap = imap(&serving);
+        assert_eq!(exists(&mut imap), format!("* {} EXISTS", count - 3), "killed: {killed}");
+        imap.ask("a STORE 1 +FLAGS (\\Flagged)", "a OK");
+        imap.ask("a STORE 1 -FLAGS (\\Flagged)", "a OK");
+        let refused = deliver(&serving, "no room for a file", 200_000);
+        assert!(refused.starts_with("452 4.3.1"), "killed: {killed}, {refused}");
+        disk.give_back_files();
+        // The same message once more, of which a server that was killed does not know whether its sender heard of it, is one.
+        until_taken(&serving, &format!("there is room, killed: {killed}"), 200_000);
+        count += 1;
+    }
+    let config = serving.config.clone();
     serving.stop();
     assert!(says(&["check", "--bodies", "--config", config.to_str().unwrap()]).starts_with("All is well"));
 }

@@ -110,6 +110,8 @@ metrics! {
         "Room on the disk of the data directory."
     DISK_SIZE Gauge "pillarbox_disk_size_bytes" []
         "Size of the disk of the data directory."
+    DISK_FREE_FILES Gauge "pillarbox_disk_free_files" []
+        "How many more files (inodes) that disk can have; left out where it has no bound."
     DISK_RESERVE Gauge "pillarbox_disk_reserve_bytes" []
         "Room that is kept in reserve for a full disk; 0 once it was given up."
     MAIL_REFUSED Gauge "pillarbox_disk_refuses_mail" []

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::disk::{Disk, RESERVE};
 use super::open_files::enough_files;
+use super::reserve_files::RESERVED_FILES;
 use crate::private_file;
 use crate::setup::SetupError;
 
@@ -25,7 +26,7 @@ const FORMAT: u32 = 1;
 pub(crate) const REPAIR: &str = "repair-unfinished";
 /// What may be in a directory that is taken as new: what a crash of the first start leaves, and what a fresh file
 /// system has.
-const NOT_FOREIGN: [&str; 4] = ["pillarbox.format.new", LOCK, RESERVE, "lost+found"];
+const NOT_FOREIGN: [&str; 5] = ["pillarbox.format.new", LOCK, RESERVE, RESERVED_FILES, "lost+found"];
 /// A marker is one short line.
 const MARKER_BYTES_MAX: u64 = 256;
 const ADVICE_TO_WRITE: &str = "the server's user must be able to write the data directory";

@@ -5,6 +5,9 @@
 //! next to none, or a commit failed  the reserve is given up: its room is for what goes on
 //! room above both marks again       the reserve is made again, and new mail is taken
 //! ```
+//! Room is octets, and where a file system has a fixed number of files (inodes), those too: a large body, and whatever SQLite makes beside a
+//! shard, is a file.
+//!
 //! The reserve is a file of its full length on the disk, because a file system promises nothing for one with holes.
 
 use std::fs::{self, File, OpenOptions};
@@ -13,10 +16,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{FallocateFlags, StatVfsMountFlags, fallocate, statvfs};
+use rustix::fs::{FallocateFlags, StatVfs, StatVfsMountFlags, fallocate, statvfs};
 use rustix::io::Errno;
 use store::space::Space;
 use tracing::{info, warn};
+
+use super::reserve_files;
 
 /// The file.
 pub(super) const RESERVE: &str = "reserve";
@@ -24,10 +29,16 @@ pub(super) const RESERVE: &str = "reserve";
 pub(crate) const RESERVE_BYTES: u64 = 32 << 20;
 /// With less room than this new mail is refused.
 pub(crate) const MAIL_BYTES_MIN: u64 = 64 << 20;
+/// So many files are in reserve.
+pub(crate) const RESERVE_FILES: u64 = 256;
+/// With room for fewer files than this new mail is refused.
+pub(crate) const MAIL_FILES_MIN: u64 = 1024;
 /// With less room than this what is retained gives way.
 pub(crate) const RETENTION_BYTES_MIN: u64 = 256 << 20;
-/// On a small disk the marks are not above so many parts of all of it: for the reserve and new mail, for retention.
+/// On a small disk the marks are not above so many parts of all of it: for the reserve and new mail (files, too), for retention.
 const PARTS: (u64, u64) = (32, 16);
+/// Made, and taken away again, to see whether there is room for a file where the system says that there is none.
+const TRIED: &str = "reserve.tried";
 /// With less room than this part of the reserve nothing goes on without it.
 const RESERVE_PART: u64 = 8;
 
@@ -48,29 +59,76 @@ pub(crate) struct DiskRoom {
     pub(crate) size: u64,
     /// In reserve for a full disk; 0: it was given up.
     pub(crate) reserve: u64,
+    /// So many more files it can have; `None`: as many as there is room for.
+    pub(crate) files: Option<u64>,
 }
 
 /// What the system says of the disk, and the marks that follow from its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Room {
     available: u64,
+    files: FileRoom,
     is_read_only: bool,
     reserve: u64,
     mail_min: u64,
     retention_min: u64,
 }
 
+/// The same of files; all are 0 where the file system has no bound, or does not count them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct FileRoom {
+    available: u64,
+    reserve: u64,
+    mail_min: u64,
+}
+
+impl FileRoom {
+    fn new(available: u64, total: u64) -> Self {
+        let [reserve, mail_min] = [RESERVE_FILES, MAIL_FILES_MIN].map(|mark| mark.min(total / PARTS.0));
+        Self { available, reserve, mail_min }
+    }
+
+    fn of(system: &StatVfs, directory: &Path) -> Self {
+        match files(system) {
+            // Some file systems do not count them, and say so in this way.
+            Some(0) if takes_a_file(directory) => Self::default(),
+            Some(available) => Self::new(available, system.f_files),
+            None => Self::default(),
+        }
+    }
+
+    fn refuses(&self, has_reserve: bool) -> bool {
+        self.available < self.mail_min || (self.reserve > 0 && !has_reserve)
+    }
+
+    fn needs_reserve(&self) -> bool {
+        self.available < self.reserve / RESERVE_PART
+    }
+
+    fn can_reserve(&self) -> bool {
+        self.reserve > 0 && self.available >= self.reserve + self.mail_min
+    }
+}
+
 impl Room {
     fn new(available: u64, total: u64) -> Self {
         let (small, large) = (total / PARTS.0, total / PARTS.1);
         let [reserve, mail_min] = [RESERVE_BYTES, MAIL_BYTES_MIN].map(|mark| mark.min(small));
-        Self { available, is_read_only: false, reserve, mail_min, retention_min: RETENTION_BYTES_MIN.min(large) }
+        Self {
+            available,
+            files: FileRoom::default(),
+            is_read_only: false,
+            reserve,
+            mail_min,
+            retention_min: RETENTION_BYTES_MIN.min(large),
+        }
     }
 
     fn of(directory: &Path) -> io::Result<Self> {
         let system = statvfs(directory)?;
         let room = Self::new(system.f_bavail * system.f_frsize, system.f_blocks * system.f_frsize);
-        Ok(Self { is_read_only: system.f_flag.contains(StatVfsMountFlags::RDONLY), ..room })
+        let files = FileRoom::of(&system, directory);
+        Ok(Self { files, is_read_only: system.f_flag.contains(StatVfsMountFlags::RDONLY), ..room })
     }
 
     /// Whether new mail is refused. What the engine uses again counts as room for it, but not for all of it: the log and
@@ -110,14 +168,18 @@ impl Disk {
         let mut has_reserve = self.has_reserve();
         if has_reserve && room.needs_reserve() {
             has_reserve = !self.give_up();
-        } else if !has_reserve && room.can_reserve() {
+        } else if !has_reserve && room.can_reserve() && !room.files.needs_reserve() {
             has_reserve = self.reserve(room.reserve);
         }
-        let refuses = room.refuses(reusable, has_reserve);
+        let lacks_files = room.files.refuses(self.has_reserved_files(&room));
+        let refuses = lacks_files || room.refuses(reusable, has_reserve);
         if self.refuses.swap(refuses, Ordering::Relaxed) == refuses {
             return;
         }
-        if refuses {
+        if refuses && lacks_files {
+            let place = self.directory.display();
+            warn!(%place, "the disk has no room for many more files (inodes): new mail is refused until there is");
+        } else if refuses {
             let (place, available) = (self.directory.display(), room.available);
             warn!(%place, available_bytes = available, "the disk is nearly full: new mail is refused until there is room");
         } else {
@@ -132,13 +194,32 @@ impl Disk {
     pub(crate) fn room(&self) -> io::Result<DiskRoom> {
         let system = statvfs(&self.directory)?;
         let reserve = fs::metadata(self.directory.join(RESERVE)).map_or(0, |file| file.len());
-        Ok(DiskRoom { free: system.f_bavail * system.f_frsize, size: system.f_blocks * system.f_frsize, reserve })
+        let (free, size) = (system.f_bavail * system.f_frsize, system.f_blocks * system.f_frsize);
+        Ok(DiskRoom { free, size, reserve, files: files(&system) })
     }
 
     /// So many octets are lacking that retention gives way; 0: none.
     pub(crate) fn lacking_for_retention(&self, reusable: u64) -> u64 {
         Room::of(&self.directory)
             .map_or(0, |room| room.retention_min.saturating_sub(room.available.saturating_add(reusable)))
+    }
+
+    /// Whether files are in reserve now: they are given up, or made, where that is to be.
+    fn has_reserved_files(&self, room: &Room) -> bool {
+        let (files, has_some) = (&room.files, reserve_files::has(&self.directory));
+        if has_some && files.needs_reserve() {
+            let place = self.directory.display();
+            warn!(%place, "the disk takes no more files (inodes): the room for some in reserve is given up; remove some files");
+            return !reserve_files::remove(&self.directory);
+        }
+        if has_some || !files.can_reserve() || room.available < room.mail_min {
+            return has_some;
+        }
+        let made = reserve_files::make(&self.directory, files.reserve);
+        if let Err(error) = &made {
+            warn!(%error, "no room for files can be kept in reserve: new mail is refused");
+        }
+        made.is_ok()
     }
 
     fn has_reserve(&self) -> bool {
@@ -181,8 +262,22 @@ impl Space for Disk {
     }
 
     fn make_room(&self) -> bool {
-        self.give_up()
+        let lacks_files = Room::of(&self.directory).is_ok_and(|room| room.files.needs_reserve());
+        (lacks_files && reserve_files::remove(&self.directory)) || self.give_up()
     }
+}
+
+/// How many more files a file system can have, where it has a bound.
+fn files(system: &StatVfs) -> Option<u64> {
+    Some(system.f_favail).filter(|_| system.f_files > 0)
+}
+
+/// Whether there is room for a file: anything but that it lacks counts as yes.
+fn takes_a_file(directory: &Path) -> bool {
+    let path = directory.join(TRIED);
+    let made = File::create(&path);
+    let _nothing = fs::remove_file(&path);
+    !made.is_err_and(|error| error.kind() == io::ErrorKind::StorageFull)
 }
 
 /// Every octet of the file has its place on the disk afterwards.
@@ -229,6 +324,21 @@ mod tests {
         check(RESERVE_BYTES / RESERVE_PART - 1, GIB, true, (true, true, false));
         check(RESERVE_BYTES + MAIL_BYTES_MIN - 1, GIB, false, (true, false, false));
         check(RESERVE_BYTES + MAIL_BYTES_MIN, 0, false, (true, false, true));
+        fn check_files(available: u64, has_reserve: bool, expected: (bool, bool, bool)) {
+            let files = FileRoom::new(available, 1_000_000);
+            let found = (files.refuses(has_reserve), files.needs_reserve(), files.can_reserve());
+            assert_eq!(found, expected, "{available} {has_reserve}");
+        }
+        check_files(MAIL_FILES_MIN + RESERVE_FILES, true, (false, false, true));
+        check_files(MAIL_FILES_MIN + RESERVE_FILES - 1, true, (false, false, false));
+        check_files(MAIL_FILES_MIN + RESERVE_FILES, false, (true, false, true));
+        check_files(MAIL_FILES_MIN, true, (false, false, false));
+        check_files(MAIL_FILES_MIN - 1, true, (true, false, false));
+        check_files(RESERVE_FILES / RESERVE_PART - 1, true, (true, true, false));
+        let unbounded = FileRoom::default();
+        assert!(!unbounded.refuses(false) && !unbounded.needs_reserve() && !unbounded.can_reserve());
+        let small = FileRoom::new(0, 2000);
+        assert_eq!((small.reserve, small.mail_min), (62, 62));
         let small = Room::new(0, 64 << 20);
         assert_eq!((small.reserve, small.mail_min, small.retention_min), (2 << 20, 2 << 20, 4 << 20));
     }

@@ -5,6 +5,7 @@ mod disk;
 mod flood;
 mod logging;
 mod open_files;
+mod reserve_files;
 mod running;
 mod runtime;
 mod signals;

@@ -16,9 +16,9 @@ use console::last_backup;
 use dns::Dns;
 use mailflow::MailFlow;
 use metrics::{
-    BACKUP, BUILD, CERTIFICATE_EXPIRY, CONNECTIONS_MAX, Commands, DISK_FREE, DISK_RESERVE, DISK_SIZE, Exposition,
-    INDEX_COMPLETE, MAIL_REFUSED, MAX_FDS, Name, OPEN_FDS, QUEUE_DESTINATION_MESSAGES, QUEUE_MESSAGES, QUEUE_OLDEST, RESIDENT, Refusals,
-    STANDBY_ASKED, STANDBY_BEHIND, STANDBY_LAG, START_TIME, WAL,
+    BACKUP, BUILD, CERTIFICATE_EXPIRY, CONNECTIONS_MAX, Commands, DISK_FREE, DISK_FREE_FILES, DISK_RESERVE, DISK_SIZE,
+    Exposition, INDEX_COMPLETE, MAIL_REFUSED, MAX_FDS, Name, OPEN_FDS, QUEUE_DESTINATION_MESSAGES, QUEUE_MESSAGES,
+    QUEUE_OLDEST, RESIDENT, Refusals, STANDBY_ASKED, STANDBY_BEHIND, STANDBY_LAG, START_TIME, WAL,
 };
 use queue::{Bound, Census, Queue};
 use store::Store;
@@ -152,6 +152,7 @@ impl Observed {
         let room = self.disk.room().ok();
         tell(told, &DISK_FREE, room.map(|room| room.free));
         tell(told, &DISK_SIZE, room.map(|room| room.size));
+        tell(told, &DISK_FREE_FILES, room.and_then(|room| room.files));
         tell(told, &DISK_RESERVE, room.map(|room| room.reserve));
         let refuses = self.disk.refuses_mail().is_some() || self.store.read_only().is_some();
         told.gauge(&MAIL_REFUSED, f64::from(u8::from(refuses)));
