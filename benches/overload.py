@@ -16,13 +16,13 @@ ACCOUNTS = 16
 TEXT = b"".join(b"a line of a message that is as long as lines are, %d\r\n" % line for line in range(70))
 
 
-def serve(binary, place):
+def serve(binary, place, more=""):
     imap, lmtp = side_by_side.free_ports(2)
     config = place / "pillarbox.toml"
     off = "".join(f"{name} = []\n" for name in ["smtp", "submission", "submissions", "imaps", "pop3", "pop3s", "https"])
     config.write_text(
         f'hostname = "mail.example.org"\ndata_dir = "{place}/data"\n[listen]\nimap = ["127.0.0.1:{imap}"]\n'
-        f'lmtp = ["127.0.0.1:{lmtp}"]\n{off}[log]\nlevel = "error"\n'
+        f'lmtp = ["127.0.0.1:{lmtp}"]\n{off}[log]\nlevel = "error"\n{more}'
     )
     run = lambda *args, **more: subprocess.run([binary, *args, "--config", config], check=True, stdout=subprocess.DEVNULL, **more)
     run("domain", "add", "example.org")
