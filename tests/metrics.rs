@@ -101,6 +101,7 @@ fn traffic(server: &Serving, password: &str) {
     imap.ask("DONE", "d OK");
     imap.ask("e STORE 1 +FLAGS (\\Seen)\r\nf STORE 1 +FLAGS (\\Flagged)", "f OK");
     imap.ask("g LOGOUT", "g OK");
+    assert!(rig::page(server, "GET /login", "", "").starts_with("HTTP/1.1 200 "));
 }
 
 #[test]
@@ -134,6 +135,7 @@ fn what_happens_is_counted() {
         ("pillarbox_command_seconds_count{protocol=\"pop3\",command=\"QUIT\"}", 1.0),
         ("pillarbox_command_seconds_count{protocol=\"smtp\",command=\"RCPT\"}", 2.0),
         ("pillarbox_command_seconds_count{protocol=\"smtp\",command=\"end of data\"}", 1.0),
+        ("pillarbox_command_seconds_count{protocol=\"web\",command=\"page\"}", 1.0),
         ("pillarbox_connections_accepted_total{service=\"imap\"}", 1.0),
         ("pillarbox_deliveries_total{mailbox=\"inbox\"}", 1.0),
         ("pillarbox_refusals_total{protocol=\"smtp\",what=\"recipient\",class=\"permanent\"}", 1.0),

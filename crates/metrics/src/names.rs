@@ -59,7 +59,7 @@ metrics! {
     CONNECTIONS_REFUSED Counter "pillarbox_connections_refused_total" ["service", "reason"]
         "Connections that were sent away before anything was said: server_full, address_full, network_full or too_fast."
     COMMANDS Histogram "pillarbox_command_seconds" ["protocol", "command"]
-        "How long commands took, from when one was read to when its answer was made; of IDLE, until it idled."
+        "How long commands took, from when one was read to when its answer was made; of IDLE, until it idled; of `web`, requests by what they are."
     LOGINS Counter "pillarbox_logins_total" ["protocol", "outcome"]
         "Logins: ok, or why somebody was not let in, as the log says it."
     LOGINS_PAST_THROTTLE Counter "pillarbox_logins_past_throttle_total" ["protocol"]

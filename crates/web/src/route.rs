@@ -55,6 +55,20 @@ impl Route {
         Self { method: Verb::Post, path, handler, is_long: false }
     }
 
+    /// What it is in the metrics; what each path takes alone would be hundreds of series.
+    pub(crate) fn command(self) -> &'static str {
+        match self.handler {
+            Handler::Api(_) | Handler::Watched(_) => "call",
+            Handler::Bearer(_) => "form",
+            Handler::Document(_) => "document",
+            Handler::Anybody(_) | Handler::Owner(_) => match self.method {
+                Verb::Get if self.path.starts_with("/assets/") => "asset",
+                Verb::Get => "page",
+                Verb::Post => "form",
+            },
+        }
+    }
+
     /// The same, with which an administrator may send much.
     pub(crate) const fn long(mut self) -> Self {
         self.is_long = true;

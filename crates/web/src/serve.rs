@@ -19,10 +19,12 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, on};
+use metrics::Stopwatch;
 use serde_json::Value;
 use session::{Full, Job, Lost, Owner, Whom};
 use std::sync::Arc;
 use std::time::Duration;
+use store::Protocol;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
@@ -115,7 +117,12 @@ async fn serve(site: Site, route: Route, request: Request) -> Response {
                 turn: None,
             };
             match read(body, bytes_max(route, &visit).await).await {
-                Ok(body) => handled(handler, Visit { body, ..visit }, is_api).await,
+                Ok(body) => {
+                    let (stopwatch, commands) = (Stopwatch::start(), visit.site.commands().clone());
+                    let answer = handled(handler, Visit { body, ..visit }, is_api).await;
+                    commands.answered(Protocol::Web.name(), route.command(), stopwatch);
+                    answer
+                }
                 Err(unread) => wording::speaking(language::asked(&visit.headers), || said(&unread.problem(), is_api)),
             }
         }

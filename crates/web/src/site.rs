@@ -7,6 +7,7 @@ use crate::token::Key;
 use auth::Auth;
 use backup::Beside;
 use console::{Examination, Status, Survey};
+use metrics::Commands;
 use queue::Queue;
 use session::{Jobs, Roster};
 use std::collections::BTreeSet;
@@ -56,6 +57,8 @@ pub struct SiteOptions {
     pub roster: Option<Arc<dyn Roster>>,
     /// Which of several servers with the same mail it is; `None`: the only one.
     pub node: Option<String>,
+    /// How long answers took.
+    pub commands: Commands,
 }
 
 /// Takes an address, a message and the time.
@@ -215,6 +218,10 @@ impl Site {
 
     pub(crate) fn roster(&self) -> Option<&dyn Roster> {
         self.0.options.roster.as_deref()
+    }
+
+    pub(crate) fn commands(&self) -> &Commands {
+        &self.0.options.commands
     }
 
     pub(crate) fn node(&self) -> Option<&str> {

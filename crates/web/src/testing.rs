@@ -179,6 +179,7 @@ impl World {
             status,
             roster: Some(roster.clone()),
             node: None,
+            commands: metrics::Commands::default(),
         };
         let site = Site::new(auth.clone(), options).unwrap();
         site.offer(offered);

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use console::{Examination, Status, Survey};
 use dns::Dns;
 use imapd::MessageLimit;
+use metrics::Commands;
 use search::Sheets;
 use sender_auth::Verifier;
 use session::{Full, Jobs, Line, Owner, Roster, Session, Ticket};
@@ -117,6 +118,7 @@ impl Services {
             examine: Box::new(move |look| examiner.ask(look)),
             survey: Box::new(move |look| surveyor.ask(look)),
             roster: Some(Arc::new(Present::new(work.clone(), clock))),
+            commands: counted.commands.clone(),
         };
         Ok(Self {
             site: site(config, stores, (clock, work.clone()), (looks, status))?,
@@ -215,13 +217,15 @@ struct Looks {
     survey: Box<dyn Fn(bool) -> Arc<Survey> + Send + Sync>,
     /// Who is connected.
     roster: Option<Arc<dyn Roster>>,
+    /// Where how long answers took is counted.
+    commands: Commands,
 }
 
 impl Looks {
     /// Nobody looks.
     fn none() -> Self {
         let (examine, survey) = (Box::new(|_| Examination::default()), Box::new(|_| Arc::default()));
-        Self { examine, survey, roster: None }
+        Self { examine, survey, roster: None, commands: Commands::default() }
     }
 }
 
@@ -270,6 +274,7 @@ fn site(
         status,
         roster: looks.roster,
         node: config.node.clone(),
+        commands: looks.commands,
     };
     Site::new(stores.auth.clone(), options)
         .map_err(|error| SetupError::new(format!("the pages cannot be served: {error}")))
