@@ -50,7 +50,11 @@ pub(super) struct Backup {
     #[arg(long, value_name = "BACKUP", requires = "check")]
     backup: Option<String>,
     /// Write a new key into a file instead, for its owner only
-    #[arg(long, value_name = "FILE", exclusive = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["directory", "bucket_keys", "keep", "key_file", "rate", "compare_all", "list", "check", "json"]
+    )]
     new_key: Option<PathBuf>,
 }
 

@@ -50,6 +50,9 @@ pub(super) struct Import {
     /// How Dovecot made the UIDLs of a Maildir [default: %08Xu%08Xv]; none: they stay behind
     #[arg(long, value_name = "FORMAT")]
     uidl_format: Option<String>,
+    /// Only messages that the account does not have now in any mailbox, octet by octet
+    #[arg(long)]
+    missing: bool,
     /// Trust these certificates (PEM) instead of those of the system
     #[arg(long, value_name = "FILE", conflicts_with = "any_certificate")]
     authority: Option<PathBuf>,
@@ -82,6 +85,7 @@ Examples:
   pillarbox import mbox:/old/alice/mail --account alice
   pillarbox import mbox:/var/mail/alice --into INBOX --account alice
   pillarbox import zip:/old/alice/export.zip --account alice
+  pillarbox import maildir:/mnt/rescue/mail/alice@example.org --account alice --missing
   pillarbox undo --account alice --device \"Import from old.example.org (alice)\" --since 2026-11-01";
 
 /// A mailbox to be filled.
@@ -149,7 +153,7 @@ impl Import {
         };
         let call = Call::new("POST /api/v1/operator/import").of(one.account).with("from", from);
         let uidl_format = self.uidl_format.as_deref().map(|format| if format == "none" { "" } else { format });
-        let call = call.with("into", self.into.clone()).with("uidl_format", uidl_format);
+        let call = call.with("missing", self.missing).with("into", self.into.clone()).with("uidl_format", uidl_format);
         let call = call.with("user", one.user).with("master", self.master.clone());
         let call = call.with("separator", self.separator.map(String::from)).with("folders", self.folder.join("\n"));
         let call = call.with("password", one.password.unwrap_or_else(|| password.to_owned()));

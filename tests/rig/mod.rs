@@ -2,6 +2,10 @@
 
 #![allow(dead_code)]
 
+#[path = "../support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use rustix::process::{Pid, Signal, kill_process};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -77,11 +81,14 @@ impl Mounted {
         match mount {
             Ok(output) if output.status.success() => Some(Self(data)),
             Ok(output) => {
-                println!("NOT TESTED: no file system can be mounted: {}", String::from_utf8_lossy(&output.stderr));
+                not_tested::because(format_args!(
+                    "no file system can be mounted: {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                ));
                 None
             }
             Err(error) => {
-                println!("NOT TESTED: there is no `mount`: {error}");
+                not_tested::because(format_args!("there is no mount: {error}"));
                 None
             }
         }
@@ -205,9 +212,13 @@ impl Serving {
         let usual: String = usual.filter(|line| !more.contains(line.split('=').next().unwrap())).collect();
         let fixed = "data_dir = \"data\"\nlog.format = \"json\"\n";
         fs::write(&config, format!("{fixed}{usual}{more}\n")).unwrap();
-        let path = config.to_str().unwrap();
-        binary.args(["serve", "--config", path]).stdin(Stdio::null());
-        let mut child = binary.stderr(Stdio::piped()).spawn().unwrap();
+        binary.args(["serve", "--config", config.to_str().unwrap()]);
+        Self::started_by(binary, config)
+    }
+
+    /// By a command that becomes the server of a configuration, which writes its log as JSON.
+    pub fn started_by(mut command: Command, config: PathBuf) -> Self {
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let (mut ports, mut said) = (BTreeMap::new(), Vec::new());
         loop {
@@ -282,6 +293,13 @@ impl Serving {
     pub fn says_all(&self, arguments: &[&str]) -> String {
         let output = run(&[arguments, &["--config", self.config.to_str().unwrap()]].concat());
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Octets of its anonymous memory.
+    pub fn anonymous_bytes(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
     }
 
     /// SIGTERM, and its end.

@@ -12,7 +12,7 @@ use store::Timestamp;
 use wording::tr;
 
 /// In the data directory: when the last backup began that came to its end, in milliseconds since 1970.
-const LAST_BACKUP_FILE: &str = "last-backup";
+pub const LAST_BACKUP_FILE: &str = "last-backup";
 
 /// When the last backup of a data directory began that came to its end; `None` if none is known of.
 #[must_use]

@@ -3,6 +3,7 @@
 use crate::account::AccountConsole;
 use crate::checking::Steps;
 use crate::error::Error;
+use crate::restoring::contents;
 use import::{
     Event, Failure, FileKind, FileOptions, ImapSource, Import, Known, Login, Report, Security, Server, Source,
     SourceError,
@@ -38,6 +39,8 @@ pub struct ImportAsk {
     pub into: Option<String>,
     /// How Dovecot made UIDLs, if not as it does by itself; empty: they stay behind.
     pub uidl_format: Option<String>,
+    /// Only messages of which the account does not have the octets in any mailbox now.
+    pub missing: bool,
 }
 
 /// What an import tells as it goes on.
@@ -147,22 +150,19 @@ impl AccountConsole {
         step: Steps<'_, ImportStep>,
     ) -> Result<(), Error> {
         let folders = ask.folders.clone();
+        let here = ask.missing.then(|| contents(&self.account)).transpose()?;
+        let known = here.as_ref().map_or(Known::All, Known::OrHere);
         let refused = |error: SourceError| Error::Refused(error.to_string());
         if let Some((kind, path)) = FileKind::parse(&ask.from) {
             let options = FileOptions { into: ask.into, uidl_format: ask.uidl_format, message_bytes_max };
             let mut source = kind.open(Path::new(path), &options).map_err(refused)?;
             let name = import_name(&ask.from);
-            return self.bring(
-                (&ask.from, &name),
-                &mut *source,
-                (now, message_bytes_max, &folders),
-                (step, Known::All),
-            );
+            return self.bring((&ask.from, &name), &mut *source, (now, message_bytes_max, &folders), (step, known));
         }
         let server = ask.server()?;
         let (origin, name) = (server.source(), import_name(&format!("{} ({})", server.host, server.login.user)));
         let mut source = ImapSource::begin(server, message_bytes_max).map_err(refused)?;
-        self.bring((&origin, &name), &mut source, (now, message_bytes_max, &folders), (step, Known::All))
+        self.bring((&origin, &name), &mut source, (now, message_bytes_max, &folders), (step, known))
     }
 
     /// What all imports have in common.
@@ -171,7 +171,7 @@ impl AccountConsole {
         (origin, name): (&str, &str),
         source: &mut dyn Source,
         (now, message_bytes_max, only): (&dyn Fn() -> Timestamp, u64, &[String]),
-        (step, known): (Steps<'_, ImportStep>, Known),
+        (step, known): (Steps<'_, ImportStep>, Known<'_>),
     ) -> Result<(), Error> {
         let device = self.account.import_device(self.actor, origin, name)?;
         let import = Import { account: &self.account, device, now, message_bytes_max, only, known };

@@ -77,7 +77,7 @@ pub use administration::{
 };
 pub use as_sent::Pictures;
 pub use audit::{AUDIT_LINES_MAX, AuditLine, AuditPage};
-pub use backing_up::{BackupAsk, BackupStep, last_backup};
+pub use backing_up::{BackupAsk, BackupStep, LAST_BACKUP_FILE, last_backup};
 pub use backup_places::backups;
 pub use bulk::{BULK_LINES_MAX, BulkAnswer, BulkAsk, BulkLine, BulkPart, bulk_parts};
 pub use certificate::{CertificateCard, CertificateKey, tlsa};

@@ -106,7 +106,7 @@ impl AccountConsole {
 }
 
 /// The octets of all messages that are in mailboxes now.
-fn contents(account: &Account) -> Result<HashSet<ContentDigest>, Error> {
+pub(crate) fn contents(account: &Account) -> Result<HashSet<ContentDigest>, Error> {
     let (mut contents, reader) = (HashSet::new(), account.reader()?);
     for mailbox in account.mailboxes()?.iter() {
         for entry in account.view(mailbox.id)?.index().iter() {

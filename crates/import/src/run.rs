@@ -32,16 +32,18 @@ pub struct Import<'a> {
     /// The folders that are wanted; none: all.
     pub only: &'a [String],
     /// Which messages do not come again.
-    pub known: Known,
+    pub known: Known<'a>,
 }
 
 /// Which of what was taken once is not taken again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum Known<'a> {
     /// All, also what was moved or removed here since: it is somebody's decision.
     All,
     /// What is still where it came to: whoever asks again wants back what is gone.
     ThatStayed,
+    /// All, and of what was not taken yet what the account has anyway, wherever from: these contents.
+    OrHere(&'a HashSet<ContentDigest>),
 }
 
 /// An import under way.
@@ -60,6 +62,8 @@ struct Way<'a> {
     mailbox: MailboxId,
     /// What was refused is not asked for again.
     refused: HashSet<u64>,
+    /// What the account has anyway.
+    here: HashSet<u64>,
     /// What was brought by this import.
     brought: usize,
     reflagged: usize,
@@ -156,11 +160,12 @@ impl Running<'_, '_> {
         };
         self.report.folders += 1;
         self.say(Event::Folder { name: folder.name.clone(), mailbox: name.to_owned() })?;
-        let mut way = Way { folder, mailbox, refused: HashSet::new(), brought: 0, reflagged: 0 };
+        let mut way = Way { folder, mailbox, refused: HashSet::new(), here: HashSet::new(), brought: 0, reflagged: 0 };
         let outcome = self.patiently(|running| running.take(&mut way));
         self.report.brought += way.brought;
         self.report.reflagged += way.reflagged;
         self.report.refused += way.refused.len();
+        self.report.known += way.here.len();
         match outcome {
             // The others may be better.
             Err(Failure::Refused(why)) => self.leave_out(folder, why),
@@ -194,7 +199,8 @@ impl Running<'_, '_> {
             way.reflagged += self.reflag(way, &mut imported, &items)?;
             let new: Vec<Item> = items
                 .into_iter()
-                .filter(|item| imported.of(item.mark).is_none() && !way.refused.contains(&item.mark))
+                .filter(|item| imported.of(item.mark).is_none())
+                .filter(|item| !way.refused.contains(&item.mark) && !way.here.contains(&item.mark))
                 .collect();
             let fitting = self.fitting(way, new)?;
             for piece in pieces(&fitting) {
@@ -415,6 +421,9 @@ impl Running<'_, '_> {
                 Content::Octets(octets) if octets.is_empty() => {
                     self.refuse(way, item.named(), "it is empty".to_owned())?;
                 }
+                Content::Octets(octets) if self.is_here(&octets) => {
+                    way.here.insert(item.mark);
+                }
                 Content::Octets(octets) => {
                     read.bytes += octets.len() as u64;
                     let one = self.arriving(item, octets, before);
@@ -425,6 +434,13 @@ impl Running<'_, '_> {
             }
         }
         Ok(read)
+    }
+
+    fn is_here(&self, octets: &[u8]) -> bool {
+        match self.import.known {
+            Known::All | Known::ThatStayed => false,
+            Known::OrHere(contents) => contents.contains(&ContentDigest::of(octets)),
+        }
     }
 
     fn one_by_one(

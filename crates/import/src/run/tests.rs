@@ -111,9 +111,13 @@ impl World {
     }
 
     fn import(&self, place: &mut Place) -> (Result<Report, Failure>, Vec<Event>) {
+        self.import_but(Known::All, place)
+    }
+
+    fn import_but(&self, known: Known<'_>, place: &mut Place) -> (Result<Report, Failure>, Vec<Event>) {
         let mut events = Vec::new();
         let (now, account, device) = (&|| NOW, &self.account, self.device);
-        let import = Import { account, device, now, message_bytes_max: BYTES_MAX, only: &[], known: Known::All };
+        let import = Import { account, device, now, message_bytes_max: BYTES_MAX, only: &[], known };
         let outcome = import.run(place, &mut |event| {
             events.push(event);
             Ok(())
@@ -152,6 +156,19 @@ fn what_is_new_comes_once_with_its_flags_and_date() {
     let reads = place.reads;
     assert_eq!(world.brings(&mut place), Report { known: 1200, folders: 1, ..Report::default() });
     assert_eq!((world.work(), place.reads), (work, reads), "nothing is read again");
+}
+
+#[test]
+fn what_an_account_has_anyway_came_a_second_time_out_of_salvaged_mail() {
+    let (world, mut place) = (World::new(), Place::with(1200));
+    let here: HashSet<_> =
+        place.messages[..600].iter().map(|(_, text, _)| ContentDigest::of(text.as_bytes())).collect();
+    place.breaks = 1;
+    for brought in [600, 0] {
+        let (report, _) = world.import_but(Known::OrHere(&here), &mut place);
+        assert_eq!(report.unwrap(), Report { brought, known: 1200 - brought, folders: 1, ..Report::default() });
+        assert_eq!(world.work()[0].0, "Subject: 601");
+    }
 }
 
 #[test]

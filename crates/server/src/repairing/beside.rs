@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use console::LAST_BACKUP_FILE;
+
 use crate::lifecycle::{LOCK, MARKER};
 use crate::moved::{BODIES_FILE, ENGINE_FILE, OBJECTS};
 use crate::rebuilding::STORE;
@@ -15,8 +17,19 @@ use crate::stores::{RESTORED_FILE, SECRET_BYTES, SECRET_FILE};
 const FILES: [&str; 4] = [SECRET_FILE, ENGINE_FILE, BODIES_FILE, "try-accounts"];
 const DIRECTORIES: [&str; 2] = ["tls", DAMAGED];
 /// What is made anew, or by a server that starts.
-const MADE: [&str; 10] =
-    [STORE, OBJECTS, MARKER, LOCK, RESTORED_FILE, REPORT, "search-index", "spool", "reserve", "control.sock"];
+const MADE: [&str; 11] = [
+    STORE,
+    OBJECTS,
+    MARKER,
+    LOCK,
+    RESTORED_FILE,
+    REPORT,
+    LAST_BACKUP_FILE,
+    "search-index",
+    "spool",
+    "reserve",
+    "control.sock",
+];
 
 /// What of it is lost, or does not come along.
 pub(super) fn told(data: &Path) -> Vec<String> {

@@ -54,6 +54,7 @@ fn import(caller: &Caller, fields: &Fields, part: &mut Part<'_>) -> Result<(), P
         folders: fields.raw("folders").lines().map(str::to_owned).collect(),
         into: text("into"),
         uidl_format: fields.has("uidl_format").then(|| fields.raw("uidl_format").to_owned()),
+        missing: fields.is_on("missing"),
     };
     let (site, now) = (&caller.site, || caller.site.now());
     Ok(caller.console()?.import(ask, (&now, site.message_bytes_max()), &mut |step| part.give(&step))?)
