@@ -11,6 +11,10 @@ mod database;
 mod ground;
 mod support;
 
+#[path = "support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use ground::{ALICE, Ground, MAIN, PATIENCE, message, problems};
 use std::collections::BTreeMap;
 use std::fs;
@@ -49,7 +53,7 @@ impl Balancer {
         let Some(program) =
             ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"].into_iter().find(|path| fs::exists(path).unwrap())
         else {
-            eprintln!("SKIPPED: HAProxy is not installed (on Debian: apt-get install haproxy)");
+            not_tested::without("haproxy", "Debian: haproxy");
             return None;
         };
         let mut config = format!(

@@ -4,6 +4,10 @@
 
 mod rig;
 
+#[path = "support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use dns::fake::FakeServer;
 use rcgen::{CertificateParams, KeyPair};
 use rig::{PATIENCE, Serving, free_ports};
@@ -59,7 +63,7 @@ impl Pebble {
         command.env("PEBBLE_AUTHZREUSE", "0");
         command.env("PEBBLE_VA_NOSLEEP", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(mut child) = command.spawn() else {
-            println!("NOT TESTED: there is no `pebble` (Debian has it)");
+            not_tested::without("pebble", "Debian: pebble");
             return None;
         };
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);

@@ -8,6 +8,10 @@
 
 mod support;
 
+#[path = "support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
@@ -80,7 +84,7 @@ fn originals() -> Option<Vec<Original>> {
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/mail/real-6000.tar.zst");
     let archive = env::var_os("PILLARBOX_MAIL").map_or(usual, PathBuf::from);
     if !archive.exists() {
-        println!("not tested: {} is not there (PILLARBOX_MAIL may name another place)", archive.display());
+        not_tested::because(format_args!("{} is not there (PILLARBOX_MAIL may name another place)", archive.display()));
         return None;
     }
     let place = TempDir::new().unwrap();
@@ -88,11 +92,14 @@ fn originals() -> Option<Vec<Original>> {
     match unpacked {
         Ok(output) if output.status.success() => {}
         Ok(output) => {
-            println!("not tested: tar and zstd cannot unpack it: {}", String::from_utf8_lossy(&output.stderr));
+            not_tested::because(format_args!(
+                "tar and zstd cannot unpack it: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            ));
             return None;
         }
         Err(error) => {
-            println!("not tested: there is no tar: {error}");
+            not_tested::without("tar", error);
             return None;
         }
     }
@@ -251,7 +258,7 @@ fn compare(returned: &[Returned]) {
     let begun = Instant::now();
     let output = match Command::new("python3").arg(script).arg(place.path()).output() {
         Ok(output) => output,
-        Err(error) => return println!("not compared with another parser: there is no python3: {error}"),
+        Err(error) => return not_tested::without("python3", error),
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();

@@ -14,6 +14,10 @@ mod verifier;
 #[path = "internet/zone.rs"]
 mod zone;
 
+#[path = "support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use acme::Facts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -113,7 +117,7 @@ impl Internet {
         let library =
             ["x86_64", "aarch64"].map(|machine| format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketimeMT.so.1"));
         let Some(library) = library.into_iter().map(PathBuf::from).find(|library| library.exists()) else {
-            println!("NOT TESTED: there is no `faketime` (Debian: faketime)");
+            not_tested::without("faketime", "Debian: faketime");
             return None;
         };
         self.near.stop();

@@ -7,6 +7,10 @@
 
 mod rig;
 
+#[path = "support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -29,7 +33,7 @@ struct CleanRoot {
 impl CleanRoot {
     fn make() -> Option<Self> {
         if !geteuid().is_root() {
-            println!("skipped: only root can make a root directory");
+            not_tested::because("only root can make a root directory");
             return None;
         }
         let place = tempfile::tempdir().unwrap();
@@ -42,11 +46,11 @@ impl CleanRoot {
         match made {
             Ok(made) if made.status.success() => {}
             Ok(made) => {
-                println!("skipped: no clean root: {}", String::from_utf8_lossy(&made.stderr));
+                not_tested::because(format_args!("no clean root: {}", String::from_utf8_lossy(&made.stderr).trim()));
                 return None;
             }
             Err(error) => {
-                println!("skipped: mmdebstrap: {error}");
+                not_tested::without("mmdebstrap", error);
                 return None;
             }
         }
@@ -238,13 +242,13 @@ impl Machine {
         let namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--ipc", "--uts"];
         let script = ["sh", "-c", BOOT, "sh", root.path("").to_str().unwrap()].map(str::to_owned);
         let outside = Command::new("unshare").args(namespaces).args(script).stdin(Stdio::null()).spawn();
-        let outside = outside.inspect_err(|error| println!("skipped: unshare: {error}")).ok()?;
+        let outside = outside.inspect_err(|error| not_tested::because(format_args!("unshare: {error}"))).ok()?;
         let (mut text, mut said) = ([0; 1024], String::new());
         while !said.contains("READY=1") {
             match started.recv(&mut text) {
                 Ok(length) => said = String::from_utf8_lossy(&text[..length]).into_owned(),
                 Err(error) => {
-                    println!("skipped: systemd does not start here: {error}");
+                    not_tested::because(format_args!("systemd does not start here: {error}"));
                     drop(Self { outside, systemd: String::new() });
                     return None;
                 }
@@ -298,7 +302,7 @@ fn the_unit_works(root: &CleanRoot) {
     fs::write(root.path("lib/systemd/system/control.service"), other).unwrap();
     let Some(machine) = Machine::boot(root) else { return };
     if !machine.command("systemctl start control").status.success() {
-        return println!("skipped: systemd cannot confine a service here, whichever it is");
+        return not_tested::because("systemd cannot confine a service here, whichever it is");
     }
     // It was started with the machine.
     machine.says("systemctl start pillarbox");
@@ -348,12 +352,12 @@ struct EmptyRoot(tempfile::TempDir);
 impl EmptyRoot {
     fn make() -> Option<Self> {
         let Some(program) = env::var_os("PILLARBOX_STATIC") else {
-            println!("NOT TESTED: PILLARBOX_STATIC does not say where a program of packaging/static is");
+            not_tested::because("PILLARBOX_STATIC does not say where a program of packaging/static is");
             return None;
         };
         let may_mount = Command::new("unshare").args(["--mount", "mount", "--make-rprivate", "/"]).output();
         if !may_mount.is_ok_and(|output| output.status.success()) {
-            println!("NOT TESTED: only root can make a root directory, where it may mount");
+            not_tested::because("only root can make a root directory, where it may mount");
             return None;
         }
         let root = tempfile::tempdir().unwrap();
@@ -365,7 +369,7 @@ impl EmptyRoot {
         // What it asks others for (names, mail to them) is asked under TLS: it wants to know whom to trust.
         fs::create_dir_all(root.path().join("etc/ssl/certs")).unwrap();
         if let Err(error) = fs::copy(AUTHORITIES, root.path().join(AUTHORITIES.trim_start_matches('/'))) {
-            println!("NOT TESTED: {AUTHORITIES}: {error}");
+            not_tested::because(format_args!("{AUTHORITIES}: {error}"));
             return None;
         }
         Some(Self(root))

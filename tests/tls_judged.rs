@@ -6,6 +6,10 @@
 
 mod rig;
 
+#[path = "support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,10 +41,7 @@ fn sslyze() -> Option<PathBuf> {
     let program = env::var_os("PILLARBOX_SSLYZE").map_or(own, PathBuf::from);
     let found = Command::new(&program).arg("--help").output().is_ok_and(|output| output.status.success());
     if !found {
-        println!(
-            "NOT TESTED: there is no {}; its installation is at the top of tests/tls_judged.rs",
-            program.display()
-        );
+        not_tested::without("sslyze", "its installation is at the top of tests/tls_judged.rs");
     }
     found.then_some(program)
 }

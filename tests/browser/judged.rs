@@ -1,5 +1,9 @@
 //! What a page weighs, how soon it is there, whether the keyboard goes everywhere, and what axe-core says of it.
 
+#[path = "../support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use std::sync::LazyLock;
 use std::{env, fs};
 
@@ -10,7 +14,7 @@ use super::Browser;
 /// Where axe-core is, if it is on this machine (`.ci/run` brings it).
 static AXE: LazyLock<Option<String>> = LazyLock::new(|| {
     let Some(file) = env::var_os("PILLARBOX_AXE").filter(|file| !file.is_empty()) else {
-        eprintln!("SKIPPED: what axe-core says of the pages: PILLARBOX_AXE names no axe.min.js");
+        not_tested::without("axe-core", "PILLARBOX_AXE names no axe.min.js");
         return None;
     };
     Some(fs::read_to_string(file).unwrap())

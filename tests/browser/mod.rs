@@ -6,6 +6,10 @@ mod judged;
 
 pub use judged::has_axe;
 
+#[path = "../support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -68,7 +72,7 @@ impl Browser {
     /// `None`, and a line, where there is no Chromium.
     pub fn open(size: Size) -> Option<Self> {
         let Some((chromium, driver)) = program("chromium").zip(program("chromedriver")) else {
-            eprintln!("SKIPPED: the pages in a browser: there is no chromium or chromedriver on this machine");
+            not_tested::without("chromium", "Debian: chromium, chromium-driver");
             return None;
         };
         let profile = tempfile::Builder::new().prefix("pillarbox-browser-").tempdir().unwrap();

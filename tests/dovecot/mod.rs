@@ -1,5 +1,9 @@
 //! Debian's Dovecot in a directory of its own, with one user, a master user, and Maildirs.
 
+#[path = "../support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use crate::rig::{Lines, PATIENCE, free_ports};
 use std::fs;
 use std::net::TcpStream;
@@ -29,8 +33,12 @@ impl Dovecot {
     /// The same with mail in another form.
     pub fn start_with(form: &str) -> Option<Self> {
         let binary = PathBuf::from("/usr/sbin/dovecot");
-        if !binary.exists() || !rustix::process::geteuid().is_root() {
-            println!("NOT TESTED: moving from Dovecot needs dovecot-imapd and dovecot-pop3d, and root to start them");
+        if !binary.exists() {
+            not_tested::without("dovecot", "Debian: dovecot-imapd, dovecot-pop3d");
+            return None;
+        }
+        if !rustix::process::geteuid().is_root() {
+            not_tested::because("only root may start Dovecot");
             return None;
         }
         let place = tempfile::tempdir().unwrap();

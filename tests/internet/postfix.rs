@@ -1,5 +1,9 @@
 //! A server of somebody else: Postfix, as Debian packages it, with a configuration and a queue of its own.
 
+#[path = "../support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use crate::rig::{Lines, PATIENCE};
 use std::fs;
 use std::net::TcpStream;
@@ -46,7 +50,10 @@ impl Postfix {
         // The owner of its queue is in its installation.
         let owner = fs::metadata("/var/lib/postfix").map(|found| found.uid());
         let (Ok(owner), true) = (owner, rustix::process::geteuid().is_root()) else {
-            println!("NOT TESTED: there is no `postfix` (Debian: postfix), or this user may not start it");
+            match rustix::process::geteuid().is_root() {
+                true => not_tested::without("postfix", "Debian: postfix"),
+                false => not_tested::because("only root may start Postfix"),
+            }
             return None;
         };
         let (config, mail) = (dir.join("config"), dir.join("mail"));

@@ -1,6 +1,10 @@
 //! An author whose domain lets nobody else write in its name, and another implementation that signs and verifies: dkimpy (Debian's
 //! python3-dkim), with the name server of the small Internet.
 
+#[path = "../support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use crate::rig::{Lines, pillarbox};
 use crate::zone::Zone;
 use base64::Engine;
@@ -29,7 +33,7 @@ impl Verifier {
         };
         let found = ["python3", "/usr/bin/python3"].into_iter().find(has_it);
         if found.is_none() {
-            println!("NOT TESTED: there is no dkimpy (Debian: python3-dkim)");
+            not_tested::without("dkimpy", "Debian: python3-dkim");
         }
         found.map(Self)
     }

@@ -1,5 +1,9 @@
 //! The DNS of a small Internet: the root, signed by Knot DNS, and one zone below it that is not signed.
 
+#[path = "../support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use crate::rig::free_ports;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -44,7 +48,7 @@ impl Zone {
         let mut command = Command::new("/usr/sbin/knotd");
         command.arg("-c").arg(&file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(mut child) = command.spawn() else {
-            println!("NOT TESTED: there is no `knotd` (Debian: knot)");
+            not_tested::without("knotd", "Debian: knot");
             return None;
         };
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);

@@ -1,5 +1,9 @@
 //! Foreign programs, each bounded in time, with a home directory and nothing else of this machine's settings.
 
+#[path = "../support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use rustix::process::{Pid, Signal, kill_process};
 use std::env;
 use std::io::Write;
@@ -26,7 +30,7 @@ pub fn are_here(programs: &[&str]) -> bool {
     let is_missing = |program: &&&str| !env::split_paths(&path).any(|directory| directory.join(program).is_file());
     match programs.iter().find(is_missing) {
         Some(missing) => {
-            println!("{missing} is not installed; its story is skipped");
+            not_tested::without(missing, "its story is not played");
             false
         }
         None => true,

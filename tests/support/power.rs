@@ -7,6 +7,10 @@
 //! - names (a file made, renamed, unlinked), until their directory is flushed; of those that may be forgotten the later ones go, as with a
 //!   journal of the file system.
 
+#[path = "not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -99,7 +103,7 @@ impl Power {
         match compiled {
             Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
             Err(error) => {
-                println!("NOT TESTED: there is no `cc`: {error}");
+                not_tested::without("cc", error);
                 return None;
             }
         }

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../../tests/support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use dkim::{Algorithm, PrivateKey, Signer};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -35,7 +39,7 @@ fn python() -> Option<&'static str> {
     };
     let found = ["python3", "/usr/bin/python3"].into_iter().find(has_it);
     if found.is_none() {
-        println!("NOT TESTED: there is no dkimpy (Debian: python3-dkim)");
+        not_tested::without("dkimpy", "Debian: python3-dkim, python3-nacl");
     }
     found
 }

@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../../tests/support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +27,10 @@ impl Corpus {
             .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/mail"), PathBuf::from);
         let archive = mail.join(archive);
         if !archive.is_file() {
-            println!("skipped: {} is not there (set PILLARBOX_MAIL)", archive.display());
+            not_tested::because(format_args!(
+                "{} is not there (PILLARBOX_MAIL may name another place)",
+                archive.display()
+            ));
             return None;
         }
         let directory = std::env::temp_dir().join(format!("pillarbox-corpus-{}-{test}", std::process::id()));
@@ -33,7 +40,7 @@ impl Corpus {
         match tar {
             Ok(status) if status.success() => Some(corpus),
             failed => {
-                println!("skipped: cannot unpack {} with tar and zstd: {failed:?}", archive.display());
+                not_tested::because(format_args!("tar and zstd cannot unpack {}: {failed:?}", archive.display()));
                 None
             }
         }

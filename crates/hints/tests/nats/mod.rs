@@ -2,6 +2,10 @@
 
 #![allow(dead_code)] // Each test uses a part of it.
 
+#[path = "../../../../tests/support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -23,7 +27,7 @@ impl Nats {
     pub fn new(options: &[&str]) -> Option<Self> {
         let is_there = Command::new(program()).arg("--version").stdout(Stdio::null()).status().is_ok();
         if !is_there {
-            eprintln!("SKIPPED: nats-server is not installed (on Debian: apt-get install nats-server)");
+            not_tested::without("nats-server", "Debian: nats-server");
             return None;
         }
         Some(Self {

@@ -2,6 +2,10 @@
 
 #![allow(dead_code)] // Each test uses a part of it.
 
+#[path = "../../../../tests/support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -43,7 +47,7 @@ impl Bucket {
             (Some(server), Ok(port)) => Some(Self { server, port }),
             (server, _) => {
                 server.map(|mut server| server.wait());
-                eprintln!("SKIPPED: moto is not installed (pip install 'moto[server]', PILLARBOX_MOTO_PYTHON)");
+                not_tested::without("moto", "pip install 'moto[server]', PILLARBOX_MOTO_PYTHON");
                 None
             }
         }

@@ -2,6 +2,10 @@
 
 #![allow(dead_code)] // Each test uses a part of it.
 
+#[path = "../../../../tests/support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -22,7 +26,7 @@ impl Cluster {
     /// Starts one; `None`, with a line that says so, where PostgreSQL is not installed.
     pub fn start() -> Option<Self> {
         let Some(programs) = programs() else {
-            eprintln!("SKIPPED: PostgreSQL is not installed (on Debian: apt-get install postgresql)");
+            not_tested::without("postgresql", "Debian: postgresql");
             return None;
         };
         let directory = tempfile::tempdir().unwrap();
