@@ -2,8 +2,8 @@
 //! which most are removed again, and what the server does by itself. What an account takes beside its mail does not grow from the
 //! third month to the twelfth.
 //!
-//! `PILLARBOX_YEAR=whole` has thirty messages come a day, the POP3 devices every five minutes (105,120 sessions of each), and
-//! the others every hour; without it all of that happens less often.
+//! `PILLARBOX_YEAR=whole` has thirty messages come a day, the POP3 devices every five minutes (103,680 sessions of each, in
+//! months of thirty days), and the others every hour; without it all of that happens less often.
 
 #![allow(clippy::unwrap_used)]
 
