@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+use crate::answer::Answer;
+use crate::error::Error;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::CNAME;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
@@ -30,6 +32,21 @@ pub enum Manner {
     Failing,
     /// It answers another question.
     Lying,
+}
+
+/// What is asked instead of servers: a name and a type (`MX`). Data as in a zone file; `None`: there is no such name.
+pub type Script = Arc<dyn Fn(&str, &str) -> Result<Option<Vec<String>>, Error> + Send + Sync>;
+
+pub(crate) fn ask<T>(
+    script: &Script,
+    name: &str,
+    record_type: RecordType,
+    take: impl Fn(&RData) -> Option<T>,
+) -> Result<Answer<T>, Error> {
+    let found = script(name, &record_type.to_string())?;
+    let (name_exists, data) = (found.is_some(), found.unwrap_or_default());
+    let records = data.iter().filter_map(|data| take(&RData::try_from_str(record_type, data).unwrap())).collect();
+    Ok(Answer { records, name_exists, secure: false, canonical: name.to_owned() })
 }
 
 /// The server. Clones are the same one.

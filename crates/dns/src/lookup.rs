@@ -50,6 +50,9 @@ struct Inner {
     probe: Mutex<Probe>,
     places: Semaphore,
     lookups: Durations<1>,
+    /// Asked instead of any server.
+    #[cfg(feature = "fake")]
+    script: Option<crate::fake::Script>,
 }
 
 /// Whether the servers let signatures through.
@@ -88,7 +91,23 @@ impl Dns {
             probe: Mutex::new(Probe::Unknown),
             places: Semaphore::new(LOOKUPS_MAX),
             lookups: Durations::new(&metrics::DNS),
+            #[cfg(feature = "fake")]
+            script: None,
         })))
+    }
+
+    /// Another one, that asks nobody but `script`, without waiting.
+    #[cfg(feature = "fake")]
+    #[must_use]
+    pub fn scripted(&self, script: crate::fake::Script) -> Self {
+        Self(Arc::new(Inner {
+            plain: self.0.plain.clone(),
+            validating: None,
+            probe: Mutex::new(Probe::Unknown),
+            places: Semaphore::new(LOOKUPS_MAX),
+            lookups: Durations::new(&metrics::DNS),
+            script: Some(script),
+        }))
     }
 
     /// Puts on `told` what was counted of look-ups; those of [`Self::resolver`] are not.
@@ -220,6 +239,10 @@ impl Dns {
         let mut name = Name::from_utf8(name).map_err(|_| Error::Name(name.to_owned()))?;
         // Names are whole: no search list is tried.
         name.set_fqdn(true);
+        #[cfg(feature = "fake")]
+        if let Some(script) = &self.0.script {
+            return crate::fake::ask(script, &text(&name), record_type, take);
+        }
         let stopwatch = Stopwatch::start();
         let found = self.bounded(resolver.lookup(name.clone(), record_type)).await;
         self.0.lookups.took([outcome(&found)], stopwatch);

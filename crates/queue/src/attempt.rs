@@ -6,6 +6,7 @@
 use crate::entry::{Entry, LastReply, Matter, QueueId, Recipient, RecipientState, TlsWish};
 use crate::error::Error;
 use crate::hands::Hand;
+use crate::machine::TcpStream;
 use crate::outgoing::Destination;
 use crate::queue::{Body, Fate, Heard, Settled, too_late};
 use crate::reach::{Session, Told};
@@ -16,7 +17,6 @@ use crate::window::Job;
 use crate::wire::MailObject;
 use metrics::{STAGES, Stopwatch};
 use smtp_proto::{MailReports, Message};
-use std::net::TcpStream;
 use std::time::Duration;
 use store::{Claim, Timestamp};
 use tracing::{error, info, trace, warn};
@@ -228,6 +228,14 @@ impl Shared {
 
     /// Tells the sender of a message one thing; what else there is to tell has a turn of its own.
     fn report(&self, entry: &Entry, matter: Matter) -> Result<Option<Entry>, Error> {
+        let begun;
+        let entry = if entry.may_grow(matter) {
+            begun = self.persist(|| self.queue.begin_report(entry, matter))?;
+            let Some(entry) = &begun else { return Ok(None) };
+            entry
+        } else {
+            entry
+        };
         let content = match self.queue.content_of(entry, REPORTED_BYTES_MAX) {
             Ok(content) => content,
             Err(Error::NoSuchEntry) => return Ok(None),
@@ -256,7 +264,7 @@ impl Shared {
             }
             Err(ReportError::Later(why)) => {
                 warn!(%queue, to, about, why, "a report could not be delivered; it waits");
-                return self.persist(|| self.queue.postpone(entry.id, now));
+                return self.persist(|| self.queue.postpone(entry, matter, now));
             }
         };
         let after = self.persist(|| self.queue.reported(entry, matter))?;

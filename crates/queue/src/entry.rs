@@ -1,6 +1,7 @@
 //! A message in the queue and what became of its recipients, as it is kept and as it is shown.
 
 mod deadline;
+mod telling;
 pub(crate) mod timestamp;
 
 pub use deadline::Deadline;
@@ -285,6 +286,9 @@ pub struct Recipient {
     /// Whether the sender knows that it takes long.
     #[serde(default, skip_serializing_if = "Warning::is_none")]
     pub warning: Warning,
+    /// The number of the report that its sender is being told it with, where others may come to be told of before that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telling: Option<u32>,
 }
 
 /// Whether the sender of a message knows that it takes long to deliver it.
@@ -412,11 +416,6 @@ impl Entry {
         self.recipients.iter().enumerate().filter(|(_, recipient)| recipient.is_waiting())
     }
 
-    /// Recipients of whom the sender is to be told something.
-    pub fn to_report(&self, matter: Matter) -> impl Iterator<Item = &Recipient> {
-        self.recipients.iter().filter(move |recipient| recipient.to_report() == Some(matter))
-    }
-
     /// When it came from its sender.
     #[must_use]
     pub fn arrived_at(&self) -> Timestamp {
@@ -474,7 +473,7 @@ impl Recipient {
         };
         let RcptReports { notify, original } = rcpt.reports.clone();
         let state = RecipientState::Waiting { last: None };
-        Self { address, state, attempts: 0, next_at: None, notify, original, warning: Warning::None }
+        Self { address, state, attempts: 0, next_at: None, notify, original, warning: Warning::None, telling: None }
     }
 
     /// The last answer, or how this server puts it.
@@ -498,6 +497,7 @@ impl Recipient {
 
     /// Its sender knows, or is not to know.
     pub(crate) fn mark_told(&mut self) {
+        self.telling = None;
         match &mut self.state {
             RecipientState::Failed { reported, .. } => *reported = true,
             RecipientState::Delivered { untold, .. } => *untold = false,

@@ -4,9 +4,10 @@
 //! Invariant: a message is in the hands of one sender's threads at a time.
 
 use crate::entry::QueueId;
+use crate::machine::{Condvar, Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// Of one process.

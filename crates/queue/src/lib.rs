@@ -28,6 +28,7 @@ mod error;
 mod hands;
 mod https;
 mod load;
+mod machine;
 mod mx;
 mod outgoing;
 mod pace;
@@ -41,6 +42,8 @@ pub(crate) mod schedule;
 mod scribe;
 mod sender;
 mod share;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod smarthost;
 mod sts;
 mod target;

@@ -77,6 +77,7 @@ impl<'a> Notice<'a> {
 
 /// What the report on `matter` is known by: each has a number of its own.
 pub(crate) fn handover(entry: &Entry, matter: Matter, now: Timestamp) -> Handover {
-    let parts = [b"bounce", &entry.id.0.to_be_bytes()[..], matter.name().as_bytes(), &entry.attempts.to_be_bytes()];
-    Handover::new(&parts, now, entry.attempts)
+    let number = entry.report_number(matter);
+    let parts = [b"bounce", &entry.id.0.to_be_bytes()[..], matter.name().as_bytes(), &number.to_be_bytes()];
+    Handover::new(&parts, now, number)
 }

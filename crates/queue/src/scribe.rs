@@ -9,10 +9,10 @@
 use crate::entry::{Entry, QueueId};
 use crate::error::Error;
 use crate::hands::Hand;
+use crate::machine::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use crate::queue::Heard;
 use crate::window::Job;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use tracing::warn;
 
 /// So many messages are written down with one commit: as long as it runs, changes of others wait.

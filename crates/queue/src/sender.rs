@@ -11,6 +11,8 @@ use crate::destinations::{Admission, Destinations};
 use crate::entry::{Entry, LastReply};
 use crate::error::Error;
 use crate::hands::Holder;
+use crate::machine::thread::{self, JoinHandle};
+use crate::machine::{Condvar, Mutex, MutexGuard, TcpStream};
 use crate::outgoing::{Destination, Outgoing};
 use crate::queue::Queue;
 use crate::reach::{Reach, Session};
@@ -21,10 +23,9 @@ use crate::smarthost::SmarthostError;
 use crate::turns::Turn;
 use crate::window::Job;
 pub(crate) use state::{Look, State};
-use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::net::Shutdown;
+use std::sync::{Arc, PoisonError};
 use std::task::Wake;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use store::{Claim, Timestamp};
 use tracing::warn;
@@ -58,7 +59,7 @@ pub enum ReportError {
 /// The threads of the queue. Dropping it stops them without waiting.
 pub struct Sender {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle>,
 }
 
 pub(crate) struct Shared {

@@ -1,5 +1,6 @@
 //! A connection to another server on blocking sockets: drives [`smtp_proto::Client`] for one message after another.
 
+use crate::machine::{Instant, TcpStream};
 use crate::queue::Body;
 use crate::tls_outcome::TlsFailure;
 use crate::trust::{Tls, Trust};
@@ -7,8 +8,8 @@ use rustls::{ClientConnection, StreamOwned};
 use smtp_proto::{Client, ClientConfig, ClientStep, Credentials, Message, Outcome, Protocol, ReversePath};
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// RFC 5321 §4.5.3.2 says nothing of connecting; five minutes would hold a thread for nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -104,11 +104,16 @@ impl Queue {
         let told_before = to_report(entry);
         for (place, fate) in settled {
             if let Some(recipient) = entry.recipients.get_mut(*place).filter(|recipient| recipient.is_waiting()) {
+                let matter = recipient.to_report();
                 self.settle_one(recipient, fate, age_millis, now);
                 if let Some(deadline) = entry.deliver_by {
                     obey(deadline, recipient, now);
                 }
                 self.warn_or_be_silent(recipient, age_millis, entry.deliver_by.is_some_and(|deadline| deadline.trace));
+                if recipient.to_report() != matter {
+                    // It is told something else now.
+                    recipient.telling = None;
+                }
             }
         }
         if let Some(later) = &mut entry.later {
@@ -169,8 +174,9 @@ impl Queue {
     /// The sender has the report on everything that was to be told of `matter` in `reported`.
     pub(crate) fn reported(&self, reported: &Entry, matter: Matter) -> Result<Option<Entry>, Error> {
         self.advance(reported.id, |entry| {
-            for (recipient, before) in entry.recipients.iter_mut().zip(&reported.recipients) {
-                if before.to_report() == Some(matter) && recipient.to_report() == Some(matter) {
+            for place in reported.places_to_report(matter) {
+                let recipient = entry.recipients.get_mut(place);
+                if let Some(recipient) = recipient.filter(|recipient| recipient.to_report() == Some(matter)) {
                     recipient.mark_told();
                 }
             }
@@ -178,9 +184,15 @@ impl Queue {
         })
     }
 
-    /// The report could not be delivered now.
-    pub(crate) fn postpone(&self, id: QueueId, now: Timestamp) -> Result<Option<Entry>, Error> {
-        self.advance(id, |entry| {
+    /// A report is begun: whoever comes to be told of until it is over is told of with another one.
+    pub(crate) fn begin_report(&self, reported: &Entry, matter: Matter) -> Result<Option<Entry>, Error> {
+        self.advance(reported.id, |entry| begin(entry, reported, matter))
+    }
+
+    /// The report could not be delivered now; or it was, and nobody knows.
+    pub(crate) fn postpone(&self, reported: &Entry, matter: Matter, now: Timestamp) -> Result<Option<Entry>, Error> {
+        self.advance(reported.id, |entry| {
+            begin(entry, reported, matter);
             let wait = self.policy.back_off_millis(entry.attempts);
             entry.next_at = Timestamp(now.0.saturating_add_unsigned(wait));
             entry.attempts = entry.attempts.saturating_add(1);
@@ -189,6 +201,15 @@ impl Queue {
 
     fn advance(&self, id: QueueId, change: impl Fn(&mut Entry)) -> Result<Option<Entry>, Error> {
         self.change_table(|tx| advance(tx, id, &change))
+    }
+}
+
+fn begin(entry: &mut Entry, reported: &Entry, matter: Matter) {
+    let number = reported.report_number(matter);
+    for place in reported.places_to_report(matter) {
+        if let Some(recipient) = entry.recipients.get_mut(place) {
+            recipient.telling = Some(number);
+        }
     }
 }
 

@@ -2,6 +2,7 @@ use super::*;
 use crate::entry::tests::later_at;
 use crate::entry::{LastReply, Matter, RecipientState};
 use crate::outgoing::Destination;
+use crate::report;
 use crate::window::Window;
 use smtp_proto::{ForwardPath, Reply, ReversePath};
 use std::sync::Arc;
@@ -85,7 +86,7 @@ fn a_failure_stays_until_it_is_reported() {
     let entry =
         queue.settle(id, &vec![(0, Fate::Tried(failed())), (1, Fate::Tried(delivered()))], NOW).unwrap().unwrap();
     assert_eq!(entry.to_report(Matter::Failed).count(), 1);
-    let entry = queue.postpone(id, NOW).unwrap().unwrap();
+    let entry = queue.postpone(&queue.show(id).unwrap(), Matter::Failed, NOW).unwrap().unwrap();
     assert_eq!(due(&queue), Some((MINUTE, id.0)));
     assert_eq!(queue.reported(&entry, Matter::Failed), Ok(None));
     assert_eq!(queue.list(None, 9).unwrap(), []);
@@ -434,6 +435,45 @@ fn who_is_given_up_without_being_tried_is_told_in_a_bounce_of_its_own() {
     assert_ne!(first.attempts, second.attempts, "a bounce with the number of the first would be taken for it");
 }
 
+/// It had the report, and nobody could write that down; found by a simulation (`crates/smtpd/tests/sending`).
+#[test]
+fn a_sender_was_told_twice_when_a_recipient_was_tried_before_that_was_written_down() {
+    let check = |begin: &dyn Fn(&Queue, &Entry)| {
+        let engine = SimEngine::new();
+        let queue = open(&engine);
+        let id = queue.enqueue(message("me@x", &["a@y", "b@z", "c@z"], b"x"), NOW).unwrap().id;
+        let rest = [(1, Fate::Tried(later())), (2, Fate::Tried(later()))];
+        let first = queue.settle(id, &[&[(0, Fate::Tried(failed()))], &rest[..]].concat(), NOW).unwrap().unwrap();
+        let number = report::handover(&first, Matter::Failed, NOW);
+        begin(&queue, &first);
+        let queue = open(&engine.crash());
+        queue.settle(id, &vec![(1, Fate::Tried(later())), (2, Fate::Tried(failed()))], NOW).unwrap();
+        let again = queue.show(id).unwrap();
+        assert_eq!(report::handover(&again, Matter::Failed, NOW), number);
+        assert_eq!(told(&again, Matter::Failed), ["a@y"]);
+        let rest = queue.reported(&again, Matter::Failed).unwrap().unwrap();
+        assert_eq!(told(&rest, Matter::Failed), ["c@z"], "with another report");
+        assert_ne!(report::handover(&rest, Matter::Failed, NOW), number);
+    };
+    check(&|queue, first| drop(queue.begin_report(first, Matter::Failed).unwrap()));
+    check(&|queue, first| drop(queue.postpone(first, Matter::Failed, NOW).unwrap()));
+}
+
+/// The warning on its way, and the bounce, are two things.
+#[test]
+fn whoever_is_given_up_while_a_warning_is_told_comes_back_all_the_same() {
+    let queue = open(&SimEngine::new());
+    let id = queue.enqueue(message("me@x", &["a@y"], b"x"), NOW).unwrap().id;
+    let at = Timestamp(NOW.0 + 5 * HOUR);
+    let late = queue.settle(id, &vec![(0, Fate::Tried(later()))], at).unwrap().unwrap();
+    queue.postpone(&late, Matter::Delayed, at).unwrap();
+    let failed = queue.settle(id, &vec![(0, Fate::Tried(failed()))], at).unwrap().unwrap();
+    assert_eq!((told(&failed, Matter::Delayed), told(&failed, Matter::Failed)), (Vec::new(), vec!["a@y"]));
+    assert_eq!(failed.recipients[0].telling, None);
+    assert_eq!(queue.reported(&late, Matter::Delayed).unwrap(), Some(failed.clone()), "too late");
+    assert_eq!(queue.reported(&failed, Matter::Failed), Ok(None));
+}
+
 #[test]
 fn who_was_not_tried_waits_without_an_attempt() {
     let queue = open(&SimEngine::new());
@@ -514,7 +554,7 @@ fn a_report_that_was_late_left_a_message_due_whose_recipients_were_not() {
     let id = queue.enqueue(message("me@x", &["a@y", "b@z"], b"m"), NOW).unwrap().id;
     let blocked = Fate::Postponed { last: None, until: Timestamp(NOW.0 + HOUR) };
     queue.settle(id, &vec![(0, Fate::Tried(failed())), (1, blocked)], NOW).unwrap();
-    let entry = queue.postpone(id, NOW).unwrap().unwrap();
+    let entry = queue.postpone(&queue.show(id).unwrap(), Matter::Failed, NOW).unwrap().unwrap();
     assert_eq!(due(&queue), Some((MINUTE, id.0)), "the report has a time of its own");
     queue.reported(&entry, Matter::Failed).unwrap();
     assert_eq!(due(&queue), Some((HOUR, id.0)));

@@ -1,11 +1,11 @@
 //! What the threads of the sender share, under their lock.
 
 use crate::destinations::Destinations;
+use crate::machine::{Instant, TcpStream};
 use crate::queue::Newest;
 use crate::window::Window;
 use std::collections::HashMap;
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::Timestamp;
 
 /// A wake-up may get lost, and clocks are set; then the queue is looked at after this time.

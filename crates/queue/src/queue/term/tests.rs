@@ -42,7 +42,7 @@ fn what_a_server_has_begun_that_does_not_lead_any_more_is_not_gone_on_with_by_it
     assert_eq!(first.settle(id, &settled, NOW), Err(Error::Superseded));
     assert_eq!(first.settle_all(&[(id, &settled)], NOW), Err(Error::Superseded));
     assert_eq!(first.reported(&before, Matter::Failed), Err(Error::Superseded));
-    assert_eq!(first.postpone(id, NOW), Err(Error::Superseded));
+    assert_eq!(first.postpone(&before, Matter::Failed, NOW), Err(Error::Superseded));
     assert_eq!(first.set_aside(&due, "damaged", NOW), Err(Error::Superseded));
     assert_eq!(first.forget_due(&due), Err(Error::Superseded));
     assert_eq!(first.begin_release(id, NOW), Err(Error::Superseded));
