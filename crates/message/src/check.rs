@@ -1,8 +1,10 @@
 //! Holds everything that must be true of any bytes read as a message. For tests and fuzzers; it costs a multiple of
 //! reading the message.
 
+use crate::delivery_report::{DeliveryReport, RECIPIENTS_MAX, TEXT_CHARS_MAX};
 use crate::envelope::Envelope;
 use crate::header::{self, Selection, fields, select};
+use crate::html::{Cleaner, Reader, is_clean};
 use crate::limits::{MIME_DEPTH_MAX, PARTS_MAX};
 use crate::section::{self, Item};
 use crate::span::Span;
@@ -34,7 +36,18 @@ pub fn message(bytes: &[u8]) -> Result<(), String> {
     hold(line_ends::is_canonical(&canonical), || "canonical is not canonical".to_owned())?;
     let _ = text::pieces(bytes, structure, Scope::Everything).map(|text| text.len()).sum::<usize>();
     let _ = trace::received_count(bytes);
+    delivery_report(bytes, structure)?;
     surrogate(bytes)
+}
+
+/// What a report says of recipients is short, and on one line.
+fn delivery_report(bytes: &[u8], structure: &Structure) -> Result<(), String> {
+    let Some(report) = DeliveryReport::of(bytes, structure) else { return Ok(()) };
+    hold(report.recipients.len() <= RECIPIENTS_MAX, || "too many recipients in a report".to_owned())?;
+    report.recipients.iter().flat_map(|told| [&told.address, &told.reason]).try_for_each(|text| {
+        let is_line = !text.contains(char::is_control) && text.chars().count() <= TEXT_CHARS_MAX;
+        hold(is_line, || format!("{text:?} is no line, or too long"))
+    })
 }
 
 /// A surrogate's header is ASCII, and ends as the message's own does.
@@ -57,6 +70,31 @@ fn surrogate(bytes: &[u8]) -> Result<(), String> {
 pub fn summary(bytes: &[u8]) -> Result<(), String> {
     let Ok(summary) = Summary::decode(bytes) else { return Ok(()) };
     hold(Summary::decode(&summary.encode()) == Ok(summary), || "the summary does not come back".to_owned())
+}
+
+/// Makes `html` safe, and reads it as text in two pieces, cut at `cut` or before it.
+///
+/// # Errors
+/// A sentence about the first invariant that does not hold.
+pub fn html(html: &str, cut: usize) -> Result<(), String> {
+    let cleaned = |html: &str| {
+        let mut no_pictures = |_: &[u8], _: usize| None;
+        let mut cleaner = Cleaner::new(&mut no_pictures);
+        cleaner.html(html);
+        cleaner.finish().html
+    };
+    let once = cleaned(html);
+    is_clean(&once)?;
+    is_clean(&cleaned(&once)).map_err(|broken| format!("cleaned again: {broken}"))?;
+    let text = |pieces: &[&str]| {
+        let (mut reader, mut text) = (Reader::default(), String::new());
+        pieces.iter().for_each(|piece| reader.feed(piece, &mut text));
+        reader.finish(&mut text);
+        text
+    };
+    let (first, second) = html.split_at(html.floor_char_boundary(cut));
+    let (whole, cut) = (text(&[html]), text(&[first, second]));
+    hold(whole == cut, || format!("cut it reads {cut:?}, and not {whole:?}"))
 }
 
 fn hold(is_so: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 /// So many recipients of a report are read.
 pub const RECIPIENTS_MAX: usize = 100;
 /// So many characters of an address, and of a reason, are kept.
-const TEXT_CHARS_MAX: usize = 300;
+pub(crate) const TEXT_CHARS_MAX: usize = 300;
 /// How qmail begins, and programs that write like it.
 const QMAIL_BEGINS: &str = "Hi. This is the ";
 

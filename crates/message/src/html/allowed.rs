@@ -141,8 +141,10 @@ pub(super) fn attribute(element: &str, name: &str, value: &str, urls: &mut usize
             value.parse().ok().filter(|number: &u32| *number <= most).map(|number| number.to_string())
         }
         Rule::Text => {
-            let text = value.get(..value.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or(value);
-            Some(text.chars().filter(|c| !c.is_control()).collect())
+            // What is written reads the same again.
+            let text: String = value.chars().filter(|c| !c.is_control()).collect();
+            let text = text.trim();
+            Some(text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or(text).trim_end().to_owned())
         }
         Rule::Style => Some(style::cleaned(value, urls)).filter(|style| !style.is_empty()),
         Rule::Flag => Some(String::new()),
@@ -326,6 +328,8 @@ mod tests {
         check("p", "align", &"a".repeat(WORD_BYTES_MAX), Some(&"a".repeat(WORD_BYTES_MAX)));
         check("p", "align", &"a".repeat(WORD_BYTES_MAX + 1), None);
         check("img", "alt", "a\u{0}b\"", Some("ab\""));
+        check("img", "alt", "\u{1} a", Some("a"));
+        check("img", "alt", &format!("{} b", "a".repeat(TEXT_BYTES_MAX - 1)), Some(&"a".repeat(TEXT_BYTES_MAX - 1)));
         check("img", "alt", &"ä".repeat(TEXT_BYTES_MAX), Some(&"ä".repeat(TEXT_BYTES_MAX / 2)));
         check("table", "role", "presentation", Some("presentation"));
         check("table", "role", "button", None);

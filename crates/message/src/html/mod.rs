@@ -10,6 +10,7 @@
 mod allowed;
 mod cleaned;
 mod hidden;
+mod judged;
 mod link;
 mod open;
 mod picture;
@@ -19,6 +20,7 @@ mod tag;
 
 pub use cleaned::{Cleaned, Cleaner, Pictures};
 use hidden::Hidden;
+pub(crate) use judged::is_clean;
 pub use picture::is_picture;
 use tag::Tag;
 

@@ -138,7 +138,9 @@ fn value_of(value: &str, urls: &mut usize) -> Option<String> {
             'a'..='z' | 'A'..='Z' | '-' => word(rest, urls)?,
             _ => return None,
         };
-        shown.push_str(&piece);
+        // What is written reads the same again.
+        let is_gap = piece == " " && shown.ends_with(' ');
+        shown.push_str(if is_gap { "" } else { &piece });
         rest = after;
     }
     Some(shown.trim().to_owned())
@@ -195,7 +197,8 @@ fn word<'v>(text: &'v str, urls: &mut usize) -> Option<(String, &'v str)> {
     let (inside, after) = inside.split_once(')')?;
     if function == "url" {
         *urls = urls.saturating_add(1);
-        return Some((String::new(), after));
+        // What stands around it stays apart.
+        return Some((" ".to_owned(), after));
     }
     let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b" ,.%/".contains(&octet);
     let makes_a_color = FUNCTIONS.contains(&function.as_str()) && inside.len() <= 64 && inside.bytes().all(is_plain);
@@ -226,7 +229,8 @@ mod tests {
             let mut urls = 0;
             assert_eq!((cleaned(style, &mut urls), urls), (expected.to_owned(), count), "{style}");
         };
-        check("background:#fff url(https://x.example/a) no-repeat", "background:#fff  no-repeat", 1);
+        check("background:#fff url(https://x.example/a) no-repeat", "background:#fff no-repeat", 1);
+        check("background:#fffurl(x)ab", "background:#fff ab", 1);
         check("background: URL( 'https://x.example/a;b' ) red", "", 0);
         check("background-image:url(\"//x.example/a\"),url(b)", "", 2);
         check("background:url(https://x.example/(a)", "", 1);
