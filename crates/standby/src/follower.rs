@@ -149,7 +149,7 @@ impl Follower {
             return Err(fault("more has changed than the server remembers; all heads are compared"));
         };
         let message = Message::decode(&answer)?;
-        if message.from != place || message.to < place.position {
+        if message.from != place || message.to < place.position || message.end < message.to {
             return Err(fault("an answer of the server is none to what was asked"));
         }
         let Message { to, end, age, now, news, .. } = message;
@@ -199,7 +199,9 @@ impl Follower {
             Some(_) | None => return Err(another()),
         }
         self.settle()?;
-        let theirs: BTreeMap<AccountId, ModSeq> = heads.into_iter().collect();
+        // What is only the standby's own is nothing that a server could have.
+        let theirs: BTreeMap<AccountId, ModSeq> =
+            heads.into_iter().filter(|(account, _)| is_copied(*account)).collect();
         let here = self.copy.engine.accounts()?;
         let is_read = |account: &AccountId| theirs.get(account) != Some(&UNREADABLE);
         for account in here.iter().filter(|account| is_copied(**account) && is_read(account)) {
@@ -261,7 +263,8 @@ impl Follower {
     pub fn doubt(&mut self, primary: &dyn Primary) -> Result<(), Error> {
         let Heads { heads, place, .. } = Heads::decode(&primary.heads()?)?;
         if self.place.is_some_and(|ours| ours.epoch == place.epoch) {
-            let heads = heads.into_iter().filter(|(_, head)| *head != UNREADABLE).collect();
+            let is_known = |(account, head): &(AccountId, ModSeq)| is_copied(*account) && *head != UNREADABLE;
+            let heads = heads.into_iter().filter(is_known).collect();
             self.doubts = Some(Doubts { heads, until: None });
         }
         Ok(())
@@ -326,3 +329,6 @@ fn another() -> Error {
             .to_owned(),
     )
 }
+
+#[cfg(test)]
+mod tests;
