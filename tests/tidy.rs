@@ -287,6 +287,24 @@ fn each_mistake_can_be_planted() {
     none(problems);
 }
 
+/// What takes octets from outside is fuzzed, and what came of it is written down.
+#[test]
+fn each_fuzz_target_is_built_and_in_the_table() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (table, manifest) = (read("fuzz/README.md"), read("fuzz/Cargo.toml"));
+    let mut problems = Vec::new();
+    for path in files("fuzz/fuzz_targets", "rs") {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if !table.lines().any(|line| line.starts_with(&format!("| `{name}` |"))) {
+            problems.push(format!("fuzz/README.md has no row that begins with `{name}`"));
+        }
+        if !manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")) {
+            problems.push(format!("fuzz/Cargo.toml does not build fuzz_targets/{name}.rs"));
+        }
+    }
+    none(problems);
+}
+
 /// What is public is promised: `unreachable_pub` says what no other crate can name, this test what none does.
 #[test]
 fn what_is_public_is_needed_by_another_crate() {

@@ -13,6 +13,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+#[cfg(any(test, feature = "testing"))]
+pub mod check;
 mod files;
 mod flags;
 mod folders;

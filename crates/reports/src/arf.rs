@@ -7,7 +7,7 @@ use message::{Envelope, Structure};
 use serde::{Deserialize, Serialize};
 
 /// Texts of others are kept up to this length.
-const TEXT_BYTES_MAX: usize = 255;
+pub(crate) const TEXT_BYTES_MAX: usize = 255;
 
 /// A complaint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,8 @@
 
 mod acts;
 mod arf;
+#[cfg(any(test, feature = "testing"))]
+pub mod check;
 mod counted;
 mod day;
 mod dmarc;

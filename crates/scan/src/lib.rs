@@ -10,6 +10,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![warn(unreachable_pub)]
 
+#[cfg(any(test, feature = "testing"))]
+pub mod check;
 mod edit;
 mod filters;
 mod milter;

@@ -3,7 +3,7 @@
 use crate::edit::Edit;
 
 /// A reason has at most so many characters: it stands in a reply (RFC 5321 §4.5.3.1.5) and in the log.
-const REASON_CHARS_MAX: usize = 300;
+pub(crate) const REASON_CHARS_MAX: usize = 300;
 
 /// What is to be done with a message. Ordered: of several filters the worst one counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -125,7 +125,12 @@ pub(crate) async fn check(server: &Server, question: &Question) -> Result<Opinio
         put("tls-version", version);
     }
     let answer = exchange(server, request, question.content.clone()).await?;
-    let answer = serde_json::from_slice(&answer).map_err(|error| NoAnswer(format!("its answer is none: {error}")))?;
+    read(&answer)
+}
+
+/// What it says with the body of its answer.
+pub(crate) fn read(answer: &[u8]) -> Result<Opinion, NoAnswer> {
+    let answer = serde_json::from_slice(answer).map_err(|error| NoAnswer(format!("its answer is none: {error}")))?;
     Ok(opinion(&answer))
 }
 

@@ -66,4 +66,6 @@ pub use axum::Router;
 pub use axum::body::Body;
 pub use operate::{Call, Failure, Parts};
 pub use peer::Peer;
+#[cfg(any(test, feature = "testing"))]
+pub use serve::all_routes;
 pub use site::{Post, SendTest, Site, SiteOptions};

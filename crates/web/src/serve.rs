@@ -59,6 +59,13 @@ pub(crate) fn routes() -> Vec<Route> {
     assets.into_iter().chain(pages).chain(api::routes()).collect()
 }
 
+/// The method and the path of every route; parameters stand in braces.
+#[cfg(any(test, feature = "testing"))]
+#[must_use]
+pub fn all_routes() -> Vec<(&'static str, &'static str)> {
+    routes().iter().map(|route| (route.method.name(), route.path)).collect()
+}
+
 fn method(site: &Site, route: Route) -> MethodRouter {
     let site = site.clone();
     let serve = move |request: Request| serve(site.clone(), route, request);

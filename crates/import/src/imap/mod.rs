@@ -4,8 +4,8 @@
 //! opened with EXAMINE and messages read with BODY.PEEK: nothing changes there.
 
 mod reader;
-#[cfg(test)]
-mod scripted;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod scripted;
 mod server;
 mod session;
 mod stream;
@@ -16,7 +16,8 @@ pub use server::{Login, Security, Server};
 use crate::flags::of_words;
 use crate::source::{Content, Folder, Item, Opened, Source, SourceError, Unknown};
 use imap_proto::{DateTime, SpecialUse, utf7};
-use session::{Response, Session, Word, shown};
+pub(crate) use session::Session;
+use session::{Response, Word, shown};
 use std::collections::{HashMap, HashSet};
 use store::{APPENDING_PIECE_BYTES_MAX, Flags, Role, Timestamp};
 use value::Value;
@@ -47,7 +48,11 @@ impl ImapSource {
     /// [`SourceError`].
     pub fn begin(server: Server, message_bytes_max: u64) -> Result<Self, SourceError> {
         let session = Session::begin(&server)?;
-        Ok(Self { server, message_bytes_max, session })
+        Ok(Self::over(server, message_bytes_max, session))
+    }
+
+    pub(crate) fn over(server: Server, message_bytes_max: u64, session: Session) -> Self {
+        Self { server, message_bytes_max, session }
     }
 
     fn refused(&self, what: &str) -> SourceError {

@@ -73,7 +73,7 @@ impl Response {
 }
 
 /// A connection on which somebody has logged in.
-pub(super) struct Session {
+pub(crate) struct Session {
     stream: Box<dyn Stream>,
     reader: Reader,
     host: String,
@@ -108,10 +108,23 @@ impl Session {
         if !is_known || server.security == Security::StartTls {
             session.learn_capabilities()?;
         }
-        session.log_in(server)?;
-        session.is_logged_in = true;
-        session.learn_capabilities()?;
-        Ok(session)
+        session.logs_in(server)
+    }
+
+    /// The same on a connection that needs no TLS.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn logged_in(mut self, server: &Server) -> Result<Self, SourceError> {
+        if !self.greeting()? {
+            self.learn_capabilities()?;
+        }
+        self.logs_in(server)
+    }
+
+    fn logs_in(mut self, server: &Server) -> Result<Self, SourceError> {
+        self.log_in(server)?;
+        self.is_logged_in = true;
+        self.learn_capabilities()?;
+        Ok(self)
     }
 
     pub(super) fn over(stream: Box<dyn Stream>, host: &str) -> Self {

@@ -4,6 +4,8 @@
 mod read;
 mod write;
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use read::ROWS_MAX;
 pub(crate) use read::read;
 pub(crate) use write::xml;
 

@@ -303,6 +303,19 @@ fn read(content: &[u8], by: &By, at: Timestamp) -> Result<Read, NotRead> {
     Err(why)
 }
 
+/// Reads any octets. What is said of a complaint is short, and on one line.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn check(content: &[u8]) -> Result<(), String> {
+    let _is = is_report(content);
+    let by = By { domain: "example.com".to_owned(), is_checked: true };
+    let Ok(Read::Complaint(complaint)) = read(content, &by, Timestamp(0)) else { return Ok(()) };
+    let Complaint { kind, source, mail_from, author, recipient, subject, message_id, failure, .. } = &complaint;
+    let texts = [kind, source, mail_from, author, recipient, subject, message_id, failure];
+    // A letter may become two in lower case.
+    let is_short = |text: &&String| text.len() <= 2 * arf::TEXT_BYTES_MAX && !text.contains(char::is_control);
+    if texts.iter().all(is_short) { Ok(()) } else { Err(format!("too long, or no line: {complaint:?}")) }
+}
+
 /// By its type, or the name of its file.
 fn may_be_a_report(part: &Part) -> bool {
     let name = parameter::decoded(&part.parameters, "name");

@@ -438,5 +438,14 @@ fn cut(text: &str) -> String {
     text.chars().take(TEXT_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// Reads any octets as an answer to a test.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn check(content: &[u8]) {
+    if let Some(token) = reading::token_in(content) {
+        let _is = reading::is_itself(content, &token);
+    }
+    let _reading = reading::of_answer(content, "mail.example.org");
+}
+
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,10 @@ pub(crate) async fn ask(place: &Place, question: &Question) -> Result<Opinion, N
     }
 }
 
-async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, question: &Question) -> Result<Opinion, NoAnswer> {
+pub(crate) async fn converse(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    question: &Question,
+) -> Result<Opinion, NoAnswer> {
     let mut talk = Talk::new(question);
     loop {
         match talk.next() {

@@ -9,8 +9,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// How long a header may take. PROXY §2: senders write it in one piece, and a lost segment comes again within 3 s.
 pub(super) const HEADER_MILLIS: u64 = 5_000;
@@ -40,7 +39,7 @@ struct NoHeader;
 ///
 /// # Errors
 /// The connection broke, or what came is no header.
-pub(super) async fn read_header(socket: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
+pub(super) async fn read_header(socket: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
     let mut header = Vec::new();
     loop {
         match next(&header) {
