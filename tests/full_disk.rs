@@ -69,6 +69,10 @@ impl SmallDisk {
     fn has_reserve(&self) -> bool {
         self.0.0.join("reserve").exists()
     }
+
+    fn files_in_reserve(&self) -> usize {
+        fs::read_dir(self.0.0.join("reserve-files")).map_or(0, Iterator::count)
+    }
 }
 
 /// The reply to a delivery of so many octets.
@@ -194,6 +198,7 @@ fn where_no_more_files_can_be_made_reading_goes_on_and_new_mail_waits() {
     let place = tempfile::tempdir().unwrap();
     let Some(disk) = SmallDisk::mount(place.path()) else { return };
     let (serving, pop_password) = begin(place.path());
+    assert_eq!(disk.files_in_reserve(), 256);
     disk.take_all_files();
     // A large message is a file of its own.
     let refused = deliver(&serving, "no room for a file", 200_000);
@@ -208,13 +213,14 @@ fn where_no_more_files_can_be_made_reading_goes_on_and_new_mail_waits() {
         assert!(reply.starts_with("250 ") && begun.elapsed() < PATIENCE, "{reply}");
         count += 1;
     }
+    assert_eq!(disk.files_in_reserve(), 0, "they were given up");
     use_it(&serving, &pop_password, count);
     // Before others come to it.
     let refused = deliver(&serving, "still no room for a file", 200_000);
     assert!(refused.starts_with("452 4.3.1"), "{refused}");
     disk.give_back_files();
     until_taken(&serving, "there is room again", 200_000);
-    assert!(disk.has_reserve());
+    assert_eq!(disk.files_in_reserve(), 2000 / 32, "they are there again");
     assert_eq!(exists(&mut imap(&serving)), format!("* {} EXISTS", count - 3));
     // It was killed and starts; then it was stopped.
     let mut serving = serving;

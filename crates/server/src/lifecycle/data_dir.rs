@@ -10,9 +10,9 @@ use std::sync::Arc;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
-use super::disk::{Disk, RESERVE};
+use super::disk::{Disk, RESERVE, TRIED};
 use super::open_files::enough_files;
-use super::reserve_files::RESERVED_FILES;
+use super::reserve_files::{RESERVED_FILES, UNFINISHED};
 use crate::private_file;
 use crate::setup::SetupError;
 
@@ -26,7 +26,7 @@ const FORMAT: u32 = 1;
 pub(crate) const REPAIR: &str = "repair-unfinished";
 /// What may be in a directory that is taken as new: what a crash of the first start leaves, and what a fresh file
 /// system has.
-const NOT_FOREIGN: [&str; 5] = ["pillarbox.format.new", LOCK, RESERVE, RESERVED_FILES, "lost+found"];
+const NOT_FOREIGN: [&str; 7] = ["pillarbox.format.new", LOCK, RESERVE, RESERVED_FILES, UNFINISHED, TRIED, "lost+found"];
 /// A marker is one short line.
 const MARKER_BYTES_MAX: u64 = 256;
 const ADVICE_TO_WRITE: &str = "the server's user must be able to write the data directory";

@@ -38,7 +38,7 @@ pub(crate) const RETENTION_BYTES_MIN: u64 = 256 << 20;
 /// On a small disk the marks are not above so many parts of all of it: for the reserve and new mail (files, too), for retention.
 const PARTS: (u64, u64) = (32, 16);
 /// Made, and taken away again, to see whether there is room for a file where the system says that there is none.
-const TRIED: &str = "reserve.tried";
+pub(super) const TRIED: &str = "reserve.tried";
 /// With less room than this part of the reserve nothing goes on without it.
 const RESERVE_PART: u64 = 8;
 
@@ -97,8 +97,13 @@ impl FileRoom {
         }
     }
 
+    /// Whether new mail is refused. Where there is room for a reserve that is not there it is something else that lacks.
     fn refuses(&self, has_reserve: bool) -> bool {
-        self.available < self.mail_min || (self.reserve > 0 && !has_reserve)
+        self.available < self.mail_min || !(has_reserve || self.can_reserve() || self.is_unbounded())
+    }
+
+    fn is_unbounded(&self) -> bool {
+        self.reserve == 0
     }
 
     fn needs_reserve(&self) -> bool {
@@ -106,7 +111,7 @@ impl FileRoom {
     }
 
     fn can_reserve(&self) -> bool {
-        self.reserve > 0 && self.available >= self.reserve + self.mail_min
+        !self.is_unbounded() && self.available >= self.reserve + self.mail_min
     }
 }
 
@@ -171,17 +176,18 @@ impl Disk {
         } else if !has_reserve && room.can_reserve() && !room.files.needs_reserve() {
             has_reserve = self.reserve(room.reserve);
         }
-        let lacks_files = room.files.refuses(self.has_reserved_files(&room));
-        let refuses = lacks_files || room.refuses(reusable, has_reserve);
+        let has_files = self.has_reserved_files(&room);
+        let lacks_octets = room.refuses(reusable, has_reserve);
+        let refuses = lacks_octets || room.files.refuses(has_files);
         if self.refuses.swap(refuses, Ordering::Relaxed) == refuses {
             return;
         }
-        if refuses && lacks_files {
-            let place = self.directory.display();
-            warn!(%place, "the disk has no room for many more files (inodes): new mail is refused until there is");
-        } else if refuses {
+        if lacks_octets {
             let (place, available) = (self.directory.display(), room.available);
             warn!(%place, available_bytes = available, "the disk is nearly full: new mail is refused until there is room");
+        } else if refuses {
+            let place = self.directory.display();
+            warn!(%place, "the disk has no room for many more files (inodes): new mail is refused until there is");
         } else {
             info!("there is room on the disk again: new mail is taken");
         }
@@ -195,7 +201,8 @@ impl Disk {
         let system = statvfs(&self.directory)?;
         let reserve = fs::metadata(self.directory.join(RESERVE)).map_or(0, |file| file.len());
         let (free, size) = (system.f_bavail * system.f_frsize, system.f_blocks * system.f_frsize);
-        Ok(DiskRoom { free, size, reserve, files: files(&system) })
+        let files = FileRoom::of(&system, &self.directory);
+        Ok(DiskRoom { free, size, reserve, files: Some(files.available).filter(|_| !files.is_unbounded()) })
     }
 
     /// So many octets are lacking that retention gives way; 0: none.
@@ -208,18 +215,32 @@ impl Disk {
     fn has_reserved_files(&self, room: &Room) -> bool {
         let (files, has_some) = (&room.files, reserve_files::has(&self.directory));
         if has_some && files.needs_reserve() {
-            let place = self.directory.display();
-            warn!(%place, "the disk takes no more files (inodes): the room for some in reserve is given up; remove some files");
-            return !reserve_files::remove(&self.directory);
+            return !self.give_up_files();
         }
-        if has_some || !files.can_reserve() || room.available < room.mail_min {
+        // They take some octets for their names.
+        if has_some || !files.can_reserve() || room.needs_reserve() {
             return has_some;
         }
         let made = reserve_files::make(&self.directory, files.reserve);
         if let Err(error) = &made {
-            warn!(%error, "no room for files can be kept in reserve: new mail is refused");
+            warn!(%error, "no room for files can be kept in reserve");
         }
         made.is_ok()
+    }
+
+    /// Whether there were some.
+    fn give_up_files(&self) -> bool {
+        let given_up = reserve_files::remove(&self.directory);
+        if given_up {
+            self.refuses.store(true, Ordering::Relaxed);
+            let place = self.directory.display();
+            warn!(
+                %place,
+                "the disk takes no more files (inodes): the room for some in reserve is given up, so that mail can be read and \
+                 deleted; new mail is refused; remove some files"
+            );
+        }
+        given_up
     }
 
     fn has_reserve(&self) -> bool {
@@ -262,8 +283,12 @@ impl Space for Disk {
     }
 
     fn make_room(&self) -> bool {
-        let lacks_files = Room::of(&self.directory).is_ok_and(|room| room.files.needs_reserve());
-        (lacks_files && reserve_files::remove(&self.directory)) || self.give_up()
+        let (lacks_files, lacks_octets) =
+            Room::of(&self.directory).map_or((false, false), |room| (room.files.needs_reserve(), room.needs_reserve()));
+        let files = lacks_files && self.give_up_files();
+        // The error that this is asked after does not say what lacks.
+        let octets = (lacks_octets || !files) && self.give_up();
+        files || octets
     }
 }
 
@@ -331,7 +356,8 @@ mod tests {
         }
         check_files(MAIL_FILES_MIN + RESERVE_FILES, true, (false, false, true));
         check_files(MAIL_FILES_MIN + RESERVE_FILES - 1, true, (false, false, false));
-        check_files(MAIL_FILES_MIN + RESERVE_FILES, false, (true, false, true));
+        check_files(MAIL_FILES_MIN + RESERVE_FILES, false, (false, false, true));
+        check_files(MAIL_FILES_MIN + RESERVE_FILES - 1, false, (true, false, false));
         check_files(MAIL_FILES_MIN, true, (false, false, false));
         check_files(MAIL_FILES_MIN - 1, true, (true, false, false));
         check_files(RESERVE_FILES / RESERVE_PART - 1, true, (true, true, false));
@@ -341,6 +367,22 @@ mod tests {
         assert_eq!((small.reserve, small.mail_min), (62, 62));
         let small = Room::new(0, 64 << 20);
         assert_eq!((small.reserve, small.mail_min, small.retention_min), (2 << 20, 2 << 20, 4 << 20));
+    }
+
+    #[test]
+    fn room_for_files_is_kept_while_octets_are_few_and_given_up_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let disk = Disk { directory: place.path().to_owned(), refuses: AtomicBool::new(false) };
+        let room = |octets, files| Room { files: FileRoom::new(files, 1_000_000), ..Room::new(octets, 100 * GIB) };
+        // Octets that the engine uses again are room for mail; that files were not in reserve yet takes none of it away.
+        let few = room(MAIL_BYTES_MIN / 2, 1_000_000);
+        assert!(disk.has_reserved_files(&few));
+        assert!(!few.refuses(GIB, true) && !few.files.refuses(true));
+        assert_eq!(fs::read_dir(place.path().join("reserve-files")).unwrap().count() as u64, RESERVE_FILES);
+        assert!(!disk.has_reserved_files(&room(GIB, RESERVE_FILES / RESERVE_PART - 1)));
+        assert!(!place.path().join("reserve-files").exists() && disk.refuses_mail().is_some());
+        let next_to_none = room(RESERVE_BYTES / RESERVE_PART - 1, 1_000_000);
+        assert!(!disk.has_reserved_files(&next_to_none) && !next_to_none.files.refuses(false));
     }
 
     #[test]

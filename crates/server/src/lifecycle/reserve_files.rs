@@ -9,23 +9,27 @@ use std::path::{Path, PathBuf};
 
 /// The directory.
 pub(super) const RESERVED_FILES: &str = "reserve-files";
+/// Until it is whole.
+pub(super) const UNFINISHED: &str = "reserve-files.new";
 
 /// Whether they are there.
 pub(super) fn has(data_dir: &Path) -> bool {
     place(data_dir).is_dir()
 }
 
-/// Makes them; all or none.
+/// Makes them; all or none, also when the process dies meanwhile.
 pub(super) fn make(data_dir: &Path, count: u64) -> io::Result<()> {
-    let place = place(data_dir);
-    DirBuilder::new().mode(0o700).create(&place)?;
-    for number in 0..count {
-        if let Err(error) = File::create(place.join(number.to_string())) {
-            remove(data_dir);
-            return Err(error);
-        }
-    }
-    Ok(())
+    let unfinished = data_dir.join(UNFINISHED);
+    let made = fill(&unfinished, count).and_then(|()| fs::rename(&unfinished, place(data_dir)));
+    made.inspect_err(|_| drop(fs::remove_dir_all(&unfinished)))
+}
+
+fn fill(unfinished: &Path, count: u64) -> io::Result<()> {
+    // What a process that died has left.
+    let _nothing = fs::remove_dir_all(unfinished);
+    DirBuilder::new().mode(0o700).create(unfinished)?;
+    (0..count).try_for_each(|number| File::create(unfinished.join(number.to_string())).map(drop))?;
+    File::open(unfinished)?.sync_all()
 }
 
 /// Takes them away; whether there were any.
@@ -49,5 +53,12 @@ mod tests {
         assert_eq!(fs::read_dir(place.path().join(RESERVED_FILES)).unwrap().count(), 5);
         assert!(make(place.path(), 5).is_err(), "they are there");
         assert!(has(place.path()) && remove(place.path()) && !has(place.path()));
+        // A process has died.
+        fs::create_dir(place.path().join(UNFINISHED)).unwrap();
+        File::create(place.path().join(UNFINISHED).join("7")).unwrap();
+        assert!(!has(place.path()));
+        make(place.path(), 5).unwrap();
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(place.path().join(RESERVED_FILES)).unwrap().count(), 5);
     }
 }

@@ -17,7 +17,7 @@ use crate::stores::{RESTORED_FILE, SECRET_BYTES, SECRET_FILE};
 const FILES: [&str; 4] = [SECRET_FILE, ENGINE_FILE, BODIES_FILE, "try-accounts"];
 const DIRECTORIES: [&str; 2] = ["tls", DAMAGED];
 /// What is made anew, or by a server that starts.
-const MADE: [&str; 13] = [
+const MADE: [&str; 14] = [
     STORE,
     OBJECTS,
     MARKER,
@@ -29,6 +29,7 @@ const MADE: [&str; 13] = [
     "spool",
     "reserve",
     "reserve-files",
+    "reserve-files.new",
     "reserve.tried",
     "control.sock",
 ];
