@@ -68,6 +68,28 @@ fn program(name: &str) -> Option<PathBuf> {
     env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
 }
 
+/// The driver, what it says further, and its port; `None` where it has ended.
+fn start(program: &Path, home: &Path) -> Option<(Child, BufReader<ChildStdout>, u16)> {
+    let mut driver = Command::new(program)
+        .args(["--port=0"])
+        .env("HOME", home)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(driver.stdout.take().unwrap());
+    let port = said
+        .by_ref()
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.split("successfully on port ").nth(1)?.trim_end_matches('.').parse::<u16>().ok());
+    if port.is_none() {
+        driver.wait().unwrap();
+    }
+    Some((driver, said, port?))
+}
+
 impl Browser {
     /// `None`, and a line, where there is no Chromium.
     pub fn open(size: Size) -> Option<Self> {
@@ -76,21 +98,10 @@ impl Browser {
             return None;
         };
         let profile = tempfile::Builder::new().prefix("pillarbox-browser-").tempdir().unwrap();
-        let mut driver = Command::new(driver)
-            .args(["--port=0"])
-            .env("HOME", profile.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(driver.stdout.take().unwrap());
-        let port = said
-            .by_ref()
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.split("successfully on port ").nth(1)?.trim_end_matches('.').parse::<u16>().ok());
-        let address = SocketAddr::from(([127, 0, 0, 1], port.expect("the driver says its port")));
+        // It takes a port of IPv4 and ends where that of IPv6 with the same number is taken.
+        let started = (0..10).find_map(|_| start(&driver, profile.path()));
+        let (driver, said, port) = started.expect("the driver says its port");
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut browser = Self { driver, address, session: String::new(), size, _said: said, _profile: profile };
         let mut options = json!({ "binary": chromium, "args": browser.arguments() });
         if size == Size::Phone {
