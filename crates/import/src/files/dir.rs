@@ -5,6 +5,7 @@
 
 use crate::source::SourceError;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, readlinkat, statat};
+use rustix::io::Errno;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -63,7 +64,7 @@ impl Dir {
 
     /// All names in it but `.` and `..`, ascending.
     pub(super) fn names(&self) -> Result<Vec<Vec<u8>>, SourceError> {
-        let failed = |error: rustix::io::Errno| unreadable(&self.path, &error.into());
+        let failed = |error: Errno| unreadable(&self.path, &error.into());
         let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(&self.fd).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name().to_bytes().to_vec();
@@ -81,8 +82,17 @@ impl Dir {
 
     /// What a name is.
     pub(super) fn kind(&self, name: &[u8]) -> Kind {
-        let Ok(stat) = statat(&self.fd, c_name(name), AtFlags::SYMLINK_NOFOLLOW) else { return Kind::Other };
-        match FileType::from_raw_mode(stat.st_mode) {
+        self.known(name).ok().flatten().unwrap_or(Kind::Other)
+    }
+
+    /// The same; nothing has it, or that cannot be known.
+    pub(super) fn known(&self, name: &[u8]) -> Result<Option<Kind>, SourceError> {
+        let stat = match statat(&self.fd, c_name(name), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(unreadable(&self.path_of(name), &error.into())),
+        };
+        Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => Kind::Directory,
             FileType::RegularFile => {
                 let seconds = Some(stat.st_mtime).filter(|seconds| (0..=SECONDS_MAX).contains(seconds));
@@ -91,7 +101,7 @@ impl Dir {
             }
             FileType::Symlink => Kind::Link,
             _ => Kind::Other,
-        }
+        }))
     }
 
     /// Where a symbolic link in it leads to, if it is one. It is not followed.

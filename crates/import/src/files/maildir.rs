@@ -28,8 +28,8 @@ const IS_LINK: &str = "it is a symbolic link, which may lead anywhere; name the 
 /// A Maildir with its folders.
 pub(super) struct Maildir {
     root: Dir,
-    /// The directory that it is in, where that can be read.
-    home: Option<Dir>,
+    /// The directory that it is in; `None` for `/`.
+    home: Option<Result<Dir, SourceError>>,
     message_bytes_max: u64,
     /// `None`: UIDLs stay behind.
     format: Option<Format>,
@@ -62,7 +62,7 @@ impl Maildir {
         };
         let root = Dir::open(path)?;
         // Where Dovecot has a home the Maildir as a rule lies in it.
-        let home = path.parent().and_then(|home| Dir::open(home).ok());
+        let home = path.parent().map(|home| Dir::open(if home.as_os_str().is_empty() { Path::new(".") } else { home }));
         Ok(Self { root, home, message_bytes_max: options.message_bytes_max, format, open: None })
     }
 
@@ -150,7 +150,7 @@ impl Source for Maildir {
 
     fn scripts(&mut self) -> Vec<(String, String)> {
         let mut scripts = sieve::scripts(&self.root);
-        scripts.extend(self.home.iter().flat_map(sieve::scripts));
+        scripts.extend(self.home.iter().flat_map(sieve::beside));
         scripts
     }
 

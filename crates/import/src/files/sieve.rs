@@ -4,13 +4,14 @@
 //! What a script does is not worked out: what it asks for and where it redirects to is picked out of its text, for whoever has to do it anew.
 
 use super::dir::{Dir, Kind};
+use crate::source::SourceError;
 use std::collections::BTreeSet;
 use std::io::Read;
 
 /// Octets of a script that are read.
 const SCRIPT_BYTES_MAX: u64 = 256 * 1024;
 /// Scripts that are told.
-const SCRIPTS_MAX: usize = 100;
+const SCRIPTS_MAX: usize = if cfg!(test) { 5 } else { 100 };
 /// Words of a script that are told after each of its commands.
 const WORDS_MAX: usize = 20;
 /// Characters that are told of a word, or of the name of a script.
@@ -21,19 +22,72 @@ const SCRIPTS: &[u8] = b"sieve";
 const ENDING: &[u8] = b".sieve";
 
 /// The scripts of whoever has the Maildir, in it or beside it: each with what is to be said of it.
+///
+/// Invariant: where there is a script in use, or a place of scripts, that cannot be read, a line says so.
 pub(super) fn scripts(dir: &Dir) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    if matches!(dir.kind(ACTIVE), Kind::File { .. }) {
-        found.push(told(dir, ACTIVE, true));
+    let link = match dir.known(ACTIVE) {
+        Ok(Some(Kind::File { .. })) => {
+            found.push(told(dir, ACTIVE, true));
+            None
+        }
+        Ok(Some(Kind::Link)) => Some(dir.link(ACTIVE).unwrap_or_default()),
+        Ok(_) => None,
+        Err(error) => {
+            found.push(unseen(format!("Sieve script {}", shown(ACTIVE)), &error));
+            None
+        }
+    };
+    let active = link.as_deref().and_then(name_in_scripts);
+    let (is_told, others) = listed(dir, active);
+    if let Some(link) = link.filter(|_| !is_told) {
+        let why = format!("the script in use is a link to {}, which is not read", shown(&link));
+        found.push((format!("Sieve script {}", shown(ACTIVE)), why));
     }
-    let active = dir.link(ACTIVE);
-    let Ok(below) = dir.below(SCRIPTS) else { return found };
-    let names = below.names().unwrap_or_default();
-    for name in names.iter().filter(|name| name.ends_with(ENDING)).take(SCRIPTS_MAX) {
-        let is_active = active.as_deref().is_some_and(|link| link.rsplit(|octet| *octet == b'/').next() == Some(name));
-        found.push(told(&below, name, is_active));
-    }
+    found.extend(others);
     found
+}
+
+/// The same of the directory beside it, where that can be read.
+pub(super) fn beside(home: &Result<Dir, SourceError>) -> Vec<(String, String)> {
+    match home {
+        Ok(home) => scripts(home),
+        Err(error) => vec![unseen("What lies beside the Maildir".to_owned(), error)],
+    }
+}
+
+/// Those of [`SCRIPTS`], the one in use before the others, and whether that is one of them.
+fn listed(dir: &Dir, active: Option<&[u8]>) -> (bool, Vec<(String, String)>) {
+    let names = dir.known(SCRIPTS).and_then(|kind| match kind {
+        Some(Kind::Link) => Err(SourceError::Refused("it is a symbolic link, which is not followed".to_owned())),
+        Some(Kind::Directory) => dir.below(SCRIPTS).and_then(|below| Ok(Some((below.names()?, below)))),
+        Some(Kind::File { .. } | Kind::Other) | None => Ok(None),
+    });
+    let (mut names, below) = match names {
+        Ok(Some(found)) => found,
+        Ok(None) => return (false, Vec::new()),
+        Err(error) => return (false, vec![unseen(format!("Sieve directory {}", shown(SCRIPTS)), &error)]),
+    };
+    names.retain(|name| name.ends_with(ENDING));
+    let is_active = |name: &Vec<u8>| active == Some(name.as_slice());
+    names.sort_by_key(|name| !is_active(name));
+    let mut found: Vec<_> = names.iter().take(SCRIPTS_MAX).map(|name| told(&below, name, is_active(name))).collect();
+    if let Some(more) = names.len().checked_sub(SCRIPTS_MAX).filter(|more| *more > 0) {
+        found.push(("The rest of the Sieve scripts".to_owned(), format!("… and {more} more")));
+    }
+    (names.first().is_some_and(is_active), found)
+}
+
+/// The script that a link leads to, if it lies in [`SCRIPTS`] itself.
+fn name_in_scripts(link: &[u8]) -> Option<&[u8]> {
+    let mut steps = link.rsplit(|octet| *octet == b'/').filter(|step| !matches!(*step, b"" | b"."));
+    let name = steps.next()?;
+    (steps.next() == Some(SCRIPTS)).then_some(name)
+}
+
+/// What may be a script, or have some in it, and cannot be read.
+fn unseen(what: String, why: &SourceError) -> (String, String) {
+    (what, format!("there may be Sieve scripts that are not told: {why}"))
 }
 
 fn told(dir: &Dir, name: &[u8], is_active: bool) -> (String, String) {

@@ -204,3 +204,84 @@ fn a_directory_has_a_limit() {
     let inbox = source.folders().unwrap().remove(0);
     assert!(matches!(source.open(&inbox), Err(SourceError::Refused(why)) if why.contains("more than 30 files")));
 }
+
+fn scripts(root: &Path) -> Vec<String> {
+    let told = FileKind::Maildir.open(root, &OPTIONS).unwrap().scripts();
+    told.into_iter().map(|(name, why)| format!("{name}: {why}")).collect()
+}
+
+#[test]
+fn the_script_in_use_is_named_wherever_it_lies() {
+    let place = tempfile::tempdir().unwrap();
+    let (home, root) = (place.path(), place.path().join("Maildir"));
+    maildir(&root);
+    fs::create_dir_all(home.join("sieve/lists")).unwrap();
+    fs::create_dir(home.join("other")).unwrap();
+    for name in ["sieve/mine.sieve", "sieve/lists/deep.sieve", "sieve/without", "other/mine.sieve"] {
+        fs::write(home.join(name), "require \"copy\";").unwrap();
+    }
+    let check = |link: &str, is_read: bool| {
+        let _none_before = fs::remove_file(home.join(".dovecot.sieve"));
+        symlink(link, home.join(".dovecot.sieve")).unwrap();
+        let told = scripts(&root);
+        if is_read {
+            assert_eq!(told, ["Sieve script mine.sieve: there is no Sieve here; it asks for copy"], "{link}");
+        } else {
+            let unread =
+                format!("Sieve script .dovecot.sieve: the script in use is a link to {link}, which is not read");
+            let other = "Sieve script mine.sieve: there is no Sieve here; it was not in use".to_owned();
+            assert_eq!(told, [unread, other]);
+        }
+    };
+    check("sieve/mine.sieve", true);
+    check("/srv/vmail/alice/./sieve//mine.sieve", true);
+    // One of another directory has the same name.
+    ["other/mine.sieve", "mine.sieve", "sieve/lists/deep.sieve", "sieve/without", "sieve/gone.sieve", "/"]
+        .into_iter()
+        .for_each(|link| check(link, false));
+}
+
+#[test]
+fn more_scripts_than_are_told_are_counted_and_the_one_in_use_comes_first() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    maildir(root);
+    fs::create_dir(root.join("sieve")).unwrap();
+    let script = |number: usize| fs::write(root.join(format!("sieve/{number:02}.sieve")), "keep;").unwrap();
+    (0..5).for_each(script);
+    symlink("sieve/07.sieve", root.join(".dovecot.sieve")).unwrap();
+    let told = scripts(root);
+    assert!(
+        told.len() == 6 && told[0].contains("a link to sieve/07.sieve") && told[5].contains("04.sieve"),
+        "{told:?}"
+    );
+    (5..8).for_each(script);
+    let told = scripts(root);
+    assert_eq!(told[0], "Sieve script 07.sieve: there is no Sieve here");
+    assert!(told.len() == 6 && told[4].contains("03.sieve"), "{told:?}");
+    assert_eq!(told[5], "The rest of the Sieve scripts: … and 3 more");
+}
+
+#[test]
+fn a_place_of_scripts_that_is_a_link_or_cannot_be_read_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let (home, root) = (place.path(), place.path().join("Maildir"));
+    maildir(&root);
+    assert_eq!(scripts(&root), [""; 0]);
+    symlink("elsewhere", home.join("sieve")).unwrap();
+    symlink("sieve/mine.sieve", home.join(".dovecot.sieve")).unwrap();
+    let told = scripts(&root);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].ends_with("a link to sieve/mine.sieve, which is not read"), "{told:?}");
+    let unseen = "Sieve directory sieve: there may be Sieve scripts that are not told: ";
+    assert_eq!(told[1], format!("{unseen}it is a symbolic link, which is not followed"));
+    // More files than a directory may have are read as little as one that this user may not read.
+    fs::remove_file(home.join("sieve")).unwrap();
+    fs::create_dir(home.join("sieve")).unwrap();
+    (0..31).for_each(|number| fs::write(home.join(format!("sieve/{number}.sieve")), "keep;").unwrap());
+    let told = scripts(&root);
+    assert!(told.len() == 2 && told[0].contains("link to sieve/mine.sieve"), "{told:?}");
+    assert!(told[1].starts_with(unseen) && told[1].contains("more than 30 files"), "{told:?}");
+    let told = sieve::beside(&dir::Dir::open(&home.join("none")));
+    assert!(told.len() == 1 && told[0].1.contains("not told") && told[0].1.contains("none cannot be read"), "{told:?}");
+}
