@@ -5,6 +5,10 @@
 
 mod rig;
 
+#[path = "support/not_tested.rs"]
+#[allow(clippy::duplicate_mod)]
+mod not_tested;
+
 use rig::{Lines, PATIENCE, Serving, free_ports};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
@@ -23,13 +27,30 @@ const ROOM: usize = 100;
 const SENDERS: usize = 12 * ROOM;
 /// Who is in all the time, over IMAP and over POP3.
 const PEOPLE: usize = 2;
-/// Octets of anonymous memory that a full server may have more than one at rest, whoever wants more: what the caches of the database
-/// take of 1,200 messages is most of it.
+/// Octets of anonymous memory that a full server may have more than one at rest, whoever wants more.
+///
+/// It was 31 MiB on 2026-12-01, of which most is what the caches of the database take of 1,200 messages; with room for all senders at once,
+/// 42 MiB. So this does not tell whether places are counted, which the test does itself; it is twice what was measured, and tells
+/// whether those that are put off (6,756 times) leave more than 5 KiB each behind.
 const MEMORY_MAX: usize = 64 * MIB;
 
-/// Clients that are in IDLE before a restart and after it, where there are descriptors for so many.
+/// Clients that are in IDLE before a restart and after it.
 const CLIENTS: usize = 1_000;
 const ACCOUNTS: usize = 10;
+
+/// Descriptors that this process has to have, as both tests may run at the same time; a server has as many.
+const DESCRIPTORS: u64 = (SENDERS + CLIENTS) as u64 + 800;
+
+/// Takes as many as it may have. Where that is too few it says so.
+fn has_descriptors() -> bool {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    let is_enough = maximum.is_none_or(|files| files >= DESCRIPTORS);
+    if !is_enough {
+        not_tested::because(format_args!("{DESCRIPTORS} files have to be open at a time (ulimit -Hn)"));
+    }
+    is_enough
+}
 
 fn application_password(server: &Serving, address: &str) -> String {
     let told = server.says(&["device", "add", address, "phone", "--policy", "keep", "--json"]);
@@ -74,7 +95,8 @@ fn come_at_once(server: &Serving, waiting: &[usize], meanwhile: &mut dyn FnMut()
         assert!(answer.starts_with("250 "), "{n}: {answer}");
         lmtp.ask("QUIT", "221 ");
     }
-    assert!(!taken.is_empty() && taken.len() <= ROOM, "{} of {}", taken.len(), waiting.len());
+    // Nobody left before all had their greeting: each place was taken once.
+    assert_eq!(taken.len(), waiting.len().min(ROOM - PEOPLE), "of {}", waiting.len());
     drop(taken);
     until_there_are(server, PEOPLE);
     put_off
@@ -106,6 +128,9 @@ fn connected(server: &Serving) -> usize {
 
 #[test]
 fn at_twelve_times_what_there_is_room_for_new_work_is_put_off_and_what_was_taken_is_done_once() {
+    if !has_descriptors() {
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let limits = format!(
         "limits.connections_max = {ROOM}\nlimits.connections_per_loopback_max = {ROOM}\nlimits.connections_per_address_max = 10\n"
@@ -129,7 +154,7 @@ fn at_twelve_times_what_there_is_room_for_new_work_is_put_off_and_what_was_taken
     let before = server.anonymous_bytes();
     let (mut waiting, mut rounds, mut refused) = ((0..SENDERS).collect::<Vec<_>>(), 0, 0);
     while !waiting.is_empty() {
-        let is_full = waiting.len() > ROOM;
+        let is_full = waiting.len() >= ROOM - PEOPLE;
         waiting = come_at_once(&server, &waiting, &mut || {
             // Whoever is in goes on.
             imap.ask("n NOOP", "n OK");
@@ -171,16 +196,8 @@ fn at_twelve_times_what_there_is_room_for_new_work_is_put_off_and_what_was_taken
     server.stop();
 }
 
-/// So many clients that this process, and one like it, have descriptors for.
-fn affordable() -> usize {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
-    let files = maximum.map_or(usize::MAX, |files| usize::try_from(files).unwrap());
-    CLIENTS.min(files.saturating_sub(600)) / ACCOUNTS * ACCOUNTS
-}
-
 /// All clients come at once, as soon as somebody listens, until each is in IDLE.
-fn come_back(port: u16, log_ins: &[String], count: usize) -> Vec<Lines> {
+fn come_back(port: u16, log_ins: &[String]) -> Vec<Lines> {
     let begun = Instant::now();
     let connect = || loop {
         match TcpStream::connect(("127.0.0.1", port)) {
@@ -193,7 +210,7 @@ fn come_back(port: u16, log_ins: &[String], count: usize) -> Vec<Lines> {
         }
         thread::park_timeout(Duration::from_millis(5));
     };
-    let mut clients: Vec<Lines> = (0..count).map(|_| connect()).collect();
+    let mut clients: Vec<Lines> = (0..CLIENTS).map(|_| connect()).collect();
     for (n, client) in clients.iter_mut().enumerate() {
         client.send(&format!("{}\r\nb SELECT INBOX\r\nc IDLE", log_ins[n % ACCOUNTS]));
     }
@@ -222,9 +239,11 @@ fn all_are_there(server: &Serving, clients: &mut [Lines], messages: usize) {
 
 #[test]
 fn after_a_stop_and_after_a_kill_all_clients_are_back_in_idle() {
+    if !has_descriptors() {
+        return;
+    }
     let (dir, [port]) = (tempfile::tempdir().unwrap(), free_ports::<1>());
-    let count = affordable();
-    let most = count + 200;
+    let most = CLIENTS + 200;
     let limits = format!("limits.connections_max = {most}\nlimits.connections_per_loopback_max = {most}\n");
     let more = format!("{limits}listen.imap = [\"127.0.0.1:{port}\"]\n");
     let mut server = Serving::start(dir.path(), &more);
@@ -236,7 +255,7 @@ fn after_a_stop_and_after_a_kill_all_clients_are_back_in_idle() {
     let log_in =
         |n| format!("a LOGIN user{n}@example.org {}", application_password(&server, &format!("user{n}@example.org")));
     let log_ins: Vec<String> = (0..ACCOUNTS).map(log_in).collect();
-    let mut clients = come_back(port, &log_ins, count);
+    let mut clients = come_back(port, &log_ins);
     all_are_there(&server, &mut clients, 1);
     for (messages, is_killed) in [(2, false), (3, true)] {
         if is_killed {
@@ -250,11 +269,11 @@ fn after_a_stop_and_after_a_kill_all_clients_are_back_in_idle() {
         }
         let begun = Instant::now();
         (server, clients) = thread::scope(|scope| {
-            let clients = scope.spawn(|| come_back(port, &log_ins, count));
+            let clients = scope.spawn(|| come_back(port, &log_ins));
             (Serving::start(dir.path(), &more), clients.join().unwrap())
         });
         let what = if is_killed { "SIGKILL" } else { "SIGTERM" };
-        println!("after {what} {count} clients are back after {:.1?}", begun.elapsed());
+        println!("after {what} {CLIENTS} clients are back after {:.1?}", begun.elapsed());
         all_are_there(&server, &mut clients, messages);
     }
     drop(clients);
