@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -227,11 +227,67 @@ fn mail_comes_from_dovecots_files_and_goes_back_into_such() {
     serving.stop();
 }
 
-/// The sequence of docs/migration.md, where the old server keeps its mail in a form of its own.
-fn moves_on_the_same_disk(form: &str) {
-    let Some(dovecot) = Dovecot::start_with(form) else { return };
-    let users = dovecot.hash_password("SHA512-CRYPT", ":::Alice:::userdb_quota_rule=*:storage=1G");
-    fill(&dovecot);
+/// Lines of docs/migration.md as they stand there, under `sh`, with paths and users of this machine.
+struct Lineup {
+    place: PathBuf,
+    lines: String,
+}
+
+/// What lines said: on standard output, and on standard error.
+struct Said {
+    told: String,
+    trouble: String,
+}
+
+impl Lineup {
+    /// Those in which these words stand.
+    fn new(words: &str, dovecot: &Dovecot, serving: &Serving, stands_for: &[(&str, &str)]) -> Self {
+        let place = serving.config.parent().unwrap().to_owned();
+        let guide = include_str!("../docs/migration.md");
+        // Between one fence and the next.
+        let found = guide.split("\n```").skip(1).step_by(2).find(|block| block.contains(words));
+        let mut lines = found.unwrap_or_else(|| panic!("{words:?} does not stand in the guide")).to_owned();
+        for (there, here) in stands_for {
+            assert!(lines.contains(there), "{there:?} does not stand there: {lines}");
+            lines = lines.replace(there, here);
+        }
+        let fails = place.join("backup fails");
+        let (fails, config) = (fails.display(), dovecot.config());
+        let path = std::env::var("PATH").unwrap();
+        let doveadm = format!(
+            "[ \"$1\" = backup ] && [ -e '{fails}' ] && exit 65\nPATH='{path}'\nexec doveadm -c '{}' \"$@\"\n",
+            config.display()
+        );
+        let pillarbox =
+            format!("exec '{}' \"$@\" --config '{}'\n", env!("CARGO_BIN_EXE_pillarbox"), serving.config.display());
+        fs::create_dir_all(place.join("bin")).unwrap();
+        for (name, script) in [("doveadm", doveadm), ("pillarbox", pillarbox)] {
+            let file = place.join("bin").join(name);
+            fs::write(&file, format!("#!/bin/sh\n{script}")).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Self { place, lines }
+    }
+
+    fn play(&self) -> Said {
+        let path = format!("{}:{}", self.place.join("bin").display(), std::env::var("PATH").unwrap());
+        // Nobody may have to stay where it is run.
+        let output = Command::new("sh").args(["-c", &self.lines]).env("PATH", path).current_dir("/").output().unwrap();
+        let [told, trouble] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        Said { told, trouble }
+    }
+
+    /// The same, while Dovecot brings nothing out.
+    fn play_in_vain(&self) -> Said {
+        fs::write(self.place.join("backup fails"), "").unwrap();
+        let said = self.play();
+        fs::remove_file(self.place.join("backup fails")).unwrap();
+        said
+    }
+}
+
+/// Scripts of Dovecot's user, one of them in use.
+fn has_scripts(dovecot: &Dovecot) {
     let home = dovecot.home();
     fs::create_dir(home.join("sieve")).unwrap();
     let script = "require [\"fileinto\", \"copy\"];\nif header :contains \"subject\" \"x\" { fileinto \"Work\"; }\n\
@@ -239,13 +295,16 @@ fn moves_on_the_same_disk(form: &str) {
     fs::write(home.join("sieve/mine.sieve"), script).unwrap();
     fs::write(home.join("sieve/old.sieve"), "keep;\n").unwrap();
     symlink("sieve/mine.sieve", home.join(".dovecot.sieve")).unwrap();
+    assert!(Command::new("chown").args(["-R", "nobody"]).arg(&home).status().unwrap().success());
+}
+
+/// The sequence of docs/migration.md, where the old server keeps its mail in a form of its own.
+fn moves_on_the_same_disk(form: &str) {
+    let Some(dovecot) = Dovecot::start_with(form) else { return };
+    let users = dovecot.hash_password("SHA512-CRYPT", ":::Alice:::userdb_quota_rule=*:storage=1G");
+    fill(&dovecot);
+    has_scripts(&dovecot);
     let before = uidls(&mut dovecot.pop3());
-    let way_out = format!("maildir:{}/Maildir:LAYOUT=fs", home.display());
-    let bring_out = || {
-        dovecot.doveadm(&["backup", "-u", "alice", &way_out]);
-        assert!(Command::new("chmod").args(["-R", "a+rX"]).arg(&home).status().unwrap().success());
-    };
-    bring_out();
 
     let new = Home::new();
     let serving = new.serve();
@@ -258,14 +317,16 @@ fn moves_on_the_same_disk(form: &str) {
     let virtual_aliases =
         new.file("virtual", "# Postfix\ninfo@example.org sales@example.org\nsales@example.org\n  alice\n");
     let aliases = ["alias", "import", &virtual_aliases, "--domain", "example.org"];
-    assert!(serving.says(&[&aliases[..], &["--dry-run"]].concat()).contains("2 to be added"));
+    assert!(serving.says(&[&aliases[..], &["--dry-run"]].concat()).contains("2 to be asked for"));
     assert!(serving.says(&aliases).contains("2 added, 0 there already, 0 refused"));
     assert!(serving.says(&aliases).contains("0 added, 2 there already, 0 refused"));
 
-    let from = format!("maildir:{}/Maildir", home.display());
-    let way = ["import", &from, "--account", "alice"];
-    let told = serving.says(&way);
-    assert!(told.contains("Brought 80 messages of 4 folders"), "{told}");
+    let moved = dovecot.config().with_file_name("move");
+    let stands_for = [("/srv/move", moved.to_str().unwrap()), ("vmail", "nobody"), ("-g pillarbox", "-g nogroup")];
+    let lines = Lineup::new("doveadm backup", &dovecot, &serving, &stands_for);
+    let Said { told, trouble } = lines.play();
+    assert!(told.contains("Brought 80 messages of 4 folders"), "{told}{trouble}");
+    assert!(!told.contains("run it again") && trouble.is_empty(), "{trouble}");
     let said = "Sieve script mine.sieve is left out: there is no Sieve here; it asks for copy, fileinto; it redirects to carol@example.com, for \
                 which there is `pillarbox forward ask`\nSieve script old.sieve is left out: there is no Sieve here; it was not in use\n";
     assert!(told.contains(said), "{told}");
@@ -283,10 +344,20 @@ fn moves_on_the_same_disk(form: &str) {
     append(&mut there, "Work", "(\\Seen)", &message(999, 100));
     there.ask("s SELECT Work", "s OK");
     there.ask("f STORE 1:3 FLAGS (\\Flagged Later)", "f OK");
-    bring_out();
-    let told = serving.says(&way);
+    let Said { told, .. } = lines.play_in_vain();
+    assert!(told.contains("alice: run it again") && told.contains("Brought 0 messages"), "{told}");
+    // Whom the mail belongs to has put a link there, and root writes nothing through it.
+    let of_root = dovecot.config().with_file_name("of root");
+    fs::write(&of_root, "as it was").unwrap();
+    fs::remove_file(moved.join("alice/sieve/old.sieve")).unwrap();
+    symlink(&of_root, moved.join("alice/sieve/old.sieve")).unwrap();
+    let Said { told, trouble } = lines.play();
+    assert_eq!(fs::read_to_string(&of_root).unwrap(), "as it was");
+    assert!(trouble.contains("old.sieve"), "{trouble}");
     assert!(told.contains("Brought 1 message of 4") && told.contains("3 messages of them now with"), "{told}");
     compare_with(&dovecot, imap(), BY_FILES);
+    Lineup::new("rm -r /srv/move", &dovecot, &serving, &stands_for[..1]).play();
+    assert!(!moved.exists());
 
     let mut lmtp = serving.connect_plain("lmtp");
     lmtp.until("220 ");
@@ -308,6 +379,22 @@ fn a_whole_move_from_mdbox_of_dovecot_on_the_same_disk() {
 #[test]
 fn a_whole_move_from_sdbox_of_dovecot_on_the_same_disk() {
     moves_on_the_same_disk("sdbox");
+}
+
+#[test]
+fn whom_dovecot_keeps_out_gets_no_account() {
+    let home = Home::new();
+    let serving = home.with(&[]);
+    let users =
+        home.file("users", "# users\nbob:{PLAIN}a long password::::::nologin\ncarol:{plain}another long password\n");
+    let import = ["account", "import", &users, "--passwd-file", "--domain", "example.org"];
+    let told = serving.says_all(&import);
+    assert!(told.contains("bob@example.org") && told.contains("nologin lets nobody in"), "{told}");
+    assert!(told.contains("line 2"), "{told}");
+    assert!(told.contains("1 added, 0 there already, 1 refused."), "{told}");
+    serving.imap("carol", "\"another long password\"");
+    assert!(!serving.says(&["account", "list"]).contains("bob"));
+    serving.stop();
 }
 
 #[test]

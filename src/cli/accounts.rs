@@ -6,11 +6,11 @@ use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use console::{AccountLine, AccountsPage, BulkAnswer, bulk_parts};
+use console::{AccountLine, AccountsPage, BulkAnswer, BulkLine, bulk_parts};
 use web::Call;
 
 use super::failure::Failure;
-use super::passwd_file::{LINES_BEFORE, as_list};
+use super::passwd_file::{LINES_BEFORE, Said, as_list};
 use super::place::Place;
 use super::show::{Format, bytes, counted, or_dash, table};
 use super::{Outcome, progress, say};
@@ -30,7 +30,8 @@ The columns are address, name, password or hash, quota, aliases; commas, semicol
   bob@example.org,Bob,{BLF-CRYPT}$2y$...,,
 
 With --passwd-file it is what Dovecot has: user:{SCHEME}hash:uid:gid:name:home:shell:fields, of which the quota (userdb_quota_rule,
-userdb_quota_storage_size) comes along.
+userdb_quota_storage_size) comes along. Whom Dovecot keeps out (nologin, allow_nets, proxy, host) is refused: here the old password
+would let them in from everywhere.
 
 A hash is what Dovecot has it as (BLF-CRYPT, SHA512-CRYPT, SHA256-CRYPT, ARGON2I, ARGON2ID, SSHA, SSHA256, SSHA512, PBKDF2) or
 crypt(3): the password stays, and is hashed anew when its owner logs in. A line is done as a whole or not at all, and is told
@@ -103,10 +104,11 @@ pub(super) fn import(place: &Place, format: Format, list: &List) -> Outcome {
     let (file, dry_run) = (file.as_path(), *dry_run);
     let refused = |error: console::Error| Failure::Refused(format!("{}: {error}", file.display()));
     let text = text_of(file)?;
-    let (text, lines_before) = match list.passwd_file {
+    let (said, lines_before) = match list.passwd_file {
         true => (as_list(&text, list.domain.as_deref()), LINES_BEFORE),
-        false => (text, 0),
+        false => (Said { list: text, refused: Vec::new() }, 0),
     };
+    let Said { list: text, refused: not_asked } = said;
     let parts = bulk_parts(&text, PER_PART).map_err(refused)?;
     let total = parts.iter().map(|part| part.accounts).sum();
     let (mut lines, mut seen) = (Vec::new(), BTreeSet::new());
@@ -117,6 +119,13 @@ pub(super) fn import(place: &Place, format: Format, list: &List) -> Outcome {
         }
         progress(lines.len(), total, "accounts");
     }
+    lines.extend(not_asked.into_iter().map(|(line, address, text)| BulkLine {
+        line,
+        address,
+        outcome: "refused".to_owned(),
+        text,
+    }));
+    lines.sort_by_key(|line| line.line);
     // Nothing of a part is there yet when the next one is tried.
     for line in lines.iter_mut().filter(|line| dry_run && line.outcome == "added") {
         if !seen.insert(line.address.to_lowercase()) {

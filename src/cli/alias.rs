@@ -34,7 +34,7 @@ Examples:
   pillarbox alias add team@example.org alice@example.org bob@example.org   both get a copy
   pillarbox alias add choir@example.org alice@example.org dave@example.com it is passed on to Dave, elsewhere
   pillarbox alias add @example.org alice@example.org                       all that nobody else gets
-  pillarbox alias import /etc/postfix/virtual --dry-run                    what would become of each
+  pillarbox alias import /etc/postfix/virtual --dry-run                    which lines cannot be had
   pillarbox alias import /etc/aliases --domain example.org
   pillarbox alias list";
 
@@ -55,7 +55,7 @@ enum Verb {
         /// The domain of names without one
         #[arg(long)]
         domain: Option<String>,
-        /// Only tell what the file says
+        /// Only tell what the file says; the server is not asked whether it agrees
         #[arg(long)]
         dry_run: bool,
     },
@@ -93,7 +93,7 @@ struct Brought {
     line: usize,
     alias: String,
     targets: Vec<String>,
-    /// `added`, `there` or `refused`.
+    /// `added`, `there` or `refused`; `new` where nothing was done, and nobody asked the server.
     outcome: &'static str,
     /// Why it was refused.
     why: Option<String>,
@@ -113,12 +113,14 @@ fn import(place: &Place, format: Format, file: &Path, domain: Option<&str>, dry_
         })?;
     }
     if !format.json {
-        let [added, there] = ["added", "there"].map(|outcome| counts.get(outcome).copied().unwrap_or(0));
-        let (nothing, added) = match dry_run {
-            true => ("Nothing was done yet. ", format!("{added} to be added")),
-            false => ("", format!("{added} added")),
-        };
-        say(&format!("{nothing}{added}, {there} there already, {refused} refused.\n"));
+        let [new, added, there] = ["new", "added", "there"].map(|outcome| counts.get(outcome).copied().unwrap_or(0));
+        say(&match dry_run {
+            true => format!(
+                "Nothing was done yet. {new} to be asked for, {there} there already, {refused} refused; of what is asked for the server may \
+                 refuse some.\n"
+            ),
+            false => format!("{added} added, {there} there already, {refused} refused.\n"),
+        });
     }
     match refused {
         0 => Ok(()),
@@ -147,7 +149,7 @@ fn bring(
         return told(alias, targets, "refused", Some(why.to_owned()));
     }
     if dry_run {
-        return told(alias, targets, "added", None);
+        return told(alias, targets, "new", None);
     }
     let call = Call::new("POST /api/v1/admin/aliases").with("alias", alias.as_str()).with("targets", targets.join(","));
     match place.all::<Value>(&call) {

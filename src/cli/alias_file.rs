@@ -25,16 +25,52 @@ pub(super) struct Entry {
 pub(super) fn entries(text: &str, domain: Option<&str>) -> Vec<Entry> {
     let mut entries: Vec<Entry> =
         logical_lines(text).into_iter().map(|(line, text)| entry(line, &text, domain)).collect();
-    let known: BTreeMap<String, Vec<String>> = entries
-        .iter()
-        .filter_map(|entry| Some((entry.alias.to_lowercase(), entry.targets.as_ref().ok()?.clone())))
-        .collect();
+    let name_of = |entry: &Entry| with_domain(&entry.alias, domain).to_lowercase();
+    // Of two lines with the same name Postfix takes the first one, too.
+    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in &mut entries {
+        let first = *lines.entry(name_of(entry)).or_insert(entry.line);
+        if first != entry.line && entry.targets.is_ok() {
+            entry.targets = Err(format!("it stands in line {first} already, which is what counts"));
+        }
+    }
+    let known: BTreeMap<String, Vec<String>> =
+        entries.iter().filter_map(|entry| Some((name_of(entry), entry.targets.as_ref().ok()?.clone()))).collect();
     for entry in &mut entries {
         if let Ok(targets) = &entry.targets {
             entry.targets = followed(&entry.alias, targets, &known);
         }
     }
+    refuse_what_leads_to_refused(&mut entries, &known, &lines, &name_of);
     entries
+}
+
+/// What leads to an alias that cannot be had would lead to less than it says, as does what leads to that in its turn. `known`: where
+/// each leads at first; `lines`: the line that counts for each.
+fn refuse_what_leads_to_refused(
+    entries: &mut [Entry],
+    known: &BTreeMap<String, Vec<String>>,
+    lines: &BTreeMap<String, usize>,
+    name_of: &dyn Fn(&Entry) -> String,
+) {
+    let mut leading_to: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+    for (name, targets) in known {
+        targets.iter().for_each(|target| leading_to.entry(target.to_lowercase()).or_default().push(name));
+    }
+    let counts = |entry: &&mut Entry| lines.get(&name_of(entry)) == Some(&entry.line);
+    let mut by_name: BTreeMap<String, &mut Entry> =
+        entries.iter_mut().filter(counts).map(|entry| (name_of(entry), entry)).collect();
+    let mut open: Vec<String> =
+        by_name.iter().filter(|(_, entry)| entry.targets.is_err()).map(|(name, _)| name.clone()).collect();
+    while let Some(refused) = open.pop() {
+        let line = lines.get(&refused).copied().unwrap_or_default();
+        for name in leading_to.get(&refused).into_iter().flatten() {
+            if let Some(entry) = by_name.get_mut(*name).filter(|entry| entry.targets.is_ok()) {
+                entry.targets = Err(format!("it leads to {refused}, which is refused in line {line}"));
+                open.push((*name).clone());
+            }
+        }
+    }
 }
 
 /// A line that begins with blanks goes on with the one before it.
@@ -78,7 +114,9 @@ fn targets(name: &str, rest: &str, has_colon: bool, domain: Option<&str>) -> Res
     if !name.contains('@') && domain.is_none() {
         return Err("it has no domain; say which with --domain");
     }
-    if rest.contains(['"', '|']) || rest.contains(":include:") || targets.iter().any(|target| target.starts_with('/')) {
+    // Where blanks stand before `:include:` its first colon is taken for that of aliases(5).
+    let is_file = |target: &&str| target.starts_with('/') || target.starts_with("include:");
+    if rest.contains(['"', '|']) || rest.contains(":include:") || targets.iter().any(is_file) {
         return Err("it leads to a program, a file or a list in a file; `pillarbox list` makes lists");
     }
     if targets.is_empty() {
@@ -175,5 +213,50 @@ mod tests {
                 (10, "\"x", Err("in quotes")),
             ],
         );
+    }
+
+    #[test]
+    fn of_two_lines_with_the_same_alias_the_first_one_counts() {
+        check(
+            "info alice\nteam info\nInfo@Example.org bob\ninfo alice\nlist /var/list\nlist alice\n",
+            &[
+                (1, "info@example.org", Ok("alice@example.org")),
+                (2, "team@example.org", Ok("alice@example.org")),
+                (3, "Info@Example.org", Err("it stands in line 1 already")),
+                (4, "info@example.org", Err("it stands in line 1 already")),
+                (5, "list", Err("a program, a file")),
+                (6, "list@example.org", Err("it stands in line 5 already")),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_leads_to_something_refused_is_refused() {
+        check(
+            "all team, bob\nteam list, alice\nlist |/bin/x\nx y\ny x\nz x, alice\nme me, alice\nalso me\n",
+            &[
+                (1, "all@example.org", Err("it leads to team@example.org, which is refused in line 2")),
+                (2, "team@example.org", Err("it leads to list@example.org, which is refused in line 3")),
+                (3, "list", Err("a program, a file")),
+                (4, "x@example.org", Err("in a circle")),
+                (5, "y@example.org", Err("in a circle")),
+                (6, "z@example.org", Err("it leads to x@example.org, which is refused in line 4")),
+                (7, "me@example.org", Ok("me@example.org alice@example.org")),
+                (8, "also@example.org", Ok("me@example.org alice@example.org")),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_list_in_a_file_behind_blanks_was_taken_for_an_address() {
+        let check = |line| check(line, &[(1, "list", Err("a list in a file"))]);
+        [
+            "list :include:/etc/list",
+            "list\t:include:/etc/list, bob",
+            "list  bob, :include:/etc/list",
+            "list : :include:/x",
+        ]
+        .into_iter()
+        .for_each(check);
     }
 }

@@ -5,30 +5,76 @@
 
 /// Lines of the list before the first one of the file.
 pub(super) const LINES_BEFORE: u64 = 1;
-/// What a hash is not, but the password itself.
+/// What a hash is not, but the password itself; in capitals or not.
 const PLAIN: [&str; 3] = ["{PLAIN}", "{CLEAR}", "{CLEARTEXT}"];
+/// Fields of a passdb with which Dovecot lets somebody in from some places only.
+const SOME_PLACES: [&str; 3] = ["allow_nets", "allow_real_nets", "local_name"];
+/// Those with which it lets nobody in.
+const NOBODY: [&str; 2] = ["nologin", "noauthenticate"];
+/// Those of whoever has their mail on another server.
+const ELSEWHERE: [&str; 5] = ["proxy", "proxy_maybe", "proxy_always", "host", "hostip"];
 
-/// The list. `domain`: that of users without one.
-pub(super) fn as_list(text: &str, domain: Option<&str>) -> String {
-    let mut list = "address,name,password,hash,quota\n".to_owned();
-    for line in text.lines() {
-        if !line.trim().is_empty() && !line.starts_with('#') {
-            list.push_str(&row(line, domain));
-        }
-        list.push('\n');
-    }
-    list
+/// What a file says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    /// The list.
+    pub(super) list: String,
+    /// Lines that are not in the list: the number, the address, and why.
+    pub(super) refused: Vec<(u64, String, String)>,
 }
 
-fn row(line: &str, domain: Option<&str>) -> String {
+/// `domain`: that of users without one.
+pub(super) fn as_list(text: &str, domain: Option<&str>) -> Said {
+    let mut said = Said { list: "address,name,password,hash,quota\n".to_owned(), refused: Vec::new() };
+    for (line, number) in text.lines().zip(1..) {
+        if !line.trim().is_empty() && !line.starts_with('#') {
+            match row(line, domain) {
+                Ok(row) => said.list.push_str(&row),
+                Err((address, why)) => said.refused.push((number, address, why)),
+            }
+        }
+        said.list.push('\n');
+    }
+    said
+}
+
+/// A line of the list, or whose it is and why there is none: what keeps somebody out there is nothing that an account here has, and the
+/// old password must not let them in.
+fn row(line: &str, domain: Option<&str>) -> Result<String, (String, String)> {
     let fields: Vec<&str> = line.trim_end().splitn(8, ':').collect();
     let field = |at: usize| fields.get(at).copied().unwrap_or_default();
     let address = with_domain(field(0), domain);
-    let plain = PLAIN.iter().find_map(|scheme| field(1).strip_prefix(scheme));
+    if let Some(why) = field(7).split_whitespace().find_map(kept_out) {
+        return Err((address, why));
+    }
+    let plain = PLAIN.iter().find_map(|scheme| without(field(1), scheme));
     let hash = if plain.is_some() { "" } else { field(1) };
     let quota = field(7).split_whitespace().find_map(quota).map(|bytes| bytes.to_string()).unwrap_or_default();
     let columns = [&address, field(4), plain.unwrap_or_default(), hash, &quota];
-    columns.map(|column| format!("\"{}\"", column.replace('"', "\"\""))).join(",")
+    Ok(columns.map(|column| format!("\"{}\"", column.replace('"', "\"\""))).join(","))
+}
+
+/// Why who has this field is not let in, or not from everywhere.
+fn kept_out(field: &str) -> Option<String> {
+    let name = field.split('=').next().unwrap_or_default();
+    let is_one = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+    let why = if is_one(&NOBODY) {
+        "lets nobody in"
+    } else if is_one(&SOME_PLACES) {
+        "lets them in from some places only, which an account here cannot have; who may come from everywhere stands in a list without \
+         --passwd-file"
+    } else if is_one(&ELSEWHERE) {
+        "says that their mail is on another server"
+    } else {
+        return None;
+    };
+    Some(format!("{name} {why}"))
+}
+
+/// What stands behind a scheme.
+fn without<'a>(hash: &'a str, scheme: &str) -> Option<&'a str> {
+    let (begin, rest) = hash.split_at_checked(scheme.len())?;
+    begin.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
 /// A name with a domain; `domain` where it has none.
@@ -78,8 +124,39 @@ mod tests {
                         \"bob@example.net\",\"\",\"a\",\"\",\"\"\n\
                         \"carol@example.org\",\"\",\"\",\"$6$x$y\",\"\"\n\
                         \"dave@example.org\",\"\",\"secret\",\"\",\"10485760\"\n";
-        assert_eq!(as_list(text, Some("example.org")), expected);
-        assert_eq!(as_list("eve:x", None).lines().nth(1), Some("\"eve\",\"\",\"\",\"x\",\"\""));
+        assert_eq!(as_list(text, Some("example.org")), Said { list: expected.to_owned(), refused: Vec::new() });
+        assert_eq!(as_list("eve:x", None).list.lines().nth(1), Some("\"eve\",\"\",\"\",\"x\",\"\""));
+        for scheme in ["{plain}", "{Clear}", "{cleartext}"] {
+            let list = as_list(&format!("eve:{scheme}Sesame"), None).list;
+            assert_eq!(list.lines().nth(1), Some("\"eve\",\"\",\"Sesame\",\"\",\"\""));
+        }
+    }
+
+    #[test]
+    fn whom_dovecot_keeps_out_is_not_let_in() {
+        let check = |field: &str, expected: Option<&str>| {
+            let text = format!(
+                "alice:{{SSHA}}x\nbob:{{SSHA}}x::::::userdb_quota_rule=*:storage=5G {field}\ncarol:{{SSHA}}x\n"
+            );
+            let Said { list, refused } = as_list(&text, Some("example.org"));
+            let lines: Vec<&str> = list.lines().collect();
+            assert!(lines[1].contains("alice") && lines[3].contains("carol"), "{list}");
+            assert_eq!(lines[2].is_empty(), expected.is_some(), "{field}");
+            assert_eq!(refused.len(), usize::from(expected.is_some()), "{field}");
+            for (line, address, why) in refused {
+                assert_eq!((line, address.as_str()), (2, "bob@example.org"));
+                assert!(expected.is_some_and(|begin| why.starts_with(begin)), "{field}: {why}");
+            }
+        };
+        check("nologin", Some("nologin lets nobody in"));
+        check("nologin=y", Some("nologin lets nobody in"));
+        check("noauthenticate=y", Some("noauthenticate lets nobody in"));
+        check("allow_nets=192.0.2.0/24,2001:db8::/32", Some("allow_nets lets them in from some places only"));
+        check("allow_real_nets=192.0.2.1", Some("allow_real_nets lets them in from some places"));
+        check("local_name=a.example.org", Some("local_name lets them in from some places"));
+        check("proxy=y host=192.0.2.1", Some("proxy says that their mail is on another server"));
+        check("host=192.0.2.1", Some("host says"));
+        check("userdb_mail=maildir:~/nologin nopassword", None);
     }
 
     #[test]

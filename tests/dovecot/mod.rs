@@ -51,7 +51,8 @@ impl Dovecot {
             chown(place.path().join(name), Some(OWNER), Some(OWNER)).unwrap();
         }
         fs::write(place.path().join("masters"), format!("root:{{PLAIN}}{MASTER_PASSWORD}\n")).unwrap();
-        fs::write(place.path().join("users"), format!("alice:{{PLAIN}}{PASSWORD}\n")).unwrap();
+        // A userdb takes no line without its fields, however empty they are.
+        fs::write(place.path().join("users"), format!("alice:{{PLAIN}}{PASSWORD}::::::\n")).unwrap();
         let config = format!(
             "base_dir = {path}/run\nstate_dir = {path}/run\nlog_path = {path}/log\nprotocols = imap pop3\n\
              listen = 127.0.0.1\nssl = no\ndisable_plaintext_auth = no\n\
@@ -59,7 +60,8 @@ impl Dovecot {
              auth_master_user_separator = *\n\
              passdb {{\n driver = passwd-file\n master = yes\n args = {path}/masters\n}}\n\
              passdb {{\n driver = passwd-file\n args = {path}/users\n}}\n\
-             userdb {{\n driver = static\n args = uid={OWNER} gid={OWNER} home={path}/home/%u\n}}\n\
+             userdb {{\n driver = passwd-file\n args = {path}/users\n \
+             override_fields = uid={OWNER} gid={OWNER} home={path}/home/%u\n}}\n\
              service imap-login {{\n chroot =\n inet_listener imap {{\n port = {imap_port}\n }}\n \
              inet_listener imaps {{\n port = 0\n }}\n}}\n\
              service pop3-login {{\n chroot =\n inet_listener pop3 {{\n port = {pop3_port}\n }}\n \
@@ -106,10 +108,13 @@ impl Dovecot {
         home
     }
 
+    pub fn config(&self) -> PathBuf {
+        self.place.path().join("dovecot.conf")
+    }
+
     /// What `doveadm` says.
     pub fn doveadm(&self, arguments: &[&str]) -> String {
-        let config = self.place.path().join("dovecot.conf");
-        let output = Command::new("doveadm").arg("-c").arg(config).args(arguments).output().unwrap();
+        let output = Command::new("doveadm").arg("-c").arg(self.config()).args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
