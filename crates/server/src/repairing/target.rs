@@ -114,9 +114,11 @@ impl Target {
         let theirs = fs::metadata(data).map_err(failed)?;
         let owner = (geteuid().is_root() && theirs.uid() != 0).then_some((theirs.uid(), theirs.gid()));
         settle(&self.path, owner).map_err(failed)?;
-        remove(&self.path.join(REPAIR))?;
-        sync(&self.path).map_err(failed)?;
-        sync_above(&self.path).map_err(failed)
+        sync_above(&self.path).map_err(failed)?;
+        let mark = self.path.join(REPAIR);
+        remove(&mark)?;
+        // Who is told that it failed finds none that a server starts in.
+        sync(&self.path).map_err(failed).inspect_err(|_| drop(write(&mark, &data.display().to_string())))
     }
 
     /// Nothing of it is of use. What cannot be removed the next call removes.
