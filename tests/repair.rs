@@ -12,7 +12,7 @@ mod rig;
 #[allow(clippy::duplicate_mod)]
 mod not_tested;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::ops::RangeInclusive;
@@ -808,8 +808,8 @@ const WRITES: [(usize, &str); 9] = [
     (9, "unlink"),
     (10, "mkdir"),
 ];
-/// Beside the first time, a call fails at so many others, each for itself.
-const OTHER_TIMES: usize = 2;
+/// Beside the first time and the last, a call fails at so many others, each for itself.
+const OTHER_TIMES: usize = 1;
 const EIO: u64 = 5;
 const ENOSPC: u64 = 28;
 
@@ -853,7 +853,7 @@ impl Faulty {
         (text, output.status.code().expect("it ends by itself"), made)
     }
 
-    /// Each of these calls fails at the first times, and at some others.
+    /// Each of these calls fails at the first time, at the last, and at some others.
     fn each(&self, home: &Home, calls: &[(usize, &str)], errors: &[u64], check: &mut dyn FnMut(&str, &str, i32)) {
         let (text, status, made) = self.repair(home, (u64::MAX, 0, 0));
         assert_eq!(status, 0, "{text}");
@@ -862,7 +862,9 @@ impl Faulty {
         for (call, name) in calls {
             let last = made[*call];
             let others: Vec<u64> = (0..OTHER_TIMES).map(|_| 1 + random.below(last.max(1))).collect();
-            for time in (1..=last.min(1)).chain(others).filter(|time| *time <= last) {
+            let times: BTreeSet<u64> =
+                [1, last].into_iter().chain(others).filter(|time| (1..=last).contains(time)).collect();
+            for time in times {
                 let error = errors[random.below(errors.len() as u64) as usize];
                 let (text, status, _) = self.repair(home, (*call as u64, error, time));
                 check(&format!("{name} no. {time} of {last}, error {error}"), &text, status);

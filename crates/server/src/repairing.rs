@@ -73,23 +73,20 @@ pub fn look(config: &Config, work: &Path, step: OnStep<'_>) -> Result<Repaired, 
 pub fn repair(config: &Config, to: &Path, step: OnStep<'_>) -> Result<Repaired, SetupError> {
     let source = Source::open(config)?;
     let target = Target::claim(to, &source.data)?;
-    match fill(&source, &target, step) {
-        Ok((repaired, faults)) if faults.is_empty() => {
-            target.finish(&source.data)?;
-            Ok(repaired)
-        }
+    let made = match fill(&source, &target, step) {
+        Ok((repaired, faults)) if faults.is_empty() => target.finish(&source.data).map(|()| repaired),
         // Whoever looks into it needs it.
-        Ok((_, faults)) => Err(SetupError::new(format!(
-            "what was made in {} does not agree, which is a fault of Pillarbox; no server starts with it, and {} is what it was:\n{}",
-            target.path().display(),
-            source.data.display(),
-            some_of(&faults)
-        ))),
-        Err(error) => {
-            target.give_up();
-            Err(error)
+        Ok((_, faults)) => {
+            return Err(SetupError::new(format!(
+                "what was made in {} does not agree, which is a fault of Pillarbox; no server starts with it, and {} is what it was:\n{}",
+                target.path().display(),
+                source.data.display(),
+                some_of(&faults)
+            )));
         }
-    }
+        Err(error) => Err(error),
+    };
+    made.inspect_err(|_| target.give_up())
 }
 
 /// A damaged directory.

@@ -10,9 +10,8 @@ use std::sync::Arc;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
-use super::disk::{Disk, RESERVE, TRIED};
+use super::disk::{Disk, FOR_ROOM};
 use super::open_files::enough_files;
-use super::reserve_files::{RESERVED_FILES, UNFINISHED};
 use crate::private_file;
 use crate::setup::SetupError;
 
@@ -24,9 +23,9 @@ const NAME: &str = "pillarbox";
 const FORMAT: u32 = 1;
 /// There while a repair makes this data directory ([`crate::repairing`]), and what it is made of.
 pub(crate) const REPAIR: &str = "repair-unfinished";
-/// What may be in a directory that is taken as new: what a crash of the first start leaves, and what a fresh file
+/// What may be in a directory that is taken as new, beside [`FOR_ROOM`]: what a crash of the first start leaves, and what a fresh file
 /// system has.
-const NOT_FOREIGN: [&str; 7] = ["pillarbox.format.new", LOCK, RESERVE, RESERVED_FILES, UNFINISHED, TRIED, "lost+found"];
+const NOT_FOREIGN: [&str; 3] = ["pillarbox.format.new", LOCK, "lost+found"];
 /// A marker is one short line.
 const MARKER_BYTES_MAX: u64 = 256;
 const ADVICE_TO_WRITE: &str = "the server's user must be able to write the data directory";
@@ -180,7 +179,7 @@ fn check_not_foreign(path: &Path) -> Result<(), SetupError> {
     }
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
-        if !NOT_FOREIGN.iter().any(|known| name == *known) {
+        if !NOT_FOREIGN.iter().chain(&FOR_ROOM).any(|known| name == *known) {
             return Err(SetupError::new(format!(
                 "{} is not a data directory of Pillarbox: it has no {MARKER} but contains {}; choose an empty or new \
                  directory as data_dir",

@@ -21,10 +21,10 @@ use rustix::io::Errno;
 use store::space::Space;
 use tracing::{info, warn};
 
-use super::reserve_files;
+use super::reserve_files::{self, RESERVED_FILES, UNFINISHED};
 
 /// The file.
-pub(super) const RESERVE: &str = "reserve";
+const RESERVE: &str = "reserve";
 /// Its length.
 pub(crate) const RESERVE_BYTES: u64 = 32 << 20;
 /// With less room than this new mail is refused.
@@ -38,7 +38,9 @@ pub(crate) const RETENTION_BYTES_MIN: u64 = 256 << 20;
 /// On a small disk the marks are not above so many parts of all of it: for the reserve and new mail (files, too), for retention.
 const PARTS: (u64, u64) = (32, 16);
 /// Made, and taken away again, to see whether there is room for a file where the system says that there is none.
-pub(super) const TRIED: &str = "reserve.tried";
+const TRIED: &str = "reserve.tried";
+/// All that lies in a data directory for the sake of room, and is made anew where it is missing.
+pub(crate) const FOR_ROOM: [&str; 4] = [RESERVE, RESERVED_FILES, UNFINISHED, TRIED];
 /// With less room than this part of the reserve nothing goes on without it.
 const RESERVE_PART: u64 = 8;
 

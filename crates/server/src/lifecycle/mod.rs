@@ -14,7 +14,7 @@ mod supervisor;
 pub use data_dir::DataDir;
 pub(crate) use data_dir::{LOCK, MARKER, REPAIR, check_repaired};
 pub use disk::Disk;
-pub(crate) use disk::MAIL_BYTES_MIN;
+pub(crate) use disk::{FOR_ROOM, MAIL_BYTES_MIN};
 pub(crate) use flood::Flood;
 pub(crate) use logging::Telling;
 pub use running::Running;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use console::LAST_BACKUP_FILE;
 
-use crate::lifecycle::{LOCK, MARKER};
+use crate::lifecycle::{FOR_ROOM, LOCK, MARKER};
 use crate::moved::{BODIES_FILE, ENGINE_FILE, OBJECTS};
 use crate::rebuilding::STORE;
 use crate::repairing::target::{ADVICE, DAMAGED, REPORT, make};
@@ -16,23 +16,9 @@ use crate::stores::{RESTORED_FILE, SECRET_BYTES, SECRET_FILE};
 /// What comes along as it is.
 const FILES: [&str; 4] = [SECRET_FILE, ENGINE_FILE, BODIES_FILE, "try-accounts"];
 const DIRECTORIES: [&str; 2] = ["tls", DAMAGED];
-/// What is made anew, or by a server that starts.
-const MADE: [&str; 14] = [
-    STORE,
-    OBJECTS,
-    MARKER,
-    LOCK,
-    RESTORED_FILE,
-    REPORT,
-    LAST_BACKUP_FILE,
-    "search-index",
-    "spool",
-    "reserve",
-    "reserve-files",
-    "reserve-files.new",
-    "reserve.tried",
-    "control.sock",
-];
+/// What is made anew, or by a server that starts; beside [`FOR_ROOM`].
+const MADE: [&str; 10] =
+    [STORE, OBJECTS, MARKER, LOCK, RESTORED_FILE, REPORT, LAST_BACKUP_FILE, "search-index", "spool", "control.sock"];
 
 /// What of it is lost, or does not come along.
 pub(super) fn told(data: &Path) -> Vec<String> {
@@ -56,7 +42,7 @@ pub(super) fn told(data: &Path) -> Vec<String> {
     let entries = fs::read_dir(data).into_iter().flatten().flatten();
     let mut others: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     others.retain(|name| {
-        let known = FILES.iter().chain(&DIRECTORIES).chain(&MADE).any(|known| name == known);
+        let known = FILES.iter().chain(&DIRECTORIES).chain(&MADE).chain(&FOR_ROOM).any(|known| name == known);
         !known && name != "lost+found" && !name.ends_with(".new")
     });
     others.sort();

@@ -132,9 +132,9 @@ impl Target {
         }
     }
 
-    /// Removes what an earlier repair has made.
+    /// Removes what an earlier repair has made; first what a server wants to see before it starts.
     fn clear(&self) -> Result<(), SetupError> {
-        let made = || MADE.into_iter().chain([MARKER]);
+        let made = || [MARKER].into_iter().chain(MADE);
         for name in made().map(str::to_owned).chain(made().chain([REPAIR]).map(new)) {
             let path = self.path.join(name);
             let removed = match fs::symlink_metadata(&path) {
