@@ -176,7 +176,7 @@ impl Device {
             Command::Noop => drop(self.line("NOOP")),
             Command::Verify(who) => drop(self.line(&format!("VRFY <{}>", path(who)))),
             Command::LogIn(is_right) => {
-                drop(self.line(&format!("AUTH PLAIN {}", if *is_right { PLAIN } else { "AGEAYg==" })))
+                let _code = self.line(&format!("AUTH PLAIN {}", if *is_right { PLAIN } else { "AGEAYg==" }));
             }
             Command::Quit => drop(self.line("QUIT")),
             Command::Raw(text) => {

@@ -85,6 +85,7 @@ fn router(world: &World) -> Router {
         examine: Box::new(|_| console::Examination { at: None, is_running: false, findings: Vec::new() }),
         survey: Box::new(|_| Arc::default()),
         status: Box::new(|| None),
+        commands: metrics::Commands::default(),
         roster: None,
         node: None,
     };
